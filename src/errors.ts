@@ -1,0 +1,66 @@
+/**
+ * The one error class of the product, and the one table of its codes. Assertions (plain Error) are for our own
+ * mistakes; DrawdownError is for what the world does. docs/errors.md lists every code; a test holds both together.
+ */
+
+/** The gRPC status each code becomes, and whether waiting helps (a RetryInfo is attached). */
+export const ERROR_CODES = {
+  /** A field is missing or malformed; `field` names it. */
+  FIELD_INVALID: { status: 'INVALID_ARGUMENT', retry: false },
+  /** The event's or call's time is older than eventAgeMaxMs. */
+  EVENT_TOO_OLD: { status: 'INVALID_ARGUMENT', retry: false },
+  /** The event's or call's time is further ahead than eventFutureMaxMs. */
+  EVENT_IN_FUTURE: { status: 'INVALID_ARGUMENT', retry: false },
+  /** No meter of this name is in the catalog. */
+  METER_UNKNOWN: { status: 'INVALID_ARGUMENT', retry: false },
+  /** An amount beyond 2^53-1, or one that would take a balance or debt there. */
+  AMOUNT_OUT_OF_RANGE: { status: 'OUT_OF_RANGE', retry: false },
+  ACCOUNT_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  ACCOUNT_EXISTS: { status: 'ALREADY_EXISTS', retry: false },
+  HOLD_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** The hold has ended in a way that this call contradicts. */
+  HOLD_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
+  CATALOG_VERSION_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** The id is already used with another payload. */
+  ID_CONFLICT: { status: 'ALREADY_EXISTS', retry: false },
+  /** A named limit is reached; the message names it. Nothing was changed. */
+  LIMIT_REACHED: { status: 'RESOURCE_EXHAUSTED', retry: true },
+  /** A store is away or a partition is closed. Nothing was changed by this call. */
+  UNAVAILABLE: { status: 'UNAVAILABLE', retry: true },
+  /** The reply was lost after the operation was sent: it may have been applied. Repeat the call unchanged. */
+  OUTCOME_UNKNOWN: { status: 'UNAVAILABLE', retry: true },
+  /** Redis forgot what Postgres knows, or the other way round; the partition does not serve until an operator acts. */
+  PARTITION_FENCED: { status: 'UNAVAILABLE', retry: true },
+  /** The clocks of sidecar and Redis differ by more than clockSkewMaxMs. */
+  CLOCK_SKEW: { status: 'UNAVAILABLE', retry: true },
+  /** Applied, but lost with Redis before it was durable: send it again unchanged. */
+  RESEND: { status: 'ABORTED', retry: true },
+  /** The caller's deadline passed before the operation was sent, or before it was durable. */
+  DEADLINE_EXCEEDED: { status: 'DEADLINE_EXCEEDED', retry: false },
+  /** No or a wrong bearer token. */
+  UNAUTHENTICATED: { status: 'UNAUTHENTICATED', retry: false },
+  /** The sidecar is stopping. */
+  DRAINING: { status: 'UNAVAILABLE', retry: true },
+  /** A mistake of ours; the log has the details. */
+  INTERNAL: { status: 'INTERNAL', retry: false },
+} as const satisfies Record<string, { status: string; retry: boolean }>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class DrawdownError extends Error {
+  override readonly name = 'DrawdownError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly details: {
+      /** The request's field at fault. */
+      readonly field?: string;
+      /** When a retry may help. */
+      readonly retryAfterMs?: number;
+      readonly cause?: unknown;
+    } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  }
+}
