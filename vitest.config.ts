@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    // Stores run beside the tests: on the smallest machine, two cores, more workers only wait for each other.
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 10_000,
+        },
+      },
+      {
+        test: {
+          name: 'stores',
+          include: ['test/{lua,integration,fault}/**/*.test.ts'],
+          globalSetup: ['test/helpers/sharedPostgres.ts'],
+          // Nothing should come near: limits that say "it hangs", not "it is slow".
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
