@@ -1,0 +1,629 @@
+// One account, one operation: (state, op, now) -> result, entries, state. From docs/accounting.md, section by section.
+//
+// Where the documents leave a choice, the reading taken here is marked READING.
+
+import {
+  type AccountState,
+  AMOUNT_MAX,
+  type EndOutcome,
+  type Entry,
+  type EntryKind,
+  type Flag,
+  type IdKind,
+  type Lot,
+  type LotChange,
+  type LotOrigin,
+  type Op,
+  type OpenHold,
+  type Outcome,
+  type Part,
+  type Price,
+  type Result,
+  type Shortfall,
+  type Step,
+  TOP_UP_PRIORITY,
+  UNITS,
+  type Unit,
+  type Wallet,
+} from './model.js';
+
+type OpOf<K extends Op['kind']> = Extract<Op, { kind: K }>;
+
+export function emptyAccount(): AccountState {
+  return {
+    exists: false,
+    wallets: {
+      credits: { debt: 0n, lots: [] },
+      tts_characters: { debt: 0n, lots: [] },
+      llm_messages: { debt: 0n, lots: [] },
+    },
+    holds: new Map(),
+    ids: new Map(),
+    lotOrigins: new Map(),
+    lastLot: 0,
+    lastEntry: 0,
+  };
+}
+
+/** Carries out one operation. The given state is left alone. */
+export function apply(before: AccountState, op: Op, nowMs: number): Step {
+  const state = structuredClone(before);
+  const work = new Work(state, op.account, nowMs);
+  if (!state.exists && op.kind !== 'create') {
+    return { result: unknownAccount(op), entries: [], state };
+  }
+  work.expireDueLots();
+  if ('hold' in op) work.expireDueHold(op.hold);
+  // What the beginning did stays, even if the operation itself is a duplicate, a conflict, denied or refused. READING.
+  const result = decide(work, op);
+  return { result, entries: work.entries, state };
+}
+
+function unknownAccount(op: Op): Result {
+  switch (op.kind) {
+    case 'expireHold':
+    case 'touch':
+      return { verdict: 'swept' };
+    case 'reserve':
+    case 'extend':
+      return denied('ACCOUNT_UNKNOWN');
+    default:
+      return refused('ACCOUNT_UNKNOWN');
+  }
+}
+
+function decide(work: Work, op: Op): Result {
+  switch (op.kind) {
+    case 'usage':
+      return usage(work, op);
+    case 'reserve':
+      return reserve(work, op);
+    case 'extend':
+      return extend(work, op);
+    case 'settle':
+      return settle(work, op);
+    case 'release':
+      return release(work, op);
+    case 'create':
+      return create(work, op);
+    case 'grant':
+      return grant(work, op);
+    case 'reversal':
+      return reversal(work, op);
+    case 'expireHold':
+    case 'touch':
+      // The beginning, common to all, was all there is to do.
+      return { verdict: 'swept' };
+  }
+}
+
+// --- usage ------------------------------------------------------------------------------------------------------------
+
+function usage(work: Work, op: OpOf<'usage'>): Result {
+  const repeat = work.repeat('usage', op.id, op.payload);
+  if (repeat) return repeat;
+  const { unit, amount, unrated } = work.payer(op.prices);
+  const wallet = work.wallet(unit);
+  const overdrawn = positive(amount - work.available(wallet));
+  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  const drawn = work.draw(wallet, amount - overdrawn);
+  wallet.debt += overdrawn;
+  const flags = flagList({ overdrawn: overdrawn > 0n, unrated });
+  work.enter('usage', op.id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
+  const outcome: Outcome = {
+    of: 'usage',
+    unit,
+    charged: amount,
+    overdrawn,
+    available: work.available(wallet),
+    unrated,
+  };
+  return work.store('usage', op.id, op.payload, outcome);
+}
+
+// --- holds ------------------------------------------------------------------------------------------------------------
+
+function reserve(work: Work, op: OpOf<'reserve'>): Result {
+  const open = work.state.holds.get(op.hold);
+  if (open) {
+    return open.payload === op.payload
+      ? { verdict: 'duplicate', outcome: open.outcome }
+      : { verdict: 'conflict' };
+  }
+  // READING: states.md wins over "returned to a repeat whatever happened to the hold since": once ended, HOLD_ENDED.
+  if (work.ended(op.hold)) return denied('HOLD_ENDED');
+
+  const rated = op.prices.filter((price) => price.amount !== 'unrated');
+  let shortfall: Shortfall | undefined;
+  for (const { unit, amount } of rated) {
+    if (amount === 'unrated') continue;
+    const wallet = work.wallet(unit);
+    const available = work.available(wallet);
+    if (amount > available) {
+      shortfall = { unit, available, missing: amount - available };
+      continue;
+    }
+    const deadlineMs = work.nowMs + op.holdTimeMs;
+    const parts = work.setAside(wallet, amount);
+    const outcome = {
+      of: 'reserve',
+      unit,
+      held: amount,
+      available: work.available(wallet),
+      deadlineMs,
+    } as const;
+    const { payload, catalogVersion } = op;
+    work.state.holds.set(op.hold, { unit, amount, parts, deadlineMs, catalogVersion, payload, outcome });
+    return { verdict: 'done', outcome };
+  }
+  return shortfall ? denied('INSUFFICIENT_BALANCE', shortfall) : denied('MODEL_UNRATED');
+}
+
+function extend(work: Work, op: OpOf<'extend'>): Result {
+  const repeat = work.repeat('extend', op.id, op.payload);
+  if (repeat) return repeat;
+  const hold = work.state.holds.get(op.hold);
+  if (!hold) return denied(work.ended(op.hold) ? 'HOLD_ENDED' : 'HOLD_UNKNOWN');
+  // READING: before the balance is looked at; after it, this could never happen.
+  if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  const wallet = work.wallet(hold.unit);
+  const available = work.available(wallet);
+  if (op.addAmount > available) {
+    return denied('INSUFFICIENT_BALANCE', { unit: hold.unit, available, missing: op.addAmount - available });
+  }
+  for (const part of work.setAside(wallet, op.addAmount)) {
+    const last = hold.parts.at(-1);
+    if (last && last.lot === part.lot) last.amount += part.amount;
+    else hold.parts.push(part);
+  }
+  hold.amount += op.addAmount;
+  if (op.holdTimeMs > 0) hold.deadlineMs = Math.max(hold.deadlineMs, work.nowMs + op.holdTimeMs);
+  const outcome: Outcome = {
+    of: 'extend',
+    unit: hold.unit,
+    held: hold.amount,
+    available: work.available(wallet),
+    deadlineMs: hold.deadlineMs,
+  };
+  return work.store('extend', op.id, op.payload, outcome);
+}
+
+function settle(work: Work, op: OpOf<'settle'>): Result {
+  const ended = work.ended(op.hold);
+  if (ended?.outcome.state === 'settled') {
+    const same = ended.payload === op.payload;
+    return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
+  }
+  const hold = work.state.holds.get(op.hold);
+  if (hold) return settleOpen(work, op, hold);
+  if (ended) return settleWithoutHold(work, op, 'late', ended.outcome.unit);
+  return settleWithoutHold(work, op, 'hold_unknown', undefined);
+}
+
+function settleOpen(work: Work, op: OpOf<'settle'>, hold: OpenHold): Result {
+  const price = op.prices.find(({ unit }) => unit === hold.unit);
+  if (!price) return refused('FIELD_INVALID');
+  const unrated = price.amount === 'unrated';
+  const final = price.amount === 'unrated' ? 0n : price.amount;
+  const wallet = work.wallet(hold.unit);
+  const excess = positive(final - hold.amount);
+  const overdrawn = positive(excess - work.available(wallet));
+  // READING: the limit of debt holds for a settle as for usage; the hold stays open.
+  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+
+  const flags = flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated });
+  work.end(op.hold, 'settle', { charge: final - excess, excess, overdrawn, flags });
+  const outcome: EndOutcome = {
+    of: 'end',
+    state: 'settled',
+    unit: hold.unit,
+    charged: final,
+    overdrawn,
+    released: positive(hold.amount - final),
+    available: work.available(wallet),
+    flags,
+  };
+  return work.store('hold', op.hold, op.payload, outcome);
+}
+
+function settleWithoutHold(
+  work: Work,
+  op: OpOf<'settle'>,
+  why: 'late' | 'hold_unknown',
+  unitOfHold: Unit | undefined,
+): Result {
+  const prices = unitOfHold === undefined ? op.prices : op.prices.filter(({ unit }) => unit === unitOfHold);
+  if (prices.length === 0) return refused('FIELD_INVALID');
+  const { unit, amount, unrated } = work.payer(prices);
+  const wallet = work.wallet(unit);
+  const overdrawn = positive(amount - work.available(wallet));
+  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  const drawn = work.draw(wallet, amount - overdrawn);
+  wallet.debt += overdrawn;
+  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), why];
+  work.enter('settle', op.hold, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
+  const outcome: EndOutcome = {
+    of: 'end',
+    state: 'settled',
+    unit,
+    charged: amount,
+    overdrawn,
+    released: 0n,
+    available: work.available(wallet),
+    flags,
+  };
+  return work.store('hold', op.hold, op.payload, outcome);
+}
+
+function release(work: Work, op: OpOf<'release'>): Result {
+  const ended = work.ended(op.hold);
+  if (ended?.outcome.state === 'settled') return refused('HOLD_ENDED');
+  // READING: a Release has one column in states.md; its other fields do not make a conflict.
+  if (ended) return { verdict: 'duplicate', outcome: ended.outcome };
+  if (!work.state.holds.has(op.hold)) return refused('HOLD_UNKNOWN');
+  return { verdict: 'done', outcome: work.endWithoutCharge(op.hold, 'released') };
+}
+
+// --- accounts ---------------------------------------------------------------------------------------------------------
+
+function create(work: Work, op: OpOf<'create'>): Result {
+  const repeat = work.repeat('create', op.id, op.payload);
+  if (repeat) return repeat;
+  if (work.state.exists) return refused('ACCOUNT_EXISTS');
+  work.state.exists = true;
+  work.enter('account_created', op.id, undefined, {});
+  return work.store('create', op.id, op.payload, { of: 'create' });
+}
+
+function grant(work: Work, op: OpOf<'grant'>): Result {
+  const repeat = work.repeat('grant', op.id, op.payload);
+  if (repeat) return repeat;
+  // READING: in the order of the page's sentence.
+  const wallet = work.wallet(op.unit);
+  if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
+  const debtPaid = min(wallet.debt, op.amount);
+  wallet.debt -= debtPaid;
+  const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs);
+  const lots = work.give(wallet, origin, op.amount - debtPaid);
+  work.enter('grant', op.id, op.unit, { granted: op.amount, debt: -debtPaid, lots });
+  const outcome: Outcome = {
+    of: 'grant',
+    lot: origin.lot,
+    unit: op.unit,
+    granted: op.amount,
+    debtPaid,
+    available: work.available(wallet),
+  };
+  return work.store('grant', op.id, op.payload, outcome);
+}
+
+function reversal(work: Work, op: OpOf<'reversal'>): Result {
+  const repeat = work.repeat('reversal', op.id, op.payload);
+  if (repeat) return repeat;
+  const wallet = work.wallet(op.unit);
+  // READING: as for a grant, counted before debt is paid.
+  if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  const debtPaid = min(wallet.debt, op.amount);
+  wallet.debt -= debtPaid;
+  let left = op.amount - debtPaid;
+  const changes: LotChange[] = [];
+  const expiring: Part[] = [];
+  for (const part of op.drawn) {
+    const back = min(left, part.amount);
+    left -= back;
+    const origin = work.origin(part.lot);
+    changes.push(...work.give(wallet, origin, back));
+    if (work.isExpired(origin)) expiring.push({ lot: part.lot, amount: back });
+  }
+  if (left > 0n) changes.push(...work.give(wallet, work.newLot(op.unit, 'correction', undefined), left));
+  work.enter('reversal', op.id, op.unit, { spent: -op.amount, debt: -debtPaid, lots: changes });
+  work.expireReturned(op.unit, expiring);
+  const outcome: Outcome = {
+    of: 'reversal',
+    unit: op.unit,
+    amount: op.amount,
+    debtPaid,
+    available: work.available(wallet),
+  };
+  return work.store('reversal', op.id, op.payload, outcome);
+}
+
+// --- what the operations are made of ----------------------------------------------------------------------------------
+
+class Work {
+  readonly entries: Entry[] = [];
+
+  constructor(
+    readonly state: AccountState,
+    readonly account: string,
+    readonly nowMs: number,
+  ) {}
+
+  wallet(unit: Unit): Wallet {
+    return this.state.wallets[unit];
+  }
+
+  isExpired(lot: LotOrigin): boolean {
+    return lot.expiresAtMs !== undefined && this.nowMs >= lot.expiresAtMs;
+  }
+
+  availableOfLot(lot: Lot): bigint {
+    return this.isExpired(lot) ? 0n : lot.remaining - lot.held;
+  }
+
+  available(wallet: Wallet): bigint {
+    return sum(wallet.lots.map((lot) => this.availableOfLot(lot)));
+  }
+
+  /** The wallet that pays: the first that covers its amount, else the last of the order. */
+  payer(prices: Price[]): { unit: Unit; amount: bigint; unrated: boolean } {
+    const counted = prices.map(({ unit, amount }) =>
+      amount === 'unrated' ? { unit, amount: 0n, unrated: true } : { unit, amount, unrated: false },
+    );
+    const payer =
+      counted.find(({ unit, amount }) => amount <= this.available(this.wallet(unit))) ?? counted.at(-1);
+    if (!payer) throw new Error('a meter names at least one wallet');
+    return payer;
+  }
+
+  /** Takes `amount` (which is available) from the lots in burn-down order. */
+  draw(wallet: Wallet, amount: bigint): LotChange[] {
+    const changes: LotChange[] = [];
+    for (const { lot, amount: taken } of this.pick(wallet, amount)) {
+      lot.remaining -= taken;
+      changes.push({ lot: lot.lot, delta: -taken });
+    }
+    dropEmptyLots(wallet);
+    return changes;
+  }
+
+  /** Sets `amount` (which is available) aside in burn-down order. */
+  setAside(wallet: Wallet, amount: bigint): Part[] {
+    const parts: Part[] = [];
+    for (const { lot, amount: taken } of this.pick(wallet, amount)) {
+      lot.held += taken;
+      parts.push({ lot: lot.lot, amount: taken });
+    }
+    return parts;
+  }
+
+  pick(wallet: Wallet, amount: bigint): { lot: Lot; amount: bigint }[] {
+    const picked: { lot: Lot; amount: bigint }[] = [];
+    let missing = amount;
+    for (const lot of burnDown(wallet.lots)) {
+      const taken = min(missing, this.availableOfLot(lot));
+      if (taken > 0n) picked.push({ lot, amount: taken });
+      missing -= taken;
+    }
+    if (missing !== 0n) throw new Error('picked more than was available');
+    return picked;
+  }
+
+  newLot(unit: Unit, source: LotOrigin['source'], expiresAtMs: number | undefined): LotOrigin {
+    this.state.lastLot += 1;
+    const origin = { lot: this.state.lastLot, unit, source, priority: TOP_UP_PRIORITY, expiresAtMs };
+    this.state.lotOrigins.set(origin.lot, origin);
+    return origin;
+  }
+
+  origin(lot: number): LotOrigin {
+    const origin = this.state.lotOrigins.get(lot);
+    if (!origin) throw new Error(`lot ${lot} was never granted`);
+    return origin;
+  }
+
+  /** Puts `amount` into a lot, which comes (back) into the state if it is not there. */
+  give(wallet: Wallet, origin: LotOrigin, amount: bigint): LotChange[] {
+    if (amount === 0n) return [];
+    const lot = wallet.lots.find((candidate) => candidate.lot === origin.lot);
+    if (lot) lot.remaining += amount;
+    else wallet.lots.push({ ...origin, remaining: amount, held: 0n });
+    return [{ lot: origin.lot, delta: amount }];
+  }
+
+  expireDueLots(): void {
+    for (const unit of UNITS) {
+      for (const lot of burnDown(this.wallet(unit).lots)) {
+        if (this.isExpired(lot)) this.expireFromLot(unit, lot.lot, lot.remaining - lot.held);
+      }
+    }
+  }
+
+  /** One entry for all that each lot loses, in the order in which the lots first lose something. */
+  expireReturned(unit: Unit, returned: Part[]): void {
+    for (const lot of new Set(returned.map((part) => part.lot))) {
+      this.expireFromLot(
+        unit,
+        lot,
+        sum(returned.filter((part) => part.lot === lot).map((part) => part.amount)),
+      );
+    }
+  }
+
+  expireFromLot(unit: Unit, number: number, amount: bigint): void {
+    if (amount === 0n) return;
+    const wallet = this.wallet(unit);
+    const lot = findLot(wallet, number);
+    lot.remaining -= amount;
+    dropEmptyLots(wallet);
+    this.enter('lot_expired', undefined, unit, { expired: amount, lots: [{ lot: number, delta: -amount }] });
+  }
+
+  expireDueHold(id: string): void {
+    const hold = this.state.holds.get(id);
+    if (hold && this.nowMs >= hold.deadlineMs) this.endWithoutCharge(id, 'expired');
+  }
+
+  endWithoutCharge(id: string, state: 'released' | 'expired'): EndOutcome {
+    const hold = this.end(id, state === 'released' ? 'release' : 'hold_expired', {
+      charge: 0n,
+      excess: 0n,
+      overdrawn: 0n,
+      flags: [],
+    });
+    const outcome: EndOutcome = {
+      of: 'end',
+      state,
+      unit: hold.unit,
+      charged: 0n,
+      overdrawn: 0n,
+      released: hold.amount,
+      available: this.available(this.wallet(hold.unit)),
+      flags: [],
+    };
+    this.store('hold', id, undefined, outcome);
+    return outcome;
+  }
+
+  /**
+   * Ends an open hold. `charge` is taken from its parts, `excess` beyond them from what is available then, but for
+   * `overdrawn`, which becomes debt.
+   */
+  end(
+    id: string,
+    kind: 'settle' | 'release' | 'hold_expired',
+    how: { charge: bigint; excess: bigint; overdrawn: bigint; flags: Flag[] },
+  ): OpenHold {
+    const hold = this.state.holds.get(id);
+    if (!hold) throw new Error(`hold ${id} is not open`);
+    this.state.holds.delete(id);
+    const wallet = this.wallet(hold.unit);
+    const changes: LotChange[] = [];
+    const expiring: Part[] = [];
+    let charge = how.charge;
+    for (const part of hold.parts) {
+      const lot = findLot(wallet, part.lot);
+      const taken = min(charge, part.amount);
+      charge -= taken;
+      lot.held -= part.amount;
+      lot.remaining -= taken;
+      if (taken > 0n) changes.push({ lot: part.lot, delta: -taken });
+      if (this.isExpired(lot)) expiring.push({ lot: part.lot, amount: part.amount - taken });
+    }
+    if (charge !== 0n) throw new Error('the charge exceeds the parts of the hold');
+    changes.push(...this.draw(wallet, how.excess - how.overdrawn));
+    wallet.debt += how.overdrawn;
+    dropEmptyLots(wallet);
+    const spent = how.charge + how.excess;
+    this.enter(kind, id, hold.unit, { spent, debt: how.overdrawn, lots: changes, flags: how.flags });
+    this.expireReturned(hold.unit, expiring);
+    return hold;
+  }
+
+  enter(
+    kind: EntryKind,
+    id: string | undefined,
+    unit: Unit | undefined,
+    change: Partial<Pick<Entry, 'granted' | 'spent' | 'expired' | 'debt' | 'lots' | 'flags'>>,
+  ): void {
+    this.state.lastEntry += 1;
+    const wallet = unit === undefined ? undefined : this.wallet(unit);
+    this.entries.push({
+      account: this.account,
+      accountSeq: this.state.lastEntry,
+      kind,
+      id,
+      unit,
+      granted: 0n,
+      spent: 0n,
+      expired: 0n,
+      converted: 0n,
+      debt: 0n,
+      lots: [],
+      flags: [],
+      ...change,
+      after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },
+      bookedMs: this.nowMs,
+    });
+  }
+
+  repeat(kind: IdKind, id: string, payload: string): Result | undefined {
+    const stored = this.state.ids.get(scoped(kind, id));
+    if (!stored) return undefined;
+    return stored.payload === payload
+      ? { verdict: 'duplicate', outcome: stored.outcome }
+      : { verdict: 'conflict' };
+  }
+
+  store(kind: IdKind, id: string, payload: string | undefined, outcome: Outcome): Result {
+    this.state.ids.set(scoped(kind, id), { payload, outcome });
+    return { verdict: 'done', outcome };
+  }
+
+  ended(hold: string): { payload: string | undefined; outcome: EndOutcome } | undefined {
+    const stored = this.state.ids.get(scoped('hold', hold));
+    if (!stored) return undefined;
+    if (stored.outcome.of !== 'end') throw new Error('the id of a hold stores how it ended');
+    return { payload: stored.payload, outcome: stored.outcome };
+  }
+}
+
+/** Priority, then soonest expiry (never last), then lowest number. */
+export function burnDown(lots: readonly Lot[]): Lot[] {
+  const expiry = (lot: Lot) => lot.expiresAtMs ?? Number.POSITIVE_INFINITY;
+  return [...lots].sort((a, b) => {
+    if (a.priority !== b.priority) return a.priority - b.priority;
+    if (expiry(a) !== expiry(b)) return expiry(a) < expiry(b) ? -1 : 1;
+    return a.lot - b.lot;
+  });
+}
+
+/** What the wallet could spend or hold at `nowMs`. */
+export function availableOf(wallet: Wallet, nowMs: number): bigint {
+  return sum(
+    wallet.lots
+      .filter((lot) => lot.expiresAtMs === undefined || nowMs < lot.expiresAtMs)
+      .map((lot) => lot.remaining - lot.held),
+  );
+}
+
+export function remainingOf(wallet: Wallet): bigint {
+  return sum(wallet.lots.map((lot) => lot.remaining));
+}
+
+export function heldOf(wallet: Wallet): bigint {
+  return sum(wallet.lots.map((lot) => lot.held));
+}
+
+export function scoped(kind: IdKind, id: string): string {
+  return `${kind} ${id}`;
+}
+
+function findLot(wallet: Wallet, number: number): Lot {
+  const lot = wallet.lots.find((candidate) => candidate.lot === number);
+  if (!lot) throw new Error(`lot ${number} is not in the state`);
+  return lot;
+}
+
+function dropEmptyLots(wallet: Wallet): void {
+  wallet.lots = wallet.lots.filter((lot) => lot.remaining > 0n);
+}
+
+function flagList(flags: { overHold?: boolean; overdrawn: boolean; unrated: boolean }): Flag[] {
+  const list: Flag[] = [];
+  if (flags.overHold) list.push('over_hold');
+  if (flags.overdrawn) list.push('overdrawn');
+  if (flags.unrated) list.push('unrated');
+  return list;
+}
+
+function denied(reason: Extract<Result, { reason: unknown }>['reason'], shortfall?: Shortfall): Result {
+  return shortfall ? { verdict: 'denied', reason, shortfall } : { verdict: 'denied', reason };
+}
+
+function refused(reason: Extract<Result, { reason: unknown }>['reason']): Result {
+  return { verdict: 'refused', reason };
+}
+
+function sum(amounts: bigint[]): bigint {
+  return amounts.reduce((total, amount) => total + amount, 0n);
+}
+
+function min(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
+
+function positive(amount: bigint): bigint {
+  return amount > 0n ? amount : 0n;
+}

@@ -1,0 +1,233 @@
+// Sequences of batches for property tests: few accounts and few ids, so that repeats and conflicts are common; amounts
+// where arithmetic breaks first; clock steps that pass deadlines and expiries.
+
+import fc from 'fast-check';
+import { AMOUNT_MAX, type EntryKind, type LotChange, type Op, type Price, type Unit } from './model.js';
+import type { World } from './world.js';
+
+export const ACCOUNTS = ['a', 'b', 'c'] as const;
+
+/** The least time between the batches of a sequence and its start. */
+export const START_MS = 1_700_000_000_000;
+
+export interface Batch {
+  nowMs: number;
+  ops: Planned[];
+}
+
+/** An operation, or one that depends on what happened before: the reversal of a charge, counted from the latest. */
+export type Planned = Op | { kind: 'reverseCharge'; account: string; payload: string; chargesBack: number };
+
+export interface Options {
+  batchesMax?: number;
+  opsPerBatchMax?: number;
+  accountsMax?: number;
+  /** Off where the product under test has no reversal. */
+  reversals?: boolean;
+}
+
+/**
+ * Batches with a clock that never goes back. The first batch creates the accounts and grants something to most, else
+ * most sequences would only collect refusals.
+ */
+export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
+  const { batchesMax = 12, opsPerBatchMax = 6, accountsMax = 3, reversals = true } = options;
+  return fc.integer({ min: 1, max: accountsMax }).chain((count) => {
+    const names = ACCOUNTS.slice(0, count);
+    const account = fc.constantFrom(...names);
+    const planned = fc.record({
+      stepMs: stepMs(),
+      ops: fc.array(operation(account, reversals), { minLength: 1, maxLength: opsPerBatchMax }),
+    });
+    const beginning = fc.record({
+      created: fc.subarray(names, { minLength: 1 }),
+      granted: fc.array(grant(account), { maxLength: 4 }),
+    });
+    return fc
+      .record({ beginning, rest: fc.array(planned, { minLength: 1, maxLength: batchesMax }) })
+      .map(({ beginning: { created, granted }, rest }) => {
+        let nowMs = START_MS;
+        const first: Planned[] = [
+          ...created.map((name): Op => ({ kind: 'create', account: name, id: 'r0', payload: 'first' })),
+          ...granted.map((make) => make(nowMs)),
+        ];
+        const sequence: Batch[] = [{ nowMs, ops: first }];
+        for (const { stepMs: step, ops } of rest) {
+          nowMs += step;
+          sequence.push({ nowMs, ops: ops.map((make) => make(nowMs)) });
+        }
+        return sequence;
+      });
+  });
+}
+
+/** Turns a planned operation into one that can be applied to `world`; undefined if there is nothing to reverse. */
+export function resolve(planned: Planned, world: World): Op | undefined {
+  if (planned.kind !== 'reverseCharge') return planned;
+  const { account, payload } = planned;
+  const kinds: EntryKind[] = ['usage', 'settle'];
+  const charges = world.ledger.filter((entry) => entry.account === account && kinds.includes(entry.kind));
+  const charge = charges.at(-1 - planned.chargesBack);
+  if (charge?.unit === undefined || charge.spent === 0n) return undefined;
+  const drawn = charge.lots.map(({ lot, delta }: LotChange) => ({ lot, amount: -delta }));
+  // A charge is reversed once: the id of the reversal is made from the charge.
+  const id = `reversal of ${charge.accountSeq}`;
+  return { kind: 'reversal', account, id, payload, unit: charge.unit, amount: charge.spent, drawn };
+}
+
+type Make = (nowMs: number) => Planned;
+
+/** Around 0, small, where doubles print badly, and at the limit. */
+export function amount(): fc.Arbitrary<bigint> {
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.bigInt({ min: 0n, max: 3n }) },
+    { weight: 6, arbitrary: fc.bigInt({ min: 1n, max: 100n }) },
+    { weight: 2, arbitrary: fc.bigInt({ min: 10n ** 14n - 2n, max: 10n ** 14n + 2n }) },
+    { weight: 1, arbitrary: fc.bigInt({ min: AMOUNT_MAX / 2n, max: AMOUNT_MAX / 2n + 2n }) },
+    { weight: 1, arbitrary: fc.bigInt({ min: AMOUNT_MAX - 2n, max: AMOUNT_MAX }) },
+  );
+}
+
+function stepMs(): fc.Arbitrary<number> {
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant(0) },
+    { weight: 3, arbitrary: fc.integer({ min: 1, max: 20 }) },
+    { weight: 2, arbitrary: fc.constantFrom(100, 999, 1_000, 1_001) },
+    { weight: 1, arbitrary: fc.constantFrom(60_000, 3_600_000) },
+  );
+}
+
+/** How long a hold or a lot lasts; from the same numbers as the steps, so that "exactly now" happens. */
+function lifeMs(): fc.Arbitrary<number> {
+  return fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(100, 999, 1_000, 1_001, 60_000));
+}
+
+const id = (letter: string) => fc.integer({ min: 1, max: 4 }).map((number) => `${letter}${number}`);
+const payload = () =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant('p') }, { weight: 1, arbitrary: fc.constant('q') });
+const unit = (): fc.Arbitrary<Unit> =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant<Unit>('credits') },
+    { weight: 1, arbitrary: fc.constantFrom<Unit>('tts_characters', 'llm_messages') },
+  );
+
+/** What the wallets of a meter would pay: one, or an allowance first and credits after it; credits may be unrated. */
+export function prices(): fc.Arbitrary<Price[]> {
+  const credits = fc.oneof(
+    { weight: 5, arbitrary: amount() },
+    { weight: 1, arbitrary: fc.constant<'unrated'>('unrated') },
+  );
+  const creditsPrice = credits.map((value): Price => ({ unit: 'credits', amount: value }));
+  const allowance = fc
+    .record({ unit: fc.constantFrom<Unit>('tts_characters', 'llm_messages'), amount: amount() })
+    .map((price): Price => price);
+  return fc.oneof(
+    { weight: 4, arbitrary: creditsPrice.map((price) => [price]) },
+    { weight: 3, arbitrary: fc.tuple(allowance, creditsPrice) },
+    { weight: 1, arbitrary: allowance.map((price) => [price]) },
+    { weight: 1, arbitrary: fc.tuple(creditsPrice, allowance) },
+  );
+}
+
+function grant(account: fc.Arbitrary<string>): fc.Arbitrary<(nowMs: number) => Op> {
+  return fc
+    .record({
+      account,
+      id: id('g'),
+      payload: payload(),
+      unit: unit(),
+      amount: amount().filter((value) => value > 0n),
+      lifeMs: fc.oneof(
+        { weight: 3, arbitrary: fc.constant(undefined) },
+        { weight: 3, arbitrary: lifeMs() },
+        { weight: 1, arbitrary: fc.constantFrom(-1, 0) },
+      ),
+    })
+    .map(({ lifeMs: life, ...rest }) => (nowMs: number) => ({
+      kind: 'grant' as const,
+      ...rest,
+      expiresAtMs: life === undefined ? undefined : nowMs + life,
+    }));
+}
+
+function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitrary<Make> {
+  const hold = id('h');
+  const plain = <T extends Op>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<Make> =>
+    arbitrary.map((op) => () => op);
+
+  const usage = fc.record({
+    kind: fc.constant('usage' as const),
+    account,
+    id: id('u'),
+    payload: payload(),
+    prices: prices(),
+  });
+  const reserve = fc.record({
+    kind: fc.constant('reserve' as const),
+    account,
+    hold,
+    payload: payload(),
+    prices: prices(),
+    holdTimeMs: lifeMs(),
+    catalogVersion: fc.integer({ min: 1, max: 3 }),
+  });
+  const extend = fc
+    .record({
+      kind: fc.constant('extend' as const),
+      account,
+      id: id('x'),
+      hold,
+      payload: payload(),
+      addAmount: fc.oneof(fc.constant(0n), amount()),
+      holdTimeMs: fc.oneof(fc.constant(0), lifeMs()),
+    })
+    // An Extend that adds nothing is none; and the hold is a field of its payload.
+    .filter((op) => op.addAmount > 0n || op.holdTimeMs > 0)
+    .map((op) => ({ ...op, payload: `${op.hold} ${op.payload}` }));
+  const settle = fc.record({
+    kind: fc.constant('settle' as const),
+    account,
+    hold,
+    payload: payload(),
+    prices: prices(),
+  });
+  const release = fc.record({ kind: fc.constant('release' as const), account, hold });
+  const expireHold = fc.record({ kind: fc.constant('expireHold' as const), account, hold });
+  const touch = fc.record({ kind: fc.constant('touch' as const), account });
+  const create = fc.record({
+    kind: fc.constant('create' as const),
+    account,
+    id: id('r'),
+    payload: payload(),
+  });
+  const reversal = fc.record({
+    kind: fc.constant('reverseCharge' as const),
+    account,
+    payload: payload(),
+    chargesBack: fc.integer({ min: 0, max: 3 }),
+  });
+
+  return fc.oneof(
+    { weight: 6, arbitrary: plain(usage) },
+    { weight: 7, arbitrary: plain(reserve) },
+    { weight: 4, arbitrary: plain(extend) },
+    { weight: 6, arbitrary: plain(settle) },
+    { weight: 3, arbitrary: plain(release) },
+    { weight: 2, arbitrary: plain(expireHold) },
+    { weight: 1, arbitrary: plain(touch) },
+    { weight: 1, arbitrary: plain(create) },
+    { weight: 5, arbitrary: grant(account) },
+    ...(reversals
+      ? [
+          {
+            weight: 2,
+            arbitrary: reversal.map(
+              (planned): Make =>
+                () =>
+                  planned,
+            ),
+          },
+        ]
+      : []),
+  );
+}

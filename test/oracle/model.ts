@@ -1,0 +1,262 @@
+// The vocabulary of the oracle: what an account is, what can be done to it, and what comes of it.
+//
+// The oracle is written from docs/accounting.md and docs/states.md alone and imports nothing from src/. It is slow and
+// plain on purpose: amounts are bigints, every operation copies the whole account, every sum is taken anew.
+
+export type Unit = 'credits' | 'tts_characters' | 'llm_messages';
+
+/** The order in which due lots of several wallets expire. */
+export const UNITS: readonly Unit[] = ['credits', 'tts_characters', 'llm_messages'];
+
+/** No amount, no sum of a wallet's remaining and no debt goes beyond this. */
+export const AMOUNT_MAX = 2n ** 53n - 1n;
+
+/** Top-ups and corrections burn after what has a smaller number. */
+export const TOP_UP_PRIORITY = 20;
+
+export type LotSource = 'free' | 'plan' | 'top_up' | 'conversion' | 'agent_cycle' | 'correction';
+
+/** What never changes about a lot. Kept for every lot that was ever numbered: a reversal may bring one back. */
+export interface LotOrigin {
+  lot: number;
+  unit: Unit;
+  source: LotSource;
+  priority: number;
+  /** undefined means never. */
+  expiresAtMs: number | undefined;
+}
+
+export interface Lot extends LotOrigin {
+  remaining: bigint;
+  held: bigint;
+}
+
+export interface Wallet {
+  debt: bigint;
+  lots: Lot[];
+}
+
+export interface Part {
+  lot: number;
+  amount: bigint;
+}
+
+export interface OpenHold {
+  unit: Unit;
+  amount: bigint;
+  parts: Part[];
+  deadlineMs: number;
+  catalogVersion: number;
+  payload: string;
+  /** What the Reserve answered; a repeat gets this, whatever Extends did since. */
+  outcome: ReserveOutcome;
+}
+
+export interface AccountState {
+  exists: boolean;
+  wallets: Record<Unit, Wallet>;
+  holds: Map<string, OpenHold>;
+  /** Stored outcomes by kind and id, in that scope; open holds are in `holds` until they end. */
+  ids: Map<string, StoredId>;
+  lotOrigins: Map<number, LotOrigin>;
+  lastLot: number;
+  lastEntry: number;
+}
+
+export type IdKind = 'usage' | 'hold' | 'extend' | 'create' | 'grant' | 'reversal';
+
+export interface StoredId {
+  /** undefined for a hold that was released or expired: no payload of a settle is known yet. */
+  payload: string | undefined;
+  outcome: Outcome;
+}
+
+/** What one wallet would pay. `unrated` (credits only) means that the rate card has no price. */
+export interface Price {
+  unit: Unit;
+  amount: bigint | 'unrated';
+}
+
+export type Op =
+  | { kind: 'usage'; account: string; id: string; payload: string; prices: Price[] }
+  | {
+      kind: 'reserve';
+      account: string;
+      hold: string;
+      payload: string;
+      prices: Price[];
+      holdTimeMs: number;
+      catalogVersion: number;
+    }
+  | {
+      kind: 'extend';
+      account: string;
+      id: string;
+      hold: string;
+      payload: string;
+      addAmount: bigint;
+      holdTimeMs: number;
+    }
+  | { kind: 'settle'; account: string; hold: string; payload: string; prices: Price[] }
+  | { kind: 'release'; account: string; hold: string }
+  | { kind: 'expireHold'; account: string; hold: string }
+  | { kind: 'touch'; account: string }
+  | { kind: 'create'; account: string; id: string; payload: string }
+  | {
+      kind: 'grant';
+      account: string;
+      id: string;
+      payload: string;
+      unit: Unit;
+      amount: bigint;
+      expiresAtMs: number | undefined;
+    }
+  | {
+      kind: 'reversal';
+      account: string;
+      id: string;
+      payload: string;
+      unit: Unit;
+      amount: bigint;
+      /** What the charge had drawn, in the order of the drawing. */
+      drawn: Part[];
+    };
+
+export type Reason =
+  | 'INSUFFICIENT_BALANCE'
+  | 'ACCOUNT_UNKNOWN'
+  | 'ACCOUNT_EXISTS'
+  | 'MODEL_UNRATED'
+  | 'HOLD_ENDED'
+  | 'HOLD_UNKNOWN'
+  | 'FIELD_INVALID'
+  | 'AMOUNT_OUT_OF_RANGE';
+
+export interface UsageOutcome {
+  of: 'usage';
+  unit: Unit;
+  charged: bigint;
+  overdrawn: bigint;
+  available: bigint;
+  unrated: boolean;
+}
+
+export interface ReserveOutcome {
+  of: 'reserve';
+  unit: Unit;
+  held: bigint;
+  available: bigint;
+  deadlineMs: number;
+}
+
+export interface ExtendOutcome {
+  of: 'extend';
+  unit: Unit;
+  held: bigint;
+  available: bigint;
+  deadlineMs: number;
+}
+
+export interface EndOutcome {
+  of: 'end';
+  state: 'settled' | 'released' | 'expired';
+  unit: Unit;
+  charged: bigint;
+  overdrawn: bigint;
+  released: bigint;
+  available: bigint;
+  flags: Flag[];
+}
+
+export interface CreateOutcome {
+  of: 'create';
+}
+
+export interface GrantOutcome {
+  of: 'grant';
+  lot: number;
+  unit: Unit;
+  granted: bigint;
+  debtPaid: bigint;
+  available: bigint;
+}
+
+export interface ReversalOutcome {
+  of: 'reversal';
+  unit: Unit;
+  amount: bigint;
+  debtPaid: bigint;
+  available: bigint;
+}
+
+export type Outcome =
+  | UsageOutcome
+  | ReserveOutcome
+  | ExtendOutcome
+  | EndOutcome
+  | CreateOutcome
+  | GrantOutcome
+  | ReversalOutcome;
+
+/** How much a denial was short of; only for INSUFFICIENT_BALANCE. */
+export interface Shortfall {
+  unit: Unit;
+  available: bigint;
+  missing: bigint;
+}
+
+export type Result =
+  | { verdict: 'done' | 'duplicate'; outcome: Outcome }
+  | { verdict: 'conflict' }
+  | { verdict: 'denied' | 'refused'; reason: Reason; shortfall?: Shortfall }
+  /** What a sweep or a touch answers, whether or not anything was due. */
+  | { verdict: 'swept' };
+
+export type Flag = 'overdrawn' | 'unrated' | 'late' | 'hold_unknown' | 'over_hold';
+
+export type EntryKind =
+  | 'account_created'
+  | 'grant'
+  | 'usage'
+  | 'settle'
+  | 'release'
+  | 'hold_expired'
+  | 'lot_expired'
+  | 'reversal';
+
+export interface LotChange {
+  lot: number;
+  delta: bigint;
+}
+
+export interface WalletAfter {
+  remaining: bigint;
+  held: bigint;
+  debt: bigint;
+}
+
+/** One line of the ledger. granted + debt = change of remaining + spent + expired + converted. */
+export interface Entry {
+  account: string;
+  accountSeq: number;
+  kind: EntryKind;
+  /** The caller's id; undefined for a lot that expired. */
+  id: string | undefined;
+  /** undefined for account_created. */
+  unit: Unit | undefined;
+  granted: bigint;
+  spent: bigint;
+  expired: bigint;
+  converted: bigint;
+  debt: bigint;
+  lots: LotChange[];
+  after: WalletAfter | undefined;
+  flags: Flag[];
+  bookedMs: number;
+}
+
+export interface Step {
+  result: Result;
+  entries: Entry[];
+  state: AccountState;
+}
