@@ -1,0 +1,25 @@
+// Original file: proto/drawdown/v1/usage_service.proto
+
+import type { Verdict as _drawdown_v1_Verdict, Verdict__Output as _drawdown_v1_Verdict__Output } from '../../drawdown/v1/Verdict.js';
+import type { Reason as _drawdown_v1_Reason, Reason__Output as _drawdown_v1_Reason__Output } from '../../drawdown/v1/Reason.js';
+import type { Unit as _drawdown_v1_Unit, Unit__Output as _drawdown_v1_Unit__Output } from '../../drawdown/v1/Unit.js';
+import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
+import type { Long } from '@grpc/proto-loader';
+
+export interface CheckBalanceResponse {
+  'verdict'?: (_drawdown_v1_Verdict);
+  'reason'?: (_drawdown_v1_Reason);
+  'unit'?: (_drawdown_v1_Unit);
+  'amount'?: (number | string | Long);
+  'missing'?: (number | string | Long);
+  'balances'?: (_drawdown_v1_WalletBalance)[];
+}
+
+export interface CheckBalanceResponse__Output {
+  'verdict': (_drawdown_v1_Verdict__Output);
+  'reason': (_drawdown_v1_Reason__Output);
+  'unit': (_drawdown_v1_Unit__Output);
+  'amount': (string);
+  'missing': (string);
+  'balances': (_drawdown_v1_WalletBalance__Output)[];
+}

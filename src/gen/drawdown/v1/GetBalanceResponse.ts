@@ -1,0 +1,19 @@
+// Original file: proto/drawdown/v1/account_service.proto
+
+import type { AccountStatus as _drawdown_v1_AccountStatus, AccountStatus__Output as _drawdown_v1_AccountStatus__Output } from '../../drawdown/v1/AccountStatus.js';
+import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
+import type { Long } from '@grpc/proto-loader';
+
+export interface GetBalanceResponse {
+  'accountId'?: (string);
+  'status'?: (_drawdown_v1_AccountStatus);
+  'balances'?: (_drawdown_v1_WalletBalance)[];
+  'openHolds'?: (number | string | Long);
+}
+
+export interface GetBalanceResponse__Output {
+  'accountId': (string);
+  'status': (_drawdown_v1_AccountStatus__Output);
+  'balances': (_drawdown_v1_WalletBalance__Output)[];
+  'openHolds': (string);
+}

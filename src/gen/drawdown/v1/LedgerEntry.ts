@@ -1,0 +1,57 @@
+// Original file: proto/drawdown/v1/account_service.proto
+
+import type { EntryKind as _drawdown_v1_EntryKind, EntryKind__Output as _drawdown_v1_EntryKind__Output } from '../../drawdown/v1/EntryKind.js';
+import type { Unit as _drawdown_v1_Unit, Unit__Output as _drawdown_v1_Unit__Output } from '../../drawdown/v1/Unit.js';
+import type { LotChange as _drawdown_v1_LotChange, LotChange__Output as _drawdown_v1_LotChange__Output } from '../../drawdown/v1/LotChange.js';
+import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
+import type { Long } from '@grpc/proto-loader';
+
+export interface LedgerEntry {
+  'accountSeq'?: (number | string | Long);
+  'kind'?: (_drawdown_v1_EntryKind);
+  'id'?: (string);
+  'agentId'?: (string);
+  'meter'?: (string);
+  'model'?: (string);
+  'quantities'?: ({[key: string]: number | string | Long});
+  'catalogVersion'?: (number);
+  'unit'?: (_drawdown_v1_Unit);
+  'granted'?: (number | string | Long);
+  'spent'?: (number | string | Long);
+  'expired'?: (number | string | Long);
+  'converted'?: (number | string | Long);
+  'debt'?: (number | string | Long);
+  'lots'?: (_drawdown_v1_LotChange)[];
+  'balanceAfter'?: (_drawdown_v1_WalletBalance | null);
+  'flags'?: (string)[];
+  'eventTimeMs'?: (number | string | Long);
+  'bookedTimeMs'?: (number | string | Long);
+  'partition'?: (number);
+  'epoch'?: (number);
+  'seq'?: (number | string | Long);
+}
+
+export interface LedgerEntry__Output {
+  'accountSeq': (string);
+  'kind': (_drawdown_v1_EntryKind__Output);
+  'id': (string);
+  'agentId': (string);
+  'meter': (string);
+  'model': (string);
+  'quantities': ({[key: string]: string});
+  'catalogVersion': (number);
+  'unit': (_drawdown_v1_Unit__Output);
+  'granted': (string);
+  'spent': (string);
+  'expired': (string);
+  'converted': (string);
+  'debt': (string);
+  'lots': (_drawdown_v1_LotChange__Output)[];
+  'balanceAfter': (_drawdown_v1_WalletBalance__Output | null);
+  'flags': (string)[];
+  'eventTimeMs': (string);
+  'bookedTimeMs': (string);
+  'partition': (number);
+  'epoch': (number);
+  'seq': (string);
+}

@@ -1,0 +1,29 @@
+// Original file: proto/drawdown/v1/usage_service.proto
+
+export const UsageState = {
+  USAGE_STATE_UNSPECIFIED: 'USAGE_STATE_UNSPECIFIED',
+  USAGE_STATE_UNKNOWN: 'USAGE_STATE_UNKNOWN',
+  USAGE_STATE_RECORDED: 'USAGE_STATE_RECORDED',
+  USAGE_STATE_HELD: 'USAGE_STATE_HELD',
+  USAGE_STATE_SETTLED: 'USAGE_STATE_SETTLED',
+  USAGE_STATE_RELEASED: 'USAGE_STATE_RELEASED',
+  USAGE_STATE_EXPIRED: 'USAGE_STATE_EXPIRED',
+} as const;
+
+export type UsageState =
+  | 'USAGE_STATE_UNSPECIFIED'
+  | 0
+  | 'USAGE_STATE_UNKNOWN'
+  | 1
+  | 'USAGE_STATE_RECORDED'
+  | 2
+  | 'USAGE_STATE_HELD'
+  | 3
+  | 'USAGE_STATE_SETTLED'
+  | 4
+  | 'USAGE_STATE_RELEASED'
+  | 5
+  | 'USAGE_STATE_EXPIRED'
+  | 6
+
+export type UsageState__Output = typeof UsageState[keyof typeof UsageState]
