@@ -1,0 +1,387 @@
+/**
+ * The table of settings: one row each, from which the environment variable, the flag, the key in the file, the check,
+ * the default and the documentation follow. Every default says why it is what it is.
+ */
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { catalogFile } from './paths.js';
+
+export interface Setting<T> {
+  schema: z.ZodType<T>;
+  kind: 'integer' | 'text' | 'choice';
+  /** One or two sentences: what it is and why the default is what it is. */
+  description: string;
+  /** Shown as asterisks, in whole or, for a URL, its password. */
+  secret: boolean;
+  /** Of the form that a person would write; undefined when there is none. */
+  default: T;
+}
+
+interface IntegerRow {
+  default: number;
+  min: number;
+  max: number;
+  description: string;
+}
+
+interface TextRow<T extends string | undefined> {
+  default: T;
+  schema: z.ZodType<string>;
+  secret?: boolean;
+  description: string;
+}
+
+function integer(row: IntegerRow): Setting<number> {
+  const schema = z.number().int().min(row.min).max(row.max);
+  return { schema, kind: 'integer', description: row.description, secret: false, default: row.default };
+}
+
+function text<T extends string | undefined>(row: TextRow<T>): Setting<T | string> {
+  const schema: z.ZodType<string | undefined> =
+    row.default === undefined ? row.schema.optional() : row.schema;
+  return {
+    schema: schema as z.ZodType<T | string>,
+    kind: 'text',
+    description: row.description,
+    secret: row.secret ?? false,
+    default: row.default,
+  };
+}
+
+function choice<T extends string>(row: {
+  default: NoInfer<T>;
+  values: readonly T[];
+  description: string;
+}): Setting<T> {
+  const schema = z.enum(row.values as readonly [T, ...T[]]) as unknown as z.ZodType<T>;
+  return { schema, kind: 'choice', description: row.description, secret: false, default: row.default };
+}
+
+export type Address = { kind: 'unix'; path: string } | { kind: 'tcp'; host: string; port: number };
+
+/** `host:port`, `[ipv6]:port` or `unix:/path`; undefined for anything else. */
+export function parseAddress(value: string): Address | undefined {
+  if (value.startsWith('unix:')) {
+    const path = value.slice('unix:'.length);
+    return path === '' ? undefined : { kind: 'unix', path };
+  }
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s/@]+)):(\d{1,5})$/.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || port > 65_535 || (match?.[1] !== undefined && isIP(host) !== 6)) {
+    return undefined;
+  }
+  return { kind: 'tcp', host, port };
+}
+
+/** Whether only processes of this machine can reach the address. */
+export function isLocal(address: Address): boolean {
+  if (address.kind === 'unix' || address.host === 'localhost' || address.host === '::1') {
+    return true;
+  }
+  return isIP(address.host) === 4 && address.host.startsWith('127.');
+}
+
+const addressSchema = z
+  .string()
+  .refine((value) => parseAddress(value) !== undefined, 'expected host:port, [ipv6]:port or unix:/path');
+
+function urlSchema(protocols: readonly string[]): z.ZodType<string> {
+  const expected = protocols.map((protocol) => `${protocol}//`).join(', ');
+  return z.string().refine((value) => protocols.some((protocol) => value.startsWith(`${protocol}//`)), {
+    error: `expected a URL that starts with ${expected}`,
+  });
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+export const settings = {
+  // Where it listens, and for whom.
+  grpcAddress: text({
+    default: '127.0.0.1:50051',
+    schema: addressSchema,
+    description:
+      'Address of the gRPC server: host:port, [ipv6]:port or unix:/path. A sidecar serves its own machine, so loopback; 50051 is the custom of gRPC.',
+  }),
+  httpAddress: text({
+    default: '127.0.0.1:9464',
+    schema: addressSchema,
+    description:
+      'Address of metrics and health over HTTP. 9464 is the port that OpenTelemetry uses for a Prometheus endpoint.',
+  }),
+  authToken: text({
+    default: undefined,
+    schema: z
+      .string()
+      .min(16)
+      .max(4 * kib),
+    secret: true,
+    description:
+      'Bearer token that every call must carry. Without a default: required as soon as an address can be reached from other machines; 16 characters are the least that cannot be guessed online.',
+  }),
+  reflection: choice({
+    default: 'auto',
+    values: ['auto', 'on', 'off'],
+    description:
+      'gRPC server reflection. auto: on in embedded mode, where people explore, and off in production, where it would describe the service to strangers.',
+  }),
+  logLevel: choice({
+    default: 'warn',
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    description:
+      'Least severe log line that is written. Quiet by default: metrics tell what goes on, logs what went wrong.',
+  }),
+
+  // Where it keeps things.
+  dataDir: text({
+    default: './.drawdown',
+    schema: z.string().min(1).max(kib),
+    description:
+      'Directory of the embedded stores; relative to the working directory, so that a trial leaves one folder to delete.',
+  }),
+  redisUrl: text({
+    default: undefined,
+    schema: urlSchema(['redis:', 'rediss:', 'unix:']),
+    secret: true,
+    description: 'Redis to use. Without a default: the sidecar then runs its own.',
+  }),
+  postgresUrl: text({
+    default: undefined,
+    schema: urlSchema(['postgres:', 'postgresql:']),
+    secret: true,
+    description: 'Postgres to use. Without a default: the sidecar then runs its own.',
+  }),
+  redisKeyPrefix: text({
+    default: 'drawdown',
+    schema: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ -'),
+    description: 'First part of every key in Redis, so that several installations can share one Redis.',
+  }),
+  partitionCount: integer({
+    default: 16,
+    min: 1,
+    max: 1_024,
+    description:
+      'Number of partitions; changes offline only. 16 spread over several Redis primaries later and still cost a single core nothing; 1024 keep one lease and one cursor each affordable.',
+  }),
+  catalogFile: text({
+    default: catalogFile,
+    schema: z.string().min(1).max(kib),
+    description: 'Plans and rate card in YAML. The shipped file expresses the shipped credit policy.',
+  }),
+
+  // How much work is taken at once.
+  batchOpsMax: integer({
+    default: 500,
+    min: 1,
+    max: 2_000,
+    description:
+      'Operations in one script. Measured at 2.6 to 7 us each in Redis, 500 take 1.3 to 3.5 ms: all others wait at most that long, and larger batches gain no more throughput.',
+  }),
+  queueOpsMax: integer({
+    default: 20_000,
+    min: 100,
+    max: 1_000_000,
+    description:
+      'Operations waiting per partition before callers are told to retry. 40 full batches, some 100 ms of Redis: longer waits help nobody.',
+  }),
+  messageBytesMax: integer({
+    default: 4 * mib,
+    min: 64 * kib,
+    max: 64 * mib,
+    description:
+      'Largest gRPC message accepted. 4 MiB is the default of gRPC, and what every client expects.',
+  }),
+  batchEventsMax: integer({
+    default: 5_000,
+    min: 1,
+    max: 50_000,
+    description:
+      'Events in one batch. At about 200 bytes each, 5,000 are 1 MB, well below messageBytesMax; the cost of a message is spread thin from 64 on.',
+  }),
+  streamEventsInFlightMax: integer({
+    default: 20_000,
+    min: 1,
+    max: 1_000_000,
+    description:
+      'Events of one stream that are taken but not yet answered; past it the stream is read no further. Four full batches keep a fast reporter busy while one is applied.',
+  }),
+  streamIdleMs: integer({
+    default: 5 * minuteMs,
+    min: secondMs,
+    max: dayMs,
+    description:
+      'A stream without a message for so long is closed. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
+  }),
+
+  // What is remembered, and for how long.
+  idsPerGenerationMax: integer({
+    default: 1_000_000,
+    min: 1_000,
+    max: 50_000_000,
+    description:
+      'Ids remembered in one generation per partition. At about 100 bytes each, 1,000,000 are 100 MB in Redis, a rate of 277 a second and partition over the default window.',
+  }),
+  idsWindowMs: integer({
+    default: hourMs,
+    min: minuteMs,
+    max: 7 * dayMs,
+    description:
+      'How long Redis remembers an id at least; older ones are looked up in Postgres. An hour covers the retries of a client that was restarted or cut off.',
+  }),
+  eventAgeMaxMs: integer({
+    default: 35 * dayMs,
+    min: hourMs,
+    max: 400 * dayMs,
+    description:
+      'Oldest event time accepted. 35 days: a whole month may be reported late, with some days to notice it.',
+  }),
+  eventFutureMaxMs: integer({
+    default: minuteMs,
+    min: 0,
+    max: hourMs,
+    description:
+      'How far ahead of the sidecar an event time may lie. A minute forgives callers whose clocks are badly kept.',
+  }),
+  clockSkewMaxMs: integer({
+    default: 5 * secondMs,
+    min: 100,
+    max: minuteMs,
+    description:
+      'Largest difference between the clocks of sidecar and Redis; past it a partition refuses. Kept clocks differ by milliseconds, so 5 s mean a fault and still expire nothing that a caller would notice.',
+  }),
+  accountIdleMs: integer({
+    default: 10 * minuteMs,
+    min: secondMs,
+    max: 7 * dayMs,
+    description:
+      'Idle accounts are dropped from Redis after this. 10 minutes keep a conversation hot between its requests; loading one again is a single read.',
+  }),
+  accountsHotMax: integer({
+    default: 100_000,
+    min: 100,
+    max: 10_000_000,
+    description:
+      'Accounts kept in Redis per partition. At about 1 KB each, 100,000 are 100 MB; with 16 partitions 1.6 million accounts are hot.',
+  }),
+
+  // Holds.
+  holdTimeDefaultMs: integer({
+    default: 10 * minuteMs,
+    min: secondMs,
+    max: 7 * dayMs,
+    description:
+      'Deadline of a hold when the caller names none. 10 minutes outlast the longest answers that models stream today.',
+  }),
+  holdTimeMaxMs: integer({
+    default: dayMs,
+    min: secondMs,
+    max: 30 * dayMs,
+    description:
+      'Longest time a hold may be given. A day serves batch jobs; longer ones would lock up units that nobody works with.',
+  }),
+  sweepIntervalMs: integer({
+    default: secondMs,
+    min: 50,
+    max: minuteMs,
+    description:
+      'How often due deadlines are looked for. A second: units come back soon after their deadline, and an empty look costs one read.',
+  }),
+
+  // The journal and its way to Postgres.
+  journalBytesMax: integer({
+    default: 256 * mib,
+    min: mib,
+    max: 64 * kib * mib,
+    description:
+      'Journal not yet in Postgres, per partition. New work is refused at 80 %, ending work at 100 %. At about 250 bytes an entry, 256 MiB are a million entries: hours without Postgres at 100 a second and partition.',
+  }),
+  journalTailMs: integer({
+    default: minuteMs,
+    min: 0,
+    max: hourMs,
+    description:
+      'Journal kept after its commit. A minute repairs a standby that was promoted without its last transactions; replication lags by seconds.',
+  }),
+  flushEntriesMax: integer({
+    default: 5_000,
+    min: 1,
+    max: 50_000,
+    description:
+      'Entries in one transaction. At 4 to 5 us a row, 5,000 take about 25 ms: the cost of a commit is spread, and durability waits little.',
+  }),
+  flushConnections: integer({
+    default: 2,
+    min: 1,
+    max: 64,
+    description:
+      'Flushes in progress at once. Two: one is sent while the other is committed; more only wait for the same disk.',
+  }),
+  flushRetryMaxMs: integer({
+    default: 5 * secondMs,
+    min: 100,
+    max: 5 * minuteMs,
+    description:
+      'Longest pause between attempts while Postgres is away. 5 s: it is noticed soon after it is back, and not hammered before.',
+  }),
+  leaseMs: integer({
+    default: 5 * secondMs,
+    min: 500,
+    max: 5 * minuteMs,
+    description:
+      'How long a lease on a partition lasts. 5 s: another sidecar takes over soon after a crash; a lease that lies costs a failed commit, no money.',
+  }),
+  durableWaitMaxMs: integer({
+    default: 30 * secondMs,
+    min: 100,
+    max: 10 * minuteMs,
+    description:
+      'Longest wait of a call that asked for DURABLE; then it is told the outcome is applied but not yet durable. 30 s outlast a failover of Postgres.',
+  }),
+  drainTimeoutMs: integer({
+    default: 10 * secondMs,
+    min: 0,
+    max: 10 * minuteMs,
+    description:
+      'Time that work in progress is given when the sidecar stops. 10 s are what a container is given before it is killed.',
+  }),
+
+  // The stores' connections.
+  redisConnectTimeoutMs: integer({
+    default: 2 * secondMs,
+    min: 50,
+    max: minuteMs,
+    description:
+      'Limit for one attempt to connect to Redis. 2 s allow for one lost packet on a network and no more.',
+  }),
+  redisCommandTimeoutMs: integer({
+    default: 5 * secondMs,
+    min: 100,
+    max: minuteMs,
+    description:
+      'Limit for one command; past it the outcome is unknown and the connection is given up. 5 s are a thousand times the longest script: a Redis that takes longer is gone.',
+  }),
+  postgresConnectTimeoutMs: integer({
+    default: 5 * secondMs,
+    min: 100,
+    max: minuteMs,
+    description:
+      'Limit for one attempt to connect to Postgres. 5 s allow for a server under load that forks and checks a password.',
+  }),
+  postgresPoolMax: integer({
+    default: 10,
+    min: 2,
+    max: 200,
+    description:
+      'Connections to Postgres per sidecar. Statements last about a millisecond, so 10 serve thousands a second beside the flushers.',
+  }),
+};
+
+export type SettingName = keyof typeof settings;
+
+/** Every setting by its name in the file. */
+export type Config = { readonly [Name in SettingName]: (typeof settings)[Name]['default'] };
