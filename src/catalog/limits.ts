@@ -1,0 +1,46 @@
+/**
+ * The limits of a catalog, in one place because they bound each other (a unit test holds them to it). The
+ * text may come over the network from whoever may publish, so its cost is bounded before it is understood.
+ */
+
+/** Characters of the largest catalog: the allowed number of models at a generous 1,000 each. */
+export const catalogTextLengthMax = 524_288;
+
+/**
+ * Lexical tokens (names, colons, line breaks, ...) of the largest catalog: the allowed number of models at 200
+ * each. The parser needs about 5 microseconds for one, so that the worst text costs half a second.
+ */
+export const catalogTokensMax = 100_000;
+
+/** How deep values may nest. The schema's deepest value, an alias of a model, is at 5. */
+export const catalogNestingMax = 16;
+
+/** Mistakes explained in one answer; the rest is only counted. */
+export const catalogProblemsMax = 100;
+
+export const metersMax = 16;
+
+/** The set of quantities seen in an event is one integer with a bit for each: at most 31. */
+export const quantitiesPerMeterMax = 24;
+
+export const modelsMax = 500;
+
+export const aliasesPerModelMax = 16;
+
+/** Meters and quantities. */
+export const nameLengthMax = 64;
+export const namePattern = /^[a-z][a-z0-9_]*$/;
+
+/** Models are ids of callers: the same alphabet and length as every other id. */
+export const modelNameLengthMax = 128;
+
+export const sourceLengthMax = 500;
+
+/** Decimals that a price may have: one micro-credit per million units is the smallest price. */
+export const priceDecimalsMax = 6;
+
+/**
+ * The largest price, in credits per million units: 1,000 credits for a single unit. In micro-credits it is
+ * 10^15, below 2^53, so that every price and every difference of two prices is an exact double.
+ */
+export const pricePerMillionCreditsMax = 1_000_000_000;
