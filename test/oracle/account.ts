@@ -21,6 +21,7 @@ import {
   type Result,
   type Shortfall,
   type Step,
+  type StoredId,
   TOP_UP_PRIORITY,
   UNITS,
   type Unit,
@@ -164,13 +165,13 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   if (repeat) return repeat;
   const hold = work.state.holds.get(op.hold);
   if (!hold) return denied(work.ended(op.hold) ? 'HOLD_ENDED' : 'HOLD_UNKNOWN');
-  // READING: before the balance is looked at; after it, this could never happen.
-  if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
   const wallet = work.wallet(hold.unit);
   const available = work.available(wallet);
   if (op.addAmount > available) {
     return denied('INSUFFICIENT_BALANCE', { unit: hold.unit, available, missing: op.addAmount - available });
   }
+  // Never so: the hold's amount and what is available are parts of a sum that stays within AMOUNT_MAX.
+  if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
   for (const part of work.setAside(wallet, op.addAmount)) {
     const last = hold.parts.at(-1);
     if (last && last.lot === part.lot) last.amount += part.amount;
@@ -195,6 +196,10 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
+  const priced = hold?.catalogVersion ?? ended?.catalogVersion;
+  if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
+    return { verdict: 'reprice', catalogVersion: priced };
+  }
   if (hold) return settleOpen(work, op, hold);
   if (ended) return settleWithoutHold(work, op, 'late', ended.outcome.unit);
   return settleWithoutHold(work, op, 'hold_unknown', undefined);
@@ -278,10 +283,10 @@ function create(work: Work, op: OpOf<'create'>): Result {
 function grant(work: Work, op: OpOf<'grant'>): Result {
   const repeat = work.repeat('grant', op.id, op.payload);
   if (repeat) return repeat;
-  // READING: in the order of the page's sentence.
+  // READING: where both apply, the field is named.
+  if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
   const wallet = work.wallet(op.unit);
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
-  if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
   const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs);
@@ -472,7 +477,7 @@ class Work {
       available: this.available(this.wallet(hold.unit)),
       flags: [],
     };
-    this.store('hold', id, undefined, outcome);
+    this.store('hold', id, undefined, outcome, hold.catalogVersion);
     return outcome;
   }
 
@@ -546,16 +551,22 @@ class Work {
       : { verdict: 'conflict' };
   }
 
-  store(kind: IdKind, id: string, payload: string | undefined, outcome: Outcome): Result {
-    this.state.ids.set(scoped(kind, id), { payload, outcome });
+  store(
+    kind: IdKind,
+    id: string,
+    payload: string | undefined,
+    outcome: Outcome,
+    catalogVersion?: number,
+  ): Result {
+    this.state.ids.set(scoped(kind, id), { payload, outcome, catalogVersion });
     return { verdict: 'done', outcome };
   }
 
-  ended(hold: string): { payload: string | undefined; outcome: EndOutcome } | undefined {
+  ended(hold: string): (StoredId & { outcome: EndOutcome }) | undefined {
     const stored = this.state.ids.get(scoped('hold', hold));
     if (!stored) return undefined;
     if (stored.outcome.of !== 'end') throw new Error('the id of a hold stores how it ended');
-    return { payload: stored.payload, outcome: stored.outcome };
+    return { ...stored, outcome: stored.outcome };
   }
 }
 

@@ -169,7 +169,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     payload: payload(),
     prices: prices(),
     holdTimeMs: lifeMs(),
-    catalogVersion: fc.integer({ min: 1, max: 3 }),
+    catalogVersion: fc.integer({ min: 1, max: 2 }),
   });
   const extend = fc
     .record({
@@ -190,6 +190,10 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     hold,
     payload: payload(),
     prices: prices(),
+    pricedWith: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(0) },
+      { weight: 2, arbitrary: fc.integer({ min: 1, max: 2 }) },
+    ),
   });
   const release = fc.record({ kind: fc.constant('release' as const), account, hold });
   const expireHold = fc.record({ kind: fc.constant('expireHold' as const), account, hold });

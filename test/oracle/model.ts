@@ -68,6 +68,8 @@ export type IdKind = 'usage' | 'hold' | 'extend' | 'create' | 'grant' | 'reversa
 export interface StoredId {
   /** undefined for a hold that was released or expired: no payload of a settle is known yet. */
   payload: string | undefined;
+  /** What a late settle is priced with; undefined for everything but a hold that was released or expired. */
+  catalogVersion: number | undefined;
   outcome: Outcome;
 }
 
@@ -97,7 +99,15 @@ export type Op =
       addAmount: bigint;
       holdTimeMs: number;
     }
-  | { kind: 'settle'; account: string; hold: string; payload: string; prices: Price[] }
+  | {
+      kind: 'settle';
+      account: string;
+      hold: string;
+      payload: string;
+      prices: Price[];
+      /** The catalog version that made the prices; 0 where the call named an amount itself. */
+      pricedWith: number;
+    }
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
@@ -209,6 +219,8 @@ export type Result =
   | { verdict: 'done' | 'duplicate'; outcome: Outcome }
   | { verdict: 'conflict' }
   | { verdict: 'denied' | 'refused'; reason: Reason; shortfall?: Shortfall }
+  /** A settle was priced with another catalog version than its hold's: price it again with this one. */
+  | { verdict: 'reprice'; catalogVersion: number }
   /** What a sweep or a touch answers, whether or not anything was due. */
   | { verdict: 'swept' };
 

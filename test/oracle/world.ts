@@ -1,7 +1,7 @@
 // Several accounts and their ledger: batches of operations, each batch at one instant.
 
 import { apply, emptyAccount } from './account.js';
-import type { AccountState, Entry, Op, Result } from './model.js';
+import type { AccountState, Entry, Op, Result, Step } from './model.js';
 
 export interface World {
   /** Redis' time as last seen; it never goes back. */
@@ -11,6 +11,8 @@ export interface World {
 }
 
 export interface BatchStep {
+  /** One for each operation: its result, its entries, and its account after it. */
+  steps: Step[];
   results: Result[];
   entries: Entry[];
   world: World;
@@ -28,13 +30,17 @@ export function accountOf(world: World, account: string): AccountState {
 export function applyBatch(before: World, ops: readonly Op[], nowMs: number): BatchStep {
   const now = Math.max(before.nowMs, nowMs);
   const accounts = new Map(before.accounts);
-  const results: Result[] = [];
-  const entries: Entry[] = [];
+  const steps: Step[] = [];
   for (const op of ops) {
     const step = apply(accounts.get(op.account) ?? emptyAccount(), op, now);
     accounts.set(op.account, step.state);
-    results.push(step.result);
-    entries.push(...step.entries);
+    steps.push(step);
   }
-  return { results, entries, world: { nowMs: now, accounts, ledger: [...before.ledger, ...entries] } };
+  const entries = steps.flatMap((step) => step.entries);
+  return {
+    steps,
+    results: steps.map((step) => step.result),
+    entries,
+    world: { nowMs: now, accounts, ledger: [...before.ledger, ...entries] },
+  };
 }

@@ -61,8 +61,8 @@ class Case {
     return this.do({ kind: 'extend', account, id, hold, payload, addAmount, holdTimeMs });
   }
 
-  settle(hold: string, prices: Price[], payload = 'p'): Result {
-    return this.do({ kind: 'settle', account, hold, payload, prices });
+  settle(hold: string, prices: Price[], payload = 'p', pricedWith = 0): Result {
+    return this.do({ kind: 'settle', account, hold, payload, prices, pricedWith });
   }
 
   release(hold: string): Result {
@@ -114,7 +114,9 @@ describe('oracle: accounts and grants', () => {
     expect(
       result({ kind: 'reserve', account, hold: 'h', payload: 'p', prices, holdTimeMs: 1, catalogVersion: 1 }),
     ).toEqual({ verdict: 'denied', ...unknown });
-    expect(result({ kind: 'settle', account, hold: 'h', payload: 'p', prices })).toMatchObject(unknown);
+    expect(result({ kind: 'settle', account, hold: 'h', payload: 'p', prices, pricedWith: 0 })).toMatchObject(
+      unknown,
+    );
     expect(result({ kind: 'release', account, hold: 'h' })).toMatchObject(unknown);
     expect(result({ kind: 'touch', account })).toEqual({ verdict: 'swept' });
   });
@@ -357,7 +359,6 @@ describe('oracle: holds', () => {
     });
     expect(c.state.holds.get('h1')?.deadlineMs).toBe(T + 1_000);
     expect(c.extend('x2', 'h1', 13n, 5_000)).toMatchObject({ outcome: { held: 20n, deadlineMs: T + 5_000 } });
-    expect(c.extend('x3', 'h1', AMOUNT_MAX)).toMatchObject({ reason: 'AMOUNT_OUT_OF_RANGE' });
     expect(c.extend('x1', 'h1', 3n, 500)).toMatchObject({ verdict: 'duplicate', outcome: { held: 7n } });
     expect(c.extend('x1', 'h1', 3n, 500, 'q')).toEqual({ verdict: 'conflict' });
     expect(c.extend('x4', 'h9', 1n)).toEqual({ verdict: 'denied', reason: 'HOLD_UNKNOWN' });
@@ -474,6 +475,18 @@ describe('oracle: holds', () => {
     // Nobody swept h2: the call on it finds it expired.
     expect(c.reserve('h2', [credits(3n)], 100)).toEqual({ verdict: 'denied', reason: 'HOLD_ENDED' });
     expect(c.last()).toMatchObject({ kind: 'hold_expired', id: 'h2' });
+  });
+
+  it('a settle priced with another catalog version than its hold is to be priced again, also when late', () => {
+    const c = new Case();
+    c.grant('g1', 10n);
+    c.reserve('h1', [credits(6n)]);
+    expect(c.settle('h1', [credits(2n)], 'p', 2)).toEqual({ verdict: 'reprice', catalogVersion: 1 });
+    c.release('h1');
+    expect(c.settle('h1', [credits(2n)], 'p', 2)).toEqual({ verdict: 'reprice', catalogVersion: 1 });
+    expect(c.settle('h1', [credits(2n)], 'p', 1)).toMatchObject({ verdict: 'done' });
+    expect(c.settle('h1', [credits(2n)], 'p', 2)).toMatchObject({ verdict: 'duplicate' });
+    expect(c.settle('h2', [credits(2n)], 'p', 2)).toMatchObject({ verdict: 'done' });
   });
 
   it('a settle after a release is late', () => {
