@@ -218,6 +218,35 @@ export const settings = {
       'A stream without a message for so long is closed. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
   }),
 
+  callDeadlineDefaultMs: integer({
+    default: 10 * secondMs,
+    min: 100,
+    max: 10 * minuteMs,
+    description:
+      'Deadline of a call whose caller set none, and of each batch on a stream; DURABLE calls have durableWaitMaxMs. 10 s are twice the limit of a Redis command, so the outcome of what was sent still arrives.',
+  }),
+  connectionStreamsMax: integer({
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    description:
+      'Calls and streams open at once on one connection. A gateway multiplexes all its requests over one or two; each open call costs some 10 KB.',
+  }),
+  keepaliveTimeMs: integer({
+    default: minuteMs,
+    min: secondMs,
+    max: hourMs,
+    description:
+      'A connection that was quiet for so long is asked whether it is alive. A minute is below the idle limit of common balancers and cheap.',
+  }),
+  keepaliveTimeoutMs: integer({
+    default: 20 * secondMs,
+    min: 100,
+    max: 10 * minuteMs,
+    description:
+      'How long that answer may take before the connection and its streams are given up. 20 s is the default of gRPC.',
+  }),
+
   // What is remembered, and for how long.
   idsPerGenerationMax: integer({
     default: 1_000_000,
@@ -347,7 +376,7 @@ export const settings = {
     min: 0,
     max: 10 * minuteMs,
     description:
-      'Time that work in progress is given when the sidecar stops. 10 s are what a container is given before it is killed.',
+      'Time that work in progress is given when the sidecar stops. Calls end in milliseconds, so 10 s serve the slowest; give a container more than that before it is killed.',
   }),
 
   // The stores' connections.

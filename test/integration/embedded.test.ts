@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Redis } from 'ioredis';
@@ -197,10 +197,12 @@ test('one half can be used alone', async () => {
   expect(await sql(embedded, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
 
-test('a data directory too deep for a socket still works', async () => {
+test('a data directory that is too deep for a socket and closed to others still works', async () => {
   const deep = join(newDataDir(), 'd'.repeat(60), 'e'.repeat(60), 'with a blank');
   mkdirSync(deep, { recursive: true });
   const embedded = await start({ dataDir: deep });
+  // As root, Postgres runs as another user, who cannot enter the closed directory above: its files lie elsewhere.
+  directories.push(realpathSync(join(deep, 'postgres')));
   directories.push(dirname(new URL(embedded.redisUrl ?? '').pathname), postgresSocketDirectory(embedded));
   expect(await withRedis(embedded, (client) => client.ping())).toBe('PONG');
   expect(await sql(embedded, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
