@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
+import { catalogFromJson } from '../../src/catalog/canonical.js';
 import { formatProblem } from '../../src/catalog/document.js';
+import { type CompiledCatalog, compileCatalog, type Usage } from '../../src/catalog/pricing.js';
 import type { Catalog, ParsedCatalog } from '../../src/catalog/schema.js';
 
 /** A small catalog that uses every key, and what the catalog's tests do with one. */
@@ -48,4 +50,49 @@ export function problemsOf(parsed: ParsedCatalog): string[] {
 export function catalogOf(parsed: ParsedCatalog): Catalog {
   if ('problems' in parsed) throw new Error(parsed.problems.map(formatProblem).join('\n'));
   return parsed.catalog;
+}
+
+export interface Quantity {
+  name: string;
+  partOf?: string;
+  /** Credits per million units as text. */
+  price?: string;
+}
+
+/** A catalog with one meter `m` and one model `x`, made the way a stored version is. */
+export function catalogWith(
+  quantities: Quantity[],
+  wallets: object = { wallets: ['credits'] },
+): CompiledCatalog {
+  const json = {
+    format: 1,
+    meters: {
+      m: {
+        quantities: Object.fromEntries(
+          quantities.map(({ name, partOf }) => [name, partOf === undefined ? {} : { part_of: partOf }]),
+        ),
+        ...wallets,
+      },
+    },
+    rate_card: {
+      unknown_models: 'unrated',
+      models: [
+        {
+          name: 'x',
+          meter: 'm',
+          aliases: ['y'],
+          source: 's',
+          date: '2026-01-01',
+          prices: Object.fromEntries(
+            quantities.flatMap((q) => (q.price === undefined ? [] : [[q.name, q.price]])),
+          ),
+        },
+      ],
+    },
+  };
+  return compileCatalog(catalogOf(catalogFromJson(JSON.stringify(json))), 7);
+}
+
+export function usage(quantities: Record<string, number>, model = 'x'): Usage {
+  return { meter: 'm', model, quantities: Object.entries(quantities) };
 }

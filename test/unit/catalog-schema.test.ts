@@ -182,12 +182,20 @@ describe('prices', () => {
 
 describe('the canonical form', () => {
   it('is the same whatever order, comments and spelling of prices the file has', () => {
-    const llm = base.slice(base.indexOf('  llm:'), base.indexOf('  tts:'));
-    const small = base.slice(base.indexOf('    - name: small'), base.indexOf('    - name: voice'));
-    const moved = base.replace(llm, '').replace('rate_card:', `${llm}rate_card:`);
-    const shuffled = `# a comment\n${moved.replace(small, '')}${small.replace('0.15', '0.150000')}`;
+    const text = edited('[little]', '[little, tiny]');
+    const llm = text.slice(text.indexOf('  llm:'), text.indexOf('  tts:'));
+    const small = text.slice(text.indexOf('    - name: small'), text.indexOf('    - name: voice'));
+    const moved = text.replace(llm, '').replace('rate_card:', `${llm}rate_card:`);
+    const respelled = small
+      .replace(
+        "        input: 0.15\n        output: '0.60'\n",
+        '        output: 0.6\n        input: 0.150000\n',
+      )
+      .replace('[little, tiny]', '[tiny, little]');
+    const shuffled = `# a comment\n${moved.replace(small, '')}${respelled}`;
+    expect(shuffled).toContain('output: 0.6\n        input: 0.150000');
     expect(canonicalCatalog(catalogOf(parseCatalog(shuffled, 'c')))).toEqual(
-      canonicalCatalog(catalogOf(parseCatalog(base, 'c'))),
+      canonicalCatalog(catalogOf(parseCatalog(text, 'c'))),
     );
   });
 
