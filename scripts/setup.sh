@@ -15,11 +15,12 @@ install_modules() {
     exit 1
   fi
   say 'installing node modules'
+  # No package needs its install script: what the embedded Postgres leaves to one, the sidecar does itself.
   # `npm ci` deletes what is there: right for a clean checkout, too rough for one that somebody works in.
   if [ -d node_modules ]; then
-    npm install --no-audit --no-fund --loglevel=error >&2
+    npm install --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   else
-    npm ci --no-audit --no-fund --loglevel=error >&2
+    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
   fi
   cp package-lock.json "$stamp"
 }
