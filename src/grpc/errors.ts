@@ -1,6 +1,6 @@
+import { join } from 'node:path';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
-import { join } from 'node:path';
 import { DrawdownError, ERROR_CODES, type ErrorCode } from '../errors.js';
 import { protoDirectory } from '../paths.js';
 

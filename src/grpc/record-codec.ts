@@ -102,10 +102,14 @@ class EventCollector {
   readEvent(): void {
     if (this.#count >= this.eventsMax) {
       // Waiting does not help, so no RetryInfo: retryAfterMs is 0.
-      throw new DrawdownError('LIMIT_REACHED', `A batch may have at most ${this.eventsMax} events (batchEventsMax)`, {
-        field: 'events',
-        retryAfterMs: 0,
-      });
+      throw new DrawdownError(
+        'LIMIT_REACHED',
+        `A batch may have at most ${this.eventsMax} events (batchEventsMax)`,
+        {
+          field: 'events',
+          retryAfterMs: 0,
+        },
+      );
     }
     const index = this.#count++;
     const outerEnd = reader.end;
@@ -200,7 +204,8 @@ function readQuantity(quantities: [string, number][]): string | null {
       return null;
     }
   }
-  if (quantities.length >= quantitiesPerMeterMax) return `quantities must have at most ${quantitiesPerMeterMax}`;
+  if (quantities.length >= quantitiesPerMeterMax)
+    return `quantities must have at most ${quantitiesPerMeterMax}`;
   quantities.push([name, count]);
   return null;
 }
@@ -298,7 +303,11 @@ function writeResults(bytes: Buffer, at: number, tag: number, results: readonly 
 }
 
 /** A booked result has at most 35 bytes, so its length is one byte that is filled in afterwards. */
-function writeBooked(bytes: Buffer, at: number, result: Exclude<EventResult, { outcome: 'refused' }>): number {
+function writeBooked(
+  bytes: Buffer,
+  at: number,
+  result: Exclude<EventResult, { outcome: 'refused' }>,
+): number {
   let pos = at + 1;
   bytes[pos++] = tagField1Varint;
   bytes[pos++] = OUTCOME_NUMBERS[result.outcome];
@@ -341,4 +350,3 @@ function writeRefused(
   }
   return pos;
 }
-

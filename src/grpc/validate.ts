@@ -1,5 +1,5 @@
 import { quantitiesPerMeterMax } from '../catalog/limits.js';
-import { type EntryKind, ENTRY_KINDS } from '../credits/types.js';
+import { ENTRY_KINDS, type EntryKind } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
 import type { AckLevel__Output } from '../gen/drawdown/v1/AckLevel.js';
 import type { Amount__Output } from '../gen/drawdown/v1/Amount.js';
@@ -92,7 +92,8 @@ export function checkQuantities(values: Readonly<Record<string, string>>, field:
     throw fieldInvalid(field, `must have at most ${quantitiesPerMeterMax}`);
   }
   return names.map((name) => {
-    if (!idPattern.test(name)) throw fieldInvalid(field, `must have names that are ${idRule.slice('must be '.length)}`);
+    if (!idPattern.test(name))
+      throw fieldInvalid(field, `must have names that are ${idRule.slice('must be '.length)}`);
     return [name, checkWhole(values[name] ?? '', `${field}["${name}"]`)] as const;
   });
 }

@@ -153,14 +153,17 @@ export class WireReader {
         this.#varint();
         return;
       case WIRE.fixed64:
-        return this.#advance(8);
+        this.#advance(8);
+        return;
       case WIRE.bytes:
         this.pos = this.lengthEnd();
         return;
       case WIRE.fixed32:
-        return this.#advance(4);
+        this.#advance(4);
+        return;
       case WIRE.groupStart:
-        return this.#skipGroup(tag, depth);
+        this.#skipGroup(tag, depth);
+        return;
       default:
         throw malformed('a field has an impossible type');
     }

@@ -1,0 +1,105 @@
+import type { handleUnaryCall, Metadata, MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { Config } from '../config.js';
+import type { DrawdownError } from '../errors.js';
+import type { CallOptions } from '../usage/types.js';
+import { toDrawdownError, toStatus } from './errors.js';
+import { malformed } from './wire.js';
+
+/** The settings that the transport reads. */
+export type GrpcSettings = Pick<
+  Config,
+  | 'grpcAddress'
+  | 'authToken'
+  | 'messageBytesMax'
+  | 'batchEventsMax'
+  | 'streamEventsInFlightMax'
+  | 'streamIdleMs'
+  | 'callDeadlineDefaultMs'
+  | 'connectionStreamsMax'
+  | 'keepaliveTimeMs'
+  | 'keepaliveTimeoutMs'
+  | 'holdTimeMaxMs'
+  | 'durableWaitMaxMs'
+  | 'drainTimeoutMs'
+>;
+
+/** What every handler needs. */
+export interface CallEnvironment {
+  readonly settings: GrpcSettings;
+  readonly logger: Logger;
+}
+
+/** Stands in for a request that could not be decoded, so that its call ends with INVALID_ARGUMENT instead of INTERNAL. */
+class Undecodable {
+  constructor(readonly error: DrawdownError) {}
+}
+
+/** grpc-js gives a caller no details when decoding throws, so decoding never throws here. */
+export function withTypedDecodeErrors(service: ServiceDefinition): ServiceDefinition {
+  const methods = Object.entries(service).map(([name, method]) => [name, withTypedDecodeError(method)]);
+  return Object.fromEntries(methods) as ServiceDefinition;
+}
+
+function withTypedDecodeError(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
+  const decode = method.requestDeserialize;
+  return {
+    ...method,
+    requestDeserialize: (bytes) => {
+      try {
+        return decode(bytes);
+      } catch {
+        return new Undecodable(malformed('it cannot be decoded'));
+      }
+    },
+  };
+}
+
+/** For methods whose handlers encode and decode by themselves: bytes come and go as they are. */
+export function rawMethod(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
+  return {
+    ...method,
+    requestDeserialize: (bytes) => bytes,
+    responseSerialize: (bytes) => bytes as Buffer,
+  };
+}
+
+interface Deadlined {
+  getDeadline(): Date | number;
+}
+
+/** The caller's deadline, or a named default; a DURABLE call waits no longer than durableWaitMaxMs. */
+export function callOptions(
+  call: Deadlined,
+  durable: boolean,
+  settings: Pick<GrpcSettings, 'callDeadlineDefaultMs' | 'durableWaitMaxMs'>,
+): CallOptions {
+  const longestMs = durable ? settings.durableWaitMaxMs : settings.callDeadlineDefaultMs;
+  const given = Number(call.getDeadline());
+  const now = Date.now();
+  if (durable || given === Number.POSITIVE_INFINITY) {
+    return { durable, deadlineMs: Math.min(given, now + longestMs) };
+  }
+  return { durable, deadlineMs: given };
+}
+
+/** Runs one unary call: what the handler returns is the response, what it throws becomes a status with details. */
+export function unary<Request, Response>(
+  where: string,
+  environment: CallEnvironment,
+  handle: (
+    request: Request,
+    call: Deadlined & { readonly metadata: Metadata },
+  ) => Promise<Response> | Response,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    const run = async (): Promise<Response> => {
+      if (call.request instanceof Undecodable) throw call.request.error;
+      return handle(call.request, call);
+    };
+    run().then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(toStatus(toDrawdownError(error, environment.logger, where))),
+    );
+  };
+}

@@ -1,0 +1,163 @@
+import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import type { Logger } from 'pino';
+import type { Accounts } from '../credits/types.js';
+import { DrawdownError } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { parseAddress } from '../settings.js';
+import type { UsageMeter, Watermarks } from '../usage/types.js';
+import { accountService } from './account-service.js';
+import { type GrpcSettings, rawMethod, withTypedDecodeErrors } from './call.js';
+import { CallGate } from './call-gate.js';
+import { type CatalogReader, catalogService } from './catalog-service.js';
+import type { Health } from './health.js';
+import { Outcomes } from './outcomes.js';
+import { packageDefinition, type ServiceName } from './proto.js';
+import type { RecordStream } from './record-stream.js';
+import { removeStaleSocket } from './socket-file.js';
+import { usageService } from './usage-service.js';
+
+export interface GrpcServerOptions {
+  readonly config: GrpcSettings;
+  /** Describe the services to whoever asks; needs the token where one is configured. */
+  readonly reflection: boolean;
+  readonly meter: UsageMeter;
+  readonly watermarks: Watermarks;
+  readonly accounts: Accounts;
+  readonly catalog: CatalogReader;
+  readonly health: Health;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface GrpcServer {
+  /** Starts to listen and returns the address in the form of the setting, with the port that was given for port 0. */
+  listen(): Promise<string>;
+  /**
+   * Refuses new calls, tells the streams, waits for what is inside, and closes; after `withinMs` whatever is left is cut.
+   * The caller sets the health to not serving first.
+   */
+  drain(withinMs: number): Promise<void>;
+  /** Cuts everything now. */
+  forceStop(): void;
+}
+
+/** How long the last answers and goodbyes may take on their way once nothing is inside any more. */
+const goodbyeMs = 500;
+
+/**
+ * The gRPC server. States: *created* -> *listening* (listen) -> *draining* (drain) -> *stopped*; forceStop leads to
+ * *stopped* from everywhere. While draining, the port stays open: a client that comes is told DRAINING and when
+ * to retry, which a closed port could not say.
+ */
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { config, metrics, logger } = options;
+  const gate = new CallGate({ authToken: config.authToken, metrics });
+  const streams = new Set<RecordStream>();
+  const server = new Server({
+    interceptors: [gate.interceptor],
+    'grpc.max_receive_message_length': config.messageBytesMax,
+    // An answer holds some 40 bytes per event, a page of the ledger some 500 per entry: never more than a request.
+    'grpc.max_send_message_length': Math.max(config.messageBytesMax, responseBytesMin),
+    'grpc.max_concurrent_streams': config.connectionStreamsMax,
+    'grpc.keepalive_time_ms': config.keepaliveTimeMs,
+    'grpc.keepalive_timeout_ms': config.keepaliveTimeoutMs,
+  });
+  addServices(server, options, streams);
+  let stopped: Promise<void> | undefined;
+
+  const forceStop = (): void => {
+    for (const stream of streams) stream.fail(draining());
+    server.forceShutdown();
+  };
+
+  const drain = async (withinMs: number): Promise<void> => {
+    const endsAt = performance.now() + withinMs;
+    // The streams end a little earlier than everything, so that their last messages still arrive.
+    const streamsMs = Math.max(0, withinMs - goodbyeMs);
+    gate.drain();
+    for (const stream of streams) stream.notifyDrain(streamsMs);
+    logger.info({ calls: gate.inside, streams: streams.size, withinMs }, 'Draining gRPC');
+    await settledWithin(gate.empty(), streamsMs);
+    for (const stream of streams) stream.fail(draining());
+    const leftMs = Math.min(goodbyeMs, Math.max(0, endsAt - performance.now()));
+    await settledWithin(shutDown(server), leftMs);
+    server.forceShutdown();
+  };
+
+  return {
+    listen: async () => {
+      await removeStaleSocket(config.grpcAddress);
+      return listen(server, config.grpcAddress);
+    },
+    drain: (withinMs) => {
+      stopped ??= drain(withinMs);
+      return stopped;
+    },
+    forceStop,
+  };
+}
+
+/** The largest page of the ledger (1,000 entries) with room to spare. */
+const responseBytesMin = 4 * 1024 * 1024;
+
+function addServices(server: Server, options: GrpcServerOptions, streams: Set<RecordStream>): void {
+  const { config: settings, meter, watermarks, accounts, catalog, health, logger, metrics } = options;
+  const outcomes = new Outcomes(metrics, () => catalog.current().compiled);
+  const environment = { settings, logger };
+  const usage = withTypedDecodeErrors(definitionOf('UsageService'));
+  server.addService(
+    {
+      ...usage,
+      RecordUsage: rawMethod(usage.RecordUsage as ServiceDefinition[string]),
+      RecordUsageBatch: rawMethod(usage.RecordUsageBatch as ServiceDefinition[string]),
+    },
+    usageService({ ...environment, meter, watermarks, metrics, outcomes, streams }),
+  );
+  server.addService(
+    withTypedDecodeErrors(definitionOf('AccountService')),
+    accountService({ ...environment, accounts, outcomes }),
+  );
+  server.addService(
+    withTypedDecodeErrors(definitionOf('CatalogService')),
+    catalogService({ ...environment, catalog }),
+  );
+  health.addTo(server);
+  if (options.reflection) new ReflectionService(packageDefinition).addToServer(server);
+}
+
+function definitionOf(name: ServiceName): ServiceDefinition {
+  return packageDefinition[`drawdown.v1.${name}`] as ServiceDefinition;
+}
+
+function draining(): DrawdownError {
+  return new DrawdownError('DRAINING', 'The sidecar is stopping; go on elsewhere');
+}
+
+function listen(server: Server, address: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      if (error !== null) reject(new Error(`gRPC cannot listen on ${address}: ${error.message}`));
+      else resolve(withPort(address, port));
+    });
+  });
+}
+
+function withPort(address: string, port: number): string {
+  const parsed = parseAddress(address);
+  return parsed?.kind === 'tcp' ? `${address.slice(0, address.lastIndexOf(':'))}:${port}` : address;
+}
+
+/** Never rejects: an error means that there was nothing left to close. */
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => server.tryShutdown(() => resolve()));
+}
+
+async function settledWithin(promise: Promise<void>, withinMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, withinMs);
+  });
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,296 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * Every metric of the product, declared here and nowhere else; docs/metrics.md lists them and a test holds both
+ * together. Prometheus' conventions: base units, `_total` for counters, prefix `drawdown_`. No label carries an account,
+ * agent or id; models are those of the catalog, all others `other`.
+ *
+ * An update costs about a microsecond, so whatever happens per event is summed up per batch before it comes here.
+ */
+
+/** Calls and scripts: from a fraction of a millisecond (one script) to what callers give up on. */
+const callSeconds = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Scripts aim at 1 to 2 ms; the redis command timeout of 5 s ends the scale. */
+const scriptSeconds = [0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.025, 0.1, 0.5, 5];
+
+/** Flushes and their lag: 25 ms for a full transaction, minutes when Postgres is away. */
+const flushSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300];
+
+/** Sizes of batches: powers of two up to the largest that any setting allows. */
+const batchSizes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 50_000];
+
+/** Units as labels: credits are counted in micro-credits, which stay exact. */
+export const UNIT_LABELS = { 1: 'micro_credits', 2: 'tts_characters', 3: 'llm_messages' } as const;
+
+export interface MetricsOptions {
+  /** Also the process' own metrics: CPU, memory, event-loop lag, garbage collection. Off in most tests. */
+  readonly processMetrics?: boolean;
+}
+
+type Create = ReturnType<typeof creator>;
+
+/** Shortens the declarations below to name, help and labels. */
+function creator(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+      new Counter<Label>({ name: `drawdown_${name}`, help, labelNames, registers }),
+    gauge: <Label extends string = never>(name: string, help: string, ...labelNames: Label[]) =>
+      new Gauge<Label>({ name: `drawdown_${name}`, help, labelNames, registers }),
+    histogram: <Label extends string = never>(
+      name: string,
+      help: string,
+      buckets: number[],
+      ...labelNames: Label[]
+    ) => new Histogram<Label>({ name: `drawdown_${name}`, help, buckets, labelNames, registers }),
+  };
+}
+
+/** The transport: counted by src/grpc. */
+function transportMetrics({ counter, gauge, histogram }: Create) {
+  return {
+    /** method is Service/Call; code is the name of a gRPC status. Streams count when they end. */
+    rpcCalls: counter('rpc_calls_total', 'Calls that ended, by method and gRPC status.', 'method', 'code'),
+    rpcSeconds: histogram('rpc_duration_seconds', 'Duration of unary calls.', callSeconds, 'method'),
+    openStreams: gauge('open_streams', 'Streams that are open now.', 'method'),
+    streamMessages: counter(
+      'stream_messages_total',
+      'Messages on streams; direction is in or out, kind says what the message is.',
+      'method',
+      'direction',
+      'kind',
+    ),
+    streamPauses: counter(
+      'stream_pauses_total',
+      'Times that a stream was read no further; reason is in_flight or slow_reader.',
+      'reason',
+    ),
+    recordBatchEvents: histogram('record_batch_events', 'Events in one batch of a caller.', batchSizes),
+  };
+}
+
+/** What callers asked for and what became of it: counted by src/grpc from the outcomes. */
+function outcomeMetrics({ counter }: Create) {
+  return {
+    /**
+     * kind: usage, reserve, extend, settle, release, create_account, top_up. verdict: applied, duplicate, denied,
+     * refused. reason: a name of the proto's Reason, or none.
+     */
+    operations: counter(
+      'operations_total',
+      'Operations that were judged, by kind, verdict and reason.',
+      'kind',
+      'verdict',
+      'reason',
+    ),
+    chargedUnits: counter(
+      'charged_units_total',
+      'Units charged by usage and settles, what went into debt included.',
+      'unit',
+      'meter',
+      'model',
+    ),
+    grantedUnits: counter('granted_units_total', 'Units granted by top-ups.', 'unit'),
+    debtBookedUnits: counter(
+      'debt_booked_units_total',
+      'Units booked as debt because no wallet had them.',
+      'unit',
+    ),
+    unratedEvents: counter(
+      'unrated_events_total',
+      'Usage and settles booked without a price: the rate card does not know the model.',
+      'meter',
+    ),
+  };
+}
+
+/** Scripts and the queues before them: counted by src/usage and src/redis. */
+function scriptMetrics({ counter, gauge, histogram }: Create) {
+  return {
+    scriptSeconds: histogram(
+      'script_duration_seconds',
+      'Time from sending a script to its reply.',
+      scriptSeconds,
+      'script',
+    ),
+    scriptOperations: histogram(
+      'script_batch_operations',
+      'Operations in one script call.',
+      batchSizes,
+      'script',
+    ),
+    scriptFailures: counter(
+      'script_failures_total',
+      'Script calls without a usable reply, by error code.',
+      'script',
+      'code',
+    ),
+    queueOperations: gauge(
+      'queue_operations',
+      'Operations waiting for a script, over all partitions; lane is urgent or bulk.',
+      'lane',
+    ),
+    queueWaitSeconds: histogram(
+      'queue_wait_seconds',
+      'Wait of the oldest operation of each batch before its script was sent.',
+      scriptSeconds,
+    ),
+    queueRefused: counter(
+      'queue_refused_operations_total',
+      'Operations refused because a named limit was reached.',
+      'limit',
+    ),
+    deadlineDropped: counter(
+      'deadline_dropped_operations_total',
+      "Operations dropped unsent because the caller's deadline had passed.",
+    ),
+    duplicates: counter(
+      'duplicates_total',
+      'Repeated ids that were not charged again, by where they were caught: redis or postgres.',
+      'caught_by',
+    ),
+    accountsLoaded: counter(
+      'accounts_loaded_total',
+      'Accounts loaded from Postgres because Redis did not hold them.',
+    ),
+    accountsEvicted: counter('accounts_evicted_total', 'Idle accounts dropped from Redis.'),
+    accountsHot: gauge('accounts_hot', 'Accounts in Redis, over all partitions.'),
+    clockSkewSeconds: gauge(
+      'clock_skew_seconds',
+      "Redis' clock minus the sidecar's, of the partition where they differ most.",
+    ),
+  };
+}
+
+/** The journal and its way to Postgres: counted by src/flush. */
+function flushMetrics({ counter, gauge, histogram }: Create) {
+  return {
+    journalEntries: gauge('journal_entries', 'Journaled entries that are not durable, over all partitions.'),
+    journalBytes: gauge('journal_bytes', 'Bytes of the journals in Redis, over all partitions.'),
+    journalFullestRatio: gauge(
+      'journal_fullest_ratio',
+      'Journal of the fullest partition as a part of journalBytesMax; new work is refused from 0.8.',
+    ),
+    journalOldestAgeSeconds: gauge(
+      'journal_oldest_age_seconds',
+      'Age of the oldest entry of any partition that is not durable; 0 when all are.',
+    ),
+    durableLagSeconds: histogram(
+      'durable_lag_seconds',
+      'From booking to commit, of the oldest entry of each flush.',
+      flushSeconds,
+    ),
+    flushSeconds: histogram(
+      'flush_duration_seconds',
+      'Duration of one flush, read and commit.',
+      flushSeconds,
+    ),
+    flushEntries: histogram('flush_batch_entries', 'Journal entries in one flush.', batchSizes),
+    flushRows: counter('flush_rows_total', 'Rows written by flushes, by table.', 'table'),
+    flushRetries: counter('flush_retries_total', 'Flushes tried again, by what went wrong.', 'reason'),
+    flushFailures: counter(
+      'flush_failures_total',
+      'Flushes given up for good: the partition waits for an operator.',
+      'reason',
+    ),
+    flushFallbacks: counter(
+      'flush_fallbacks_total',
+      'Flushes whose COPY met an id that Postgres already had.',
+    ),
+    journalTrimmed: counter('journal_trimmed_records_total', 'Journal records removed after their commit.'),
+    partitionsOwned: gauge('partitions_owned', 'Partitions that this sidecar flushes and sweeps.'),
+    partitionsFenced: gauge(
+      'partitions_fenced',
+      'Partitions that do not serve because Redis and Postgres contradict each other.',
+    ),
+  };
+}
+
+/** Holds and the sweeper: counted by src/flush and src/usage. */
+function holdMetrics({ counter, gauge }: Create) {
+  return {
+    openHolds: gauge('open_holds', 'Open holds, over all partitions.'),
+    openHoldOldestAgeSeconds: gauge('open_hold_oldest_age_seconds', 'Age of the oldest open hold.'),
+    holdsExpired: counter('holds_expired_total', 'Holds ended by their deadline.'),
+    lotUnitsExpired: counter(
+      'lot_units_expired_total',
+      'Units lost because their lot reached its time.',
+      'unit',
+    ),
+    sweepFailures: counter('sweep_failures_total', 'Sweeps that failed and will be repeated.'),
+  };
+}
+
+/** The sidecar as a whole: set by src/sidecar.ts. */
+function sidecarMetrics({ gauge }: Create) {
+  return {
+    ready: gauge('ready', '1 while the sidecar is ready to serve, else 0.'),
+    storeUp: gauge('store_up', '1 while the store answers, else 0; store is redis or postgres.', 'store'),
+    buildInfo: gauge('build_info', 'Always 1; the version is a label.', 'version'),
+  };
+}
+
+/** Gauges of prom-client whose names end in `_total`, which `promtool check metrics` refuses; the others tell more. */
+const misnamedProcessMetrics = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+function collectProcessMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of misnamedProcessMetrics) registry.removeSingleMetric(name);
+}
+
+/** A counter that appears with its first event hides that event from rate(): known label values start at 0. */
+function startAtZero(metrics: ReturnType<typeof outcomeMetrics> & ReturnType<typeof scriptMetrics>): void {
+  for (const unit of Object.values(UNIT_LABELS)) {
+    metrics.debtBookedUnits.inc({ unit }, 0);
+    metrics.grantedUnits.inc({ unit }, 0);
+  }
+  for (const caught_by of ['redis', 'postgres']) metrics.duplicates.inc({ caught_by }, 0);
+  for (const lane of ['urgent', 'bulk']) metrics.queueOperations.set({ lane }, 0);
+}
+
+/** Declares every metric in a registry of its own. */
+export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
+  const registry = new Registry();
+  const create = creator(registry);
+  const beforeScrape = new Set<() => void>();
+  if (processMetrics) collectProcessMetrics(registry);
+  const metrics = {
+    ...transportMetrics(create),
+    ...outcomeMetrics(create),
+    ...scriptMetrics(create),
+    ...flushMetrics(create),
+    ...holdMetrics(create),
+    ...sidecarMetrics(create),
+  };
+  startAtZero(metrics);
+  return {
+    ...metrics,
+    registry,
+    /** Calls `update` before every scrape, for gauges whose value is only worth computing then. */
+    onScrape(update: () => void): () => void {
+      beforeScrape.add(update);
+      return () => void beforeScrape.delete(update);
+    },
+    contentType: registry.contentType,
+    async render(): Promise<string> {
+      for (const update of beforeScrape) update();
+      return registry.metrics();
+    },
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The rate card's models keep their name; everything else shares one label, so labels stay few. */
+export function modelLabel(
+  catalog: { meter(name: string): { readonly coefficients: ReadonlyMap<string, unknown> } | undefined },
+  meter: string,
+  model: string,
+): string {
+  return catalog.meter(meter)?.coefficients.has(model) ? model : 'other';
+}
