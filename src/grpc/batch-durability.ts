@@ -47,6 +47,8 @@ export class BatchDurability {
   #mergeAt = rangesMax;
   /** Which range is looked at out of turn, so that a loss behind a waiting head is found too. */
   #probe = 0;
+  /** The last look ended with a full message of lost batches. */
+  #hasMoreLost = false;
 
   /** The number that a new batch must have. */
   get next(): number {
@@ -66,7 +68,7 @@ export class BatchDurability {
     return this.#ranges.length;
   }
 
-  /** Takes a batch in: the next new one, or the first that is awaited of those named together. */
+  /** Takes a batch in: the next new one, or an awaited one. Those of one range come in their order. */
   accept(batchNumber: number): boolean {
     if (batchNumber === this.#next) {
       this.#next++;
@@ -101,8 +103,9 @@ export class BatchDurability {
       this.#durableThrough = range.to;
     }
     if (durable > 0) this.#ranges.splice(0, durable);
-    const resend = this.#losesAny(watermarks) ? this.#nameLost(watermarks) : [];
-    return { durableThrough: this.#durableThrough, resend, more: resend.length === resendNumbersMax };
+    const resend = this.#hasMoreLost || this.#losesAny(watermarks) ? this.#nameLost(watermarks) : [];
+    this.#hasMoreLost = resend.length === resendNumbersMax;
+    return { durableThrough: this.#durableThrough, resend, more: this.#hasMoreLost };
   }
 
   /** Looks at the head and at one other range; losses come in groups, so a single one is enough to look at all. */

@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
 import { DrawdownError } from '../../src/errors.js';
@@ -40,7 +40,11 @@ const event = fc.record({
   agentId: fc.oneof(fc.constant(''), token),
   meter: token,
   model: token,
-  quantities: fc.uniqueArray(fc.tuple(token, whole), { minLength: 1, maxLength: 24, selector: ([name]) => name }),
+  quantities: fc.uniqueArray(fc.tuple(token, whole), {
+    minLength: 1,
+    maxLength: 24,
+    selector: ([name]) => name,
+  }),
   eventTimeMs: whole.filter((time) => time > 0),
 });
 type Event = typeof event extends fc.Arbitrary<infer T> ? T : never;
@@ -54,7 +58,11 @@ const unknownField = fc.oneof(
   fc.tuple(fc.constant(3), fc.maxSafeNat()),
 );
 
-function writeUnknown(writer: protobuf.Writer, [wireType, value]: [number, number | Uint8Array], id: number): void {
+function writeUnknown(
+  writer: protobuf.Writer,
+  [wireType, value]: [number, number | Uint8Array],
+  id: number,
+): void {
   writer.uint32(id * 8 + wireType);
   if (wireType === 2) writer.bytes(value as Uint8Array);
   else if (wireType === 0) writer.int64(value as number);
@@ -72,7 +80,11 @@ function writeRaw(writer: protobuf.Writer, bytes: Uint8Array): void {
 }
 
 /** Writes an event with its fields in the given order and strange fields between them. */
-function encodeEvent(event: Event, order: readonly number[], unknown: [number, number | Uint8Array][]): Uint8Array {
+function encodeEvent(
+  event: Event,
+  order: readonly number[],
+  unknown: [number, number | Uint8Array][],
+): Uint8Array {
   const writer = protobuf.Writer.create();
   for (const field of order) {
     const extra = unknown[field];
@@ -117,10 +129,13 @@ const fieldOrder = [1, 2, 3, 4, 5, 6, 7];
 
 function encodeWith(changes: Partial<Record<keyof Event, unknown>>): Uint8Array {
   const message = { ...validEvent, ...changes };
-  return root.lookupType('drawdown.v1.UsageEvent').encode({
-    ...message,
-    quantities: Object.fromEntries(message.quantities as [string, number][]),
-  } as never).finish();
+  return root
+    .lookupType('drawdown.v1.UsageEvent')
+    .encode({
+      ...message,
+      quantities: Object.fromEntries(message.quantities as [string, number][]),
+    } as never)
+    .finish();
 }
 
 describe('decoding RecordUsage requests', () => {
@@ -128,7 +143,11 @@ describe('decoding RecordUsage requests', () => {
     const batch = fc.record({
       number: whole,
       events: fc.array(
-        fc.tuple(event, fc.shuffledSubarray(fieldOrder, { minLength: 7 }), fc.array(unknownField, { maxLength: 9 })),
+        fc.tuple(
+          event,
+          fc.shuffledSubarray(fieldOrder, { minLength: 7 }),
+          fc.array(unknownField, { maxLength: 9 }),
+        ),
         { maxLength: 6 },
       ),
     });
@@ -157,7 +176,10 @@ describe('decoding RecordUsage requests', () => {
     );
     fc.assert(
       fc.property(sample, ([events, cut, changes]) => {
-        const whole = encodeRequest(1, events.map((one) => encodeEvent(one, fieldOrder, [])));
+        const whole = encodeRequest(
+          1,
+          events.map((one) => encodeEvent(one, fieldOrder, [])),
+        );
         const bytes = Buffer.from(whole.subarray(0, cut));
         for (const [at, value] of changes) bytes[at % Math.max(1, bytes.length)] = value;
         decodesOrRefuses(bytes);
@@ -167,9 +189,12 @@ describe('decoding RecordUsage requests', () => {
   });
 
   it('raises a typed error or returns for random bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => decodesOrRefuses(Buffer.from(bytes))), {
-      numRuns: 2_000,
-    });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => decodesOrRefuses(Buffer.from(bytes))),
+      {
+        numRuns: 2_000,
+      },
+    );
   });
 
   it.each([
@@ -185,7 +210,10 @@ describe('decoding RecordUsage requests', () => {
     ['an inner field that reaches into the next event', [0x12, 0x02, 0x0a, 0x05, 0x61, 0x61, 0x61, 0x61]],
   ])('refuses %s', (_name, bytes) => {
     expect(() => decodeRecordUsageRequest(Buffer.from(bytes), eventsMax)).toThrow(
-      expect.objectContaining({ code: 'FIELD_INVALID', message: expect.stringContaining('not valid protobuf') }),
+      expect.objectContaining({
+        code: 'FIELD_INVALID',
+        message: expect.stringContaining('not valid protobuf'),
+      }),
     );
   });
 
@@ -241,7 +269,10 @@ describe('decoding RecordUsage requests', () => {
   it('keeps names apart that share a slot of its cache', () => {
     const names = Array.from({ length: 50_000 }, (_, index) => `account-${index}`);
     for (const name of names) {
-      const { events } = decodeRecordUsageRequest(encodeRequest(1, [encodeWith({ accountId: name })]), eventsMax);
+      const { events } = decodeRecordUsageRequest(
+        encodeRequest(1, [encodeWith({ accountId: name })]),
+        eventsMax,
+      );
       if (events[0]?.accountId !== name) expect(events[0]?.accountId).toBe(name);
     }
   });
@@ -341,7 +372,14 @@ describe('encoding responses', () => {
   });
 
   it('takes an amount that is not a whole number for a mistake of ours', () => {
-    const broken = { outcome: 'recorded', unit: 1, charged: -1, overdrawn: 0, available: 0, unrated: false } as const;
+    const broken = {
+      outcome: 'recorded',
+      unit: 1,
+      charged: -1,
+      overdrawn: 0,
+      available: 0,
+      unrated: false,
+    } as const;
     expect(() => encodeBatchApplied(1, [broken])).toThrow('amount -1');
   });
 });

@@ -1,0 +1,388 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type ClientDuplexStream,
+  credentials,
+  type Metadata,
+  type ServiceError,
+  type StatusObject,
+} from '@grpc/grpc-js';
+import pino from 'pino';
+import { compileCatalog } from '../../src/catalog/pricing.js';
+import { parseCatalog } from '../../src/catalog/schema.js';
+import { loadConfig } from '../../src/config.js';
+import type { Accounts } from '../../src/credits/types.js';
+import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
+import type { CatalogServiceClient } from '../../src/gen/drawdown/v1/CatalogService.js';
+import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRequest.js';
+import type { RecordUsageResponse__Output } from '../../src/gen/drawdown/v1/RecordUsageResponse.js';
+import type { UsageServiceClient } from '../../src/gen/drawdown/v1/UsageService.js';
+import type { CatalogReader } from '../../src/grpc/catalog-service.js';
+import { Health } from '../../src/grpc/health.js';
+import { serviceClient } from '../../src/grpc/proto.js';
+import { createGrpcServer, type GrpcServer } from '../../src/grpc/server.js';
+import { createMetrics, type Metrics } from '../../src/metrics.js';
+import type {
+  CallOptions,
+  Position,
+  RecordOutcome,
+  UsageEvent,
+  UsageMeter,
+  Watermarks,
+} from '../../src/usage/types.js';
+
+/** Stands in for the usage layer where a test is about the transport alone. Books everything; can be made to wait. */
+export class FakeMeter implements UsageMeter {
+  readonly recorded: { events: readonly UsageEvent[]; options: CallOptions }[] = [];
+  /** While set, calls wait until `letThrough()`. */
+  gated = false;
+  failWith: Error | null = null;
+  #seq = 0;
+  readonly #waiting: (() => void)[] = [];
+  lastOptions: CallOptions | null = null;
+
+  letThrough(): void {
+    this.gated = false;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  async record(events: readonly UsageEvent[], options: CallOptions): Promise<RecordOutcome> {
+    this.recorded.push({ events, options });
+    this.lastOptions = options;
+    if (this.gated) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.failWith !== null) throw this.failWith;
+    const results = events.map(() => ({
+      outcome: 'recorded' as const,
+      unit: 1 as const,
+      charged: 7,
+      overdrawn: 0,
+      available: 93,
+      unrated: false,
+    }));
+    return { results, positions: [{ partition: 0, epoch: 1, seq: ++this.#seq }] };
+  }
+
+  reserve: UsageMeter['reserve'] = async (call, options) => {
+    this.lastOptions = options;
+    if (this.failWith !== null) throw this.failWith;
+    if (this.gated) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (call.holdId === 'too-much') {
+      return { verdict: 'denied', reason: 'INSUFFICIENT_BALANCE', unit: 1, available: 5, missing: 95 };
+    }
+    const held = { verdict: 'allowed' as const, unit: 1 as const, held: 100, available: 900 };
+    return { ...held, deadlineMs: 1_800_000_000_000, duplicate: false, catalogVersion: 3 };
+  };
+
+  extend: UsageMeter['extend'] = async () => {
+    const held = { verdict: 'allowed' as const, unit: 1 as const, held: 150, available: 850 };
+    return { ...held, deadlineMs: 1_800_000_060_000, duplicate: false, catalogVersion: 3 };
+  };
+
+  settle: UsageMeter['settle'] = async () => ({
+    unit: 1,
+    charged: 60,
+    released: 40,
+    overdrawn: 0,
+    available: 940,
+    late: false,
+    holdUnknown: false,
+    unrated: false,
+    duplicate: false,
+    catalogVersion: 3,
+  });
+
+  release: UsageMeter['release'] = async () => ({
+    unit: 1,
+    released: 100,
+    available: 1_000,
+    duplicate: false,
+  });
+
+  checkBalance: UsageMeter['checkBalance'] = async () => ({
+    verdict: 'allowed',
+    reason: null,
+    unit: 1,
+    amount: 10,
+    missing: 0,
+    balances: [{ unit: 1, available: 90, held: 10, debt: 0 }],
+  });
+
+  getUsage: UsageMeter['getUsage'] = async (call) => ({
+    state: call.kind === 'hold' ? 'held' : 'recorded',
+    unit: 1,
+    charged: 7,
+    overdrawn: 0,
+    held: 0,
+    deadlineMs: 0,
+    durable: true,
+  });
+}
+
+/** Says what a test tells it to: durable through a seq, or everything lost. */
+export class FakeWatermarks implements Watermarks {
+  #durableSeq = 0;
+  #lostThrough = 0;
+  readonly listeners = new Set<() => void>();
+
+  advance(durableSeq: number): void {
+    this.#durableSeq = durableSeq;
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Positions up to this seq that are not durable yet are gone. */
+  lose(throughSeq: number): void {
+    this.#lostThrough = throughSeq;
+    for (const listener of this.listeners) listener();
+  }
+
+  state(positions: readonly Position[]): 'durable' | 'resend' | 'pending' {
+    const waiting = positions.filter(({ seq }) => seq > this.#durableSeq);
+    if (waiting.length === 0) return 'durable';
+    return waiting.some(({ seq }) => seq <= this.#lostThrough) ? 'resend' : 'pending';
+  }
+
+  onAdvance(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  wait(): Promise<'durable' | 'resend'> {
+    throw new Error('The transport does not wait by itself');
+  }
+}
+
+const balance = { unit: 1 as const, available: 5, held: 0, debt: 0 };
+
+export const fakeAccounts: Accounts = {
+  create: async (call) => ({ accountId: call.accountId, createdTimeMs: call.eventTimeMs, duplicate: false }),
+  topUp: async (call) => ({
+    lotId: 1,
+    unit: call.unit,
+    granted: call.amount,
+    debtPaid: 0,
+    available: call.amount,
+    duplicate: false,
+  }),
+  balance: async (accountId) => ({ accountId, status: 'active', balances: [balance], openHolds: 2 }),
+  lots: async () => ({
+    items: [
+      {
+        lotId: 1,
+        unit: 1,
+        source: 'top_up',
+        priority: 20,
+        expiresAtMs: 0,
+        remaining: Number.MAX_SAFE_INTEGER,
+        held: 0,
+      },
+    ],
+    nextPageToken: 'more',
+  }),
+  holds: async () => ({ items: [], nextPageToken: '' }),
+  ledger: async (query) => ({
+    items: [
+      {
+        accountSeq: 1,
+        kind: 'usage',
+        id: 'e1',
+        agentId: query.agentId,
+        meter: 'llm',
+        model: 'gpt-4o-mini',
+        quantities: [['input_tokens', 1_000]],
+        catalogVersion: 1,
+        unit: 1,
+        granted: 0,
+        spent: 150,
+        expired: 0,
+        converted: 0,
+        debt: 0,
+        lots: [{ lotId: 1, remainingDelta: -150 }],
+        balanceAfter: balance,
+        flags: ['late'],
+        eventTimeMs: 1,
+        bookedTimeMs: 2,
+        partition: 3,
+        epoch: 1,
+        seq: 9,
+      },
+    ],
+    nextPageToken: `${query.order}/${query.pageSize}`,
+  }),
+};
+
+const catalogText = `
+format: 1
+meters:
+  llm:
+    quantities: { input_tokens: {}, output_tokens: {} }
+    wallets: [credits]
+rate_card:
+  unknown_models: unrated
+  models:
+    - name: gpt-4o-mini
+      meter: llm
+      source: a test
+      date: 2025-01-01
+      prices: { input_tokens: 0.15, output_tokens: 0.6 }
+`;
+
+function fakeCatalog(): CatalogReader {
+  const parsed = parseCatalog(catalogText, 'test.yaml');
+  if (!('catalog' in parsed)) throw new Error(JSON.stringify(parsed.problems));
+  const current = {
+    version: 4,
+    hash: 'abc',
+    json: '{}',
+    publishedTimeMs: 1_700_000_000_000,
+    compiled: compileCatalog(parsed.catalog, 4),
+  };
+  return {
+    current: () => current,
+    version: async (number) => (number === 3 ? { ...current, version: 3 } : null),
+  };
+}
+
+export interface Harness {
+  readonly address: string;
+  readonly meter: FakeMeter;
+  readonly watermarks: FakeWatermarks;
+  readonly health: Health;
+  readonly metrics: Metrics;
+  readonly server: GrpcServer;
+  readonly usage: UsageServiceClient;
+  readonly accounts: AccountServiceClient;
+  readonly catalog: CatalogServiceClient;
+  /** What was logged, as parsed lines. */
+  readonly logged: Record<string, unknown>[];
+  gauge(name: string): Promise<number>;
+  stop(): void;
+}
+
+export type HarnessOptions = {
+  flags?: Readonly<Record<string, string>>;
+  reflection?: boolean;
+  accounts?: Partial<Accounts>;
+};
+
+/** A real server and real clients over a unix socket, around the fakes. */
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const directory = mkdtempSync(join(tmpdir(), 'drawdown-grpc-'));
+  const address = `unix:${join(directory, 'grpc.sock')}`;
+  const config = loadConfig({ environment: {}, flags: { grpcAddress: address, ...options.flags } });
+  const logged: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'info' }, { write: (line: string) => void logged.push(JSON.parse(line)) });
+  const meter = new FakeMeter();
+  const watermarks = new FakeWatermarks();
+  const health = new Health();
+  const metrics = createMetrics({ processMetrics: false });
+  const server = createGrpcServer({
+    config,
+    reflection: options.reflection ?? false,
+    meter,
+    watermarks,
+    accounts: { ...fakeAccounts, ...options.accounts },
+    catalog: fakeCatalog(),
+    health,
+    logger,
+    metrics,
+  });
+  await server.listen();
+  health.setServing(true);
+  const clients = (['UsageService', 'AccountService', 'CatalogService'] as const).map((name) => {
+    const Client = serviceClient(name);
+    return new Client(address, credentials.createInsecure());
+  });
+  return {
+    address,
+    meter,
+    watermarks,
+    health,
+    metrics,
+    server,
+    usage: clients[0] as unknown as UsageServiceClient,
+    accounts: clients[1] as unknown as AccountServiceClient,
+    catalog: clients[2] as unknown as CatalogServiceClient,
+    logged,
+    async gauge(name) {
+      const metric = await metrics.registry.getSingleMetric(name)?.get();
+      return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+    },
+    stop() {
+      meter.letThrough();
+      for (const client of clients) client.close();
+      server.forceStop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Resolves once the condition holds; it is looked at whenever the event loop turns. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await turns(1);
+}
+
+export async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+type RecordCall = ClientDuplexStream<RecordUsageRequest, RecordUsageResponse__Output>;
+
+/** The client's end of a RecordUsage stream: everything that came, and its status. */
+export class Recorder {
+  readonly messages: RecordUsageResponse__Output[] = [];
+  readonly status: Promise<StatusObject>;
+
+  constructor(readonly call: RecordCall) {
+    call.on('data', (message: RecordUsageResponse__Output) => this.messages.push(message));
+    // The status comes by its own event; an 'error' repeats it.
+    call.on('error', () => {});
+    this.status = new Promise((resolve) => call.on('status', resolve));
+  }
+
+  send(batchNumber: number, events = [usageEvent(`event-${batchNumber}`)]): void {
+    this.call.write({ batchNumber, events });
+  }
+
+  get applied(): number[] {
+    return this.messages.flatMap(({ applied }) => (applied ? [Number(applied.batchNumber)] : []));
+  }
+
+  get durable(): number {
+    return Math.max(0, ...this.messages.map(({ durable }) => Number(durable?.durableThrough ?? 0)));
+  }
+
+  get resend(): number[] {
+    return this.messages.flatMap(({ resend }) => (resend?.batchNumbers ?? []).map(Number));
+  }
+}
+
+export function usageEvent(eventId: string, changes: object = {}) {
+  return {
+    eventId,
+    accountId: 'account',
+    meter: 'llm',
+    model: 'gpt-4o-mini',
+    quantities: { input_tokens: 10 },
+    eventTimeMs: 1_700_000_000_000,
+    ...changes,
+  };
+}
+
+type Unary<Response> = (callback: (error: ServiceError | null, response?: Response) => void) => unknown;
+
+/** Turns a unary call into a promise; it rejects with grpc-js' ServiceError. */
+export function result<Response>(call: Unary<Response>): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    call((error, response) => (error === null ? resolve(response as Response) : reject(error)));
+  });
+}
+
+export function failure(call: Unary<unknown>): Promise<ServiceError & { metadata: Metadata }> {
+  return result(call).then(
+    () => {
+      throw new Error('The call succeeded');
+    },
+    (error: ServiceError) => error,
+  );
+}
