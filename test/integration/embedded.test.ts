@@ -6,7 +6,8 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterEach, expect, test } from 'vitest';
 import { type Embedded, type StoreExit, startEmbedded } from '../../src/embedded/index.js';
-import { isAlive, waitUntil } from '../../src/embedded/process.js';
+import { commandLine, isAlive, waitUntil } from '../../src/embedded/process.js';
+import { unprivilegedUser } from '../../src/embedded/user.js';
 import { packageRoot } from '../../src/paths.js';
 import { temporaryDirectory } from '../helpers/stores.js';
 
@@ -14,6 +15,8 @@ const logger = { info: () => undefined, warn: () => undefined, error: () => unde
 const started: Embedded[] = [];
 const directories: string[] = [];
 const children: ChildProcess[] = [];
+/** Stores of owners that were killed: a test that fails before they are adopted must not leave them behind. */
+const orphans: number[] = [];
 
 afterEach(async () => {
   for (const child of children.splice(0)) {
@@ -21,6 +24,12 @@ afterEach(async () => {
   }
   for (const embedded of started.splice(0)) {
     await embedded.stop();
+  }
+  for (const pid of orphans.splice(0)) {
+    const command = await commandLine(pid);
+    if (directories.some((directory) => command.includes(directory))) {
+      process.kill(pid, 'SIGKILL');
+    }
   }
   for (const directory of directories.splice(0)) {
     rmSync(directory, { recursive: true, force: true });
@@ -69,10 +78,16 @@ async function startOwner(
   dataDir: string,
 ): Promise<{ child: ChildProcess; redisPid: number; postgresPid: number }> {
   const script = join(packageRoot, 'test/helpers/embeddedOwner.mjs');
-  const child = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Detached: a process group of its own, as a shell makes one for a command in the foreground.
+  const child = spawn(process.execPath, [script, dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
+  });
   children.push(child);
   for await (const line of createInterface({ input: child.stdout })) {
-    return { child, ...(JSON.parse(line) as { redisPid: number; postgresPid: number }) };
+    const pids = JSON.parse(line) as { redisPid: number; postgresPid: number };
+    orphans.push(pids.redisPid, pids.postgresPid);
+    return { child, ...pids };
   }
   throw new Error('The owner ended before its stores ran');
 }
@@ -136,6 +151,16 @@ test('the next owner adopts what a killed owner left running, and stops it', asy
   expect([isAlive(owner.redisPid), isAlive(owner.postgresPid)]).toEqual([false, false]);
 });
 
+test('Ctrl-C in the terminal reaches the owner and not its stores', async () => {
+  const dataDir = newDataDir();
+  const { child, redisPid, postgresPid } = await startOwner(dataDir);
+  const ended = new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
+  process.kill(-(child.pid as number), 'SIGINT');
+  expect(await ended).toBe('SIGINT');
+  const next = await start({ dataDir });
+  expect([next.redisPid, next.postgresPid]).toEqual([redisPid, postgresPid]);
+});
+
 test('an adopted store that dies is replaced', async () => {
   const dataDir = newDataDir();
   const owner = await startOwner(dataDir);
@@ -165,8 +190,15 @@ test('a pid file of Postgres whose pid went to another process does not keep it 
   const dataDir = newDataDir();
   const first = await start({ dataDir, redis: false });
   await first.stop();
+  // A stranger of the same user: Postgres itself passes over those of other users.
+  const user = process.getuid?.() === 0 ? unprivilegedUser() : {};
+  const stranger = spawn('sleep', ['600'], { ...user, stdio: 'ignore' });
+  children.push(stranger);
   const pidFile = join(dataDir, 'postgres/data/postmaster.pid');
-  writeFileSync(pidFile, `${process.pid}\n${join(dataDir, 'postgres/data')}\n1700000000\n5432\n/nowhere\n\n`);
+  writeFileSync(
+    pidFile,
+    `${stranger.pid}\n${join(dataDir, 'postgres/data')}\n1700000000\n5432\n/nowhere\n\n`,
+  );
   const second = await start({ dataDir, redis: false });
   expect(await sql(second, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
 });
