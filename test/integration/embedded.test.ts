@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -151,14 +151,15 @@ test('the next owner adopts what a killed owner left running, and stops it', asy
   expect([isAlive(owner.redisPid), isAlive(owner.postgresPid)]).toEqual([false, false]);
 });
 
-test('Ctrl-C in the terminal reaches the owner and not its stores', async () => {
-  const dataDir = newDataDir();
-  const { child, redisPid, postgresPid } = await startOwner(dataDir);
-  const ended = new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)));
-  process.kill(-(child.pid as number), 'SIGINT');
-  expect(await ended).toBe('SIGINT');
-  const next = await start({ dataDir });
-  expect([next.redisPid, next.postgresPid]).toEqual([redisPid, postgresPid]);
+test('Ctrl-C in the terminal, which goes to a process group, reaches the owner and not its stores', async () => {
+  const { child, redisPid, postgresPid } = await startOwner(newDataDir());
+  const groupOf = (pid: number) =>
+    Number(execFileSync('ps', ['-o', 'pgid=', '-p', String(pid)], { encoding: 'utf8' }));
+  expect([child.pid, redisPid, postgresPid].map((pid) => groupOf(pid as number))).toEqual([
+    child.pid,
+    redisPid,
+    postgresPid,
+  ]);
 });
 
 test('an adopted store that dies is replaced', async () => {
