@@ -277,7 +277,7 @@ function create(work: Work, op: OpOf<'create'>): Result {
   if (work.state.exists) return refused('ACCOUNT_EXISTS');
   work.state.exists = true;
   work.enter('account_created', op.id, undefined, {});
-  return work.store('create', op.id, op.payload, { of: 'create' });
+  return work.store('create', op.id, op.payload, { of: 'create', createdMs: work.nowMs });
 }
 
 function grant(work: Work, op: OpOf<'grant'>): Result {
@@ -319,7 +319,7 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
     left -= back;
     const origin = work.origin(part.lot);
     changes.push(...work.give(wallet, origin, back));
-    if (work.isExpired(origin)) expiring.push({ lot: part.lot, amount: back });
+    if (back > 0n && work.isExpired(origin)) expiring.push({ lot: part.lot, amount: back });
   }
   if (left > 0n) changes.push(...work.give(wallet, work.newLot(op.unit, 'correction', undefined), left));
   work.enter('reversal', op.id, op.unit, { spent: -op.amount, debt: -debtPaid, lots: changes });
@@ -504,14 +504,21 @@ class Work {
       lot.held -= part.amount;
       lot.remaining -= taken;
       if (taken > 0n) changes.push({ lot: part.lot, delta: -taken });
-      if (this.isExpired(lot)) expiring.push({ lot: part.lot, amount: part.amount - taken });
+      const returned = part.amount - taken;
+      if (returned > 0n && this.isExpired(lot)) expiring.push({ lot: part.lot, amount: returned });
     }
     if (charge !== 0n) throw new Error('the charge exceeds the parts of the hold');
     changes.push(...this.draw(wallet, how.excess - how.overdrawn));
     wallet.debt += how.overdrawn;
     dropEmptyLots(wallet);
     const spent = how.charge + how.excess;
-    this.enter(kind, id, hold.unit, { spent, debt: how.overdrawn, lots: changes, flags: how.flags });
+    this.enter(kind, id, hold.unit, {
+      spent,
+      debt: how.overdrawn,
+      released: hold.amount - how.charge,
+      lots: changes,
+      flags: how.flags,
+    });
     this.expireReturned(hold.unit, expiring);
     return hold;
   }
@@ -520,7 +527,7 @@ class Work {
     kind: EntryKind,
     id: string | undefined,
     unit: Unit | undefined,
-    change: Partial<Pick<Entry, 'granted' | 'spent' | 'expired' | 'debt' | 'lots' | 'flags'>>,
+    change: Partial<Pick<Entry, 'granted' | 'spent' | 'expired' | 'debt' | 'released' | 'lots' | 'flags'>>,
   ): void {
     this.state.lastEntry += 1;
     const wallet = unit === undefined ? undefined : this.wallet(unit);
@@ -535,6 +542,7 @@ class Work {
       expired: 0n,
       converted: 0n,
       debt: 0n,
+      released: 0n,
       lots: [],
       flags: [],
       ...change,

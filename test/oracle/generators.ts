@@ -2,8 +2,9 @@
 // where arithmetic breaks first; clock steps that pass deadlines and expiries.
 
 import fc from 'fast-check';
+import { availableOf } from './account.js';
 import { AMOUNT_MAX, type EntryKind, type LotChange, type Op, type Price, type Unit } from './model.js';
-import type { World } from './world.js';
+import { accountOf, type World } from './world.js';
 
 export const ACCOUNTS = ['a', 'b', 'c'] as const;
 
@@ -15,8 +16,18 @@ export interface Batch {
   ops: Planned[];
 }
 
-/** An operation, or one that depends on what happened before: the reversal of a charge, counted from the latest. */
-export type Planned = Op | { kind: 'reverseCharge'; account: string; payload: string; chargesBack: number };
+/** An operation, or one that depends on the world in which its batch begins. */
+export type Planned =
+  | Op
+  /** The reversal of a charge, counted back from the latest. */
+  | { kind: 'reverseCharge'; account: string; payload: string; chargesBack: number }
+  /** A Reserve of a share of what is available, or an operation on a hold that is open, where the account has one. */
+  | { kind: 'aimed'; op: Aimable; pick: number; share: Share };
+
+type Aimable = Extract<Op, { hold: string }>;
+
+/** How much of what is available (Reserve, Extend) or held (Settle); 'given' keeps what the operation says. */
+type Share = 'given' | 'none' | 'part' | 'all' | 'more';
 
 export interface Options {
   batchesMax?: number;
@@ -40,8 +51,11 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
       ops: fc.array(operation(account, reversals), { minLength: 1, maxLength: opsPerBatchMax }),
     });
     const beginning = fc.record({
-      created: fc.subarray(names, { minLength: 1 }),
-      granted: fc.array(grant(account), { maxLength: 4 }),
+      created: fc.oneof(
+        { weight: 4, arbitrary: fc.constant(names) },
+        { weight: 1, arbitrary: fc.subarray(names, { minLength: 1 }) },
+      ),
+      granted: fc.array(grant(account), { maxLength: 8 }),
     });
     return fc
       .record({ beginning, rest: fc.array(planned, { minLength: 1, maxLength: batchesMax }) })
@@ -63,16 +77,48 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
 
 /** Turns a planned operation into one that can be applied to `world`; undefined if there is nothing to reverse. */
 export function resolve(planned: Planned, world: World): Op | undefined {
+  if (planned.kind === 'aimed') return aim(planned, world);
   if (planned.kind !== 'reverseCharge') return planned;
   const { account, payload } = planned;
   const kinds: EntryKind[] = ['usage', 'settle'];
   const charges = world.ledger.filter((entry) => entry.account === account && kinds.includes(entry.kind));
   const charge = charges.at(-1 - planned.chargesBack);
   if (charge?.unit === undefined || charge.spent === 0n) return undefined;
-  const drawn = charge.lots.map(({ lot, delta }: LotChange) => ({ lot, amount: -delta }));
+  const sums = new Map<number, bigint>();
+  for (const { lot, delta } of charge.lots as LotChange[]) sums.set(lot, (sums.get(lot) ?? 0n) - delta);
+  const drawn = [...sums].map(([lot, amount]) => ({ lot, amount }));
   // A charge is reversed once: the id of the reversal is made from the charge.
   const id = `reversal of ${charge.accountSeq}`;
   return { kind: 'reversal', account, id, payload, unit: charge.unit, amount: charge.spent, drawn };
+}
+
+function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: World): Op {
+  const state = accountOf(world, op.account);
+  const available = (unit: Unit) => availableOf(state.wallets[unit], world.nowMs);
+  if (op.kind === 'reserve') {
+    const unit = op.prices[0]?.unit ?? 'credits';
+    return share === 'given' ? op : { ...op, prices: [{ unit, amount: shareOf(available(unit), share) }] };
+  }
+  const [id, hold] = [...state.holds][pick % Math.max(1, state.holds.size)] ?? [];
+  if (id === undefined || hold === undefined) return op;
+  switch (op.kind) {
+    case 'settle': {
+      if (share === 'given') return { ...op, hold: id };
+      return { ...op, hold: id, prices: [{ unit: hold.unit, amount: shareOf(hold.amount, share) }] };
+    }
+    case 'extend': {
+      const payload = `${id} ${op.payload}`;
+      if (share === 'given' || share === 'none') return { ...op, hold: id, payload };
+      return { ...op, hold: id, payload, addAmount: shareOf(available(hold.unit), share) };
+    }
+    default:
+      return { ...op, hold: id };
+  }
+}
+
+function shareOf(amount: bigint, share: Exclude<Share, 'given'>): bigint {
+  const shares = { none: 0n, part: (amount + 1n) / 2n, all: amount, more: amount + 1n };
+  return shares[share] > AMOUNT_MAX ? AMOUNT_MAX : shares[share];
 }
 
 type Make = (nowMs: number) => Planned;
@@ -90,8 +136,8 @@ export function amount(): fc.Arbitrary<bigint> {
 
 function stepMs(): fc.Arbitrary<number> {
   return fc.oneof(
-    { weight: 3, arbitrary: fc.constant(0) },
-    { weight: 3, arbitrary: fc.integer({ min: 1, max: 20 }) },
+    { weight: 4, arbitrary: fc.constant(0) },
+    { weight: 5, arbitrary: fc.integer({ min: 1, max: 20 }) },
     { weight: 2, arbitrary: fc.constantFrom(100, 999, 1_000, 1_001) },
     { weight: 1, arbitrary: fc.constantFrom(60_000, 3_600_000) },
   );
@@ -99,10 +145,13 @@ function stepMs(): fc.Arbitrary<number> {
 
 /** How long a hold or a lot lasts; from the same numbers as the steps, so that "exactly now" happens. */
 function lifeMs(): fc.Arbitrary<number> {
-  return fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(100, 999, 1_000, 1_001, 60_000));
+  return fc.oneof(
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 20 }) },
+    { weight: 2, arbitrary: fc.constantFrom(100, 999, 1_000, 1_001, 60_000, 3_600_000) },
+  );
 }
 
-const id = (letter: string) => fc.integer({ min: 1, max: 4 }).map((number) => `${letter}${number}`);
+const id = (letter: string) => fc.integer({ min: 1, max: 8 }).map((number) => `${letter}${number}`);
 const payload = () =>
   fc.oneof({ weight: 4, arbitrary: fc.constant('p') }, { weight: 1, arbitrary: fc.constant('q') });
 const unit = (): fc.Arbitrary<Unit> =>
@@ -181,9 +230,8 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       addAmount: fc.oneof(fc.constant(0n), amount()),
       holdTimeMs: fc.oneof(fc.constant(0), lifeMs()),
     })
-    // An Extend that adds nothing is none; and the hold is a field of its payload.
-    .filter((op) => op.addAmount > 0n || op.holdTimeMs > 0)
-    .map((op) => ({ ...op, payload: `${op.hold} ${op.payload}` }));
+    // An Extend that adds nothing is none.
+    .filter((op) => op.addAmount > 0n || op.holdTimeMs > 0);
   const settle = fc.record({
     kind: fc.constant('settle' as const),
     account,
@@ -207,24 +255,39 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
   const reversal = fc.record({
     kind: fc.constant('reverseCharge' as const),
     account,
-    payload: payload(),
+    payload: fc.constant('p'),
     chargesBack: fc.integer({ min: 0, max: 3 }),
   });
 
+  const aimed = (arbitrary: fc.Arbitrary<Aimable>): fc.Arbitrary<Make> =>
+    fc
+      .record({
+        kind: fc.constant('aimed' as const),
+        op: arbitrary,
+        pick: fc.nat({ max: 3 }),
+        share: fc.constantFrom<Share>('given', 'none', 'part', 'part', 'all', 'more'),
+      })
+      .map((planned) => () => planned);
+
   return fc.oneof(
     { weight: 6, arbitrary: plain(usage) },
-    { weight: 7, arbitrary: plain(reserve) },
-    { weight: 4, arbitrary: plain(extend) },
-    { weight: 6, arbitrary: plain(settle) },
-    { weight: 3, arbitrary: plain(release) },
-    { weight: 2, arbitrary: plain(expireHold) },
+    { weight: 3, arbitrary: plain(reserve) },
+    { weight: 7, arbitrary: aimed(reserve) },
+    { weight: 1, arbitrary: plain(extend) },
+    { weight: 6, arbitrary: aimed(extend) },
+    { weight: 1, arbitrary: plain(settle) },
+    { weight: 5, arbitrary: aimed(settle) },
+    { weight: 1, arbitrary: plain(release) },
+    { weight: 2, arbitrary: aimed(release) },
+    { weight: 1, arbitrary: plain(expireHold) },
+    { weight: 2, arbitrary: aimed(expireHold) },
     { weight: 1, arbitrary: plain(touch) },
     { weight: 1, arbitrary: plain(create) },
-    { weight: 5, arbitrary: grant(account) },
+    { weight: 6, arbitrary: grant(account) },
     ...(reversals
       ? [
           {
-            weight: 2,
+            weight: 3,
             arbitrary: reversal.map(
               (planned): Make =>
                 () =>

@@ -180,6 +180,7 @@ export interface EndOutcome {
 
 export interface CreateOutcome {
   of: 'create';
+  createdMs: number;
 }
 
 export interface GrantOutcome {
@@ -261,6 +262,8 @@ export interface Entry {
   expired: bigint;
   converted: bigint;
   debt: bigint;
+  /** What a hold gave back when this entry ended it. */
+  released: bigint;
   lots: LotChange[];
   after: WalletAfter | undefined;
   flags: Flag[];

@@ -537,6 +537,28 @@ describe('oracle: expiry', () => {
     ]);
     expect(c.wallet()).toEqual([0n, 0n, 0n]);
   });
+
+  it('lots expire in the order in which a hold first gives something back to them', () => {
+    const c = new Case();
+    c.grant('g1', 10n, { expiresAtMs: T + 50 });
+    c.reserve('h1', [credits(4n)]);
+    c.grant('g2', 3n, { expiresAtMs: T + 40 });
+    c.extend('x1', 'h1', 5n);
+    // The parts are 4 of lot 1, 3 of lot 2, 2 of lot 1: the charge takes all of the first and one of the second.
+    c.at(T + 50).settle('h1', [credits(5n)]);
+    expect(c.entries.slice(3).map(({ kind, lots }) => [kind, lots])).toEqual([
+      ['lot_expired', [{ lot: 1, delta: -4n }]],
+      [
+        'settle',
+        [
+          { lot: 1, delta: -4n },
+          { lot: 2, delta: -1n },
+        ],
+      ],
+      ['lot_expired', [{ lot: 2, delta: -2n }]],
+      ['lot_expired', [{ lot: 1, delta: -2n }]],
+    ]);
+  });
 });
 
 describe('oracle: reversal', () => {

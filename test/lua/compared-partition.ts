@@ -1,0 +1,665 @@
+// One partition in a real Redis, driven through the product's scripts, beside the oracle's world. After every batch
+// everything that the scripts answered, stored and journaled is compared with what the oracle says.
+
+import { crc32 } from 'node:zlib';
+import { pino } from 'pino';
+import { expect } from 'vitest';
+import { BinaryReader } from '../../src/redis/binary.js';
+import { RedisConnection } from '../../src/redis/connection.js';
+import {
+  CODE,
+  ENTRY,
+  FLAG,
+  FORMAT,
+  OP,
+  type PackedHold,
+  type PackedOperation,
+  pack,
+  REASON,
+  readAccount,
+  readOutcome,
+  STATE,
+  type AccountState as StoredAccount,
+  type StoredOutcome,
+  unpack,
+} from '../../src/redis/format.js';
+import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
+import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
+import { type BatchReply, type Fence, type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
+import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
+import {
+  type AccountState,
+  type Entry,
+  type IdKind,
+  type Lot,
+  type Op,
+  type Outcome,
+  type Price,
+  type Result,
+  type Step,
+  UNITS,
+  type Unit,
+} from '../oracle/model.js';
+import { applyBatch, emptyWorld, type World } from '../oracle/world.js';
+
+const CLOCK_KEY = 'test:clock';
+const CLOCK = `local function clock_ms() return tonumber(redis.call('GET', '${CLOCK_KEY}')) end\n`;
+
+const UNIT_NUMBERS: Record<Unit, number> = { credits: 1, tts_characters: 2, llm_messages: 3 };
+const SOURCE_NUMBERS = { free: 1, plan: 2, top_up: 3, conversion: 4, agent_cycle: 5, correction: 6 } as const;
+const ID_LETTERS: Record<IdKind, string> = {
+  usage: 'u',
+  hold: 'h',
+  extend: 'x',
+  create: 'c',
+  grant: 'g',
+  reversal: 'r',
+};
+const INSTALLATION = 'test';
+const EPOCH = 1;
+const AGENT = 'agent-1';
+
+/** Far from any limit: these tests are about accounting. The caller's clock is the real one, the scripts' is not. */
+const LIMITS: ScriptLimits = {
+  clockSkewMaxMs: Number.MAX_SAFE_INTEGER,
+  eventFutureMaxMs: 0,
+  idsPerGenerationMax: 10_000_000,
+  idsWindowMs: Number.MAX_SAFE_INTEGER,
+  journalBytesMax: Number.MAX_SAFE_INTEGER,
+};
+
+/** A connection whose scripts read the time from a key. */
+export class TestScripts {
+  private constructor(
+    readonly connection: RedisConnection,
+    readonly scripts: Scripts,
+  ) {}
+
+  static async connect(url: string, limits: Partial<ScriptLimits> = {}): Promise<TestScripts> {
+    const connection = new RedisConnection({
+      url,
+      connectTimeoutMs: 10_000,
+      commandTimeoutMs: 30_000,
+      logger: pino({ level: 'silent' }),
+    });
+    await connection.connect();
+    const scripts = new Scripts(connection, { ...LIMITS, ...limits }, new Map([['clock', CLOCK]]));
+    return new TestScripts(connection, scripts);
+  }
+
+  async setClock(nowMs: number): Promise<void> {
+    await this.connection.client.set(CLOCK_KEY, String(nowMs));
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+}
+
+/** One partition without an oracle: for volumes that a copying oracle is too slow for. */
+export class TestPartition {
+  seq = 0;
+
+  private constructor(
+    readonly test: TestScripts,
+    readonly keys: PartitionKeys,
+  ) {}
+
+  /** Empties Redis and opens the partition at `nowMs`. */
+  static async open(test: TestScripts, nowMs: number): Promise<TestPartition> {
+    await test.connection.client.flushall();
+    await test.setClock(nowMs);
+    const partition = new TestPartition(test, partitionKeys('drawdown', 0));
+    expect(await test.scripts.openNew(partition.fence(), 0, 0)).toBe('OK');
+    return partition;
+  }
+
+  fence(): Fence {
+    const { runId } = this.test.connection;
+    if (runId === null) throw new Error('not connected');
+    return { keys: this.keys, installation: INSTALLATION, epoch: EPOCH, runId, seqSeen: this.seq };
+  }
+
+  async apply(accounts: readonly string[], ops: readonly PackedOperation[]): Promise<BatchReply> {
+    const batch = pack([FORMAT, accounts, ops]);
+    const reply = await this.test.scripts.batch(this.fence(), ops, batch, pack([]), { ending: false });
+    if (reply.status !== 'OK') throw new Error(`the fence refused: ${JSON.stringify(reply)}`);
+    this.seq = reply.seq;
+    return reply;
+  }
+
+  async wallet(account: string, unit: number): Promise<{ remaining: bigint; debt: bigint }> {
+    const packed = await this.test.connection.client.hgetBuffer(this.keys[1], account);
+    const wallet = packed && readAccount(new BinaryReader(packed)).wallets.find((one) => one.unit === unit);
+    const lots = wallet ? wallet.lots : [];
+    return {
+      remaining: lots.reduce((total, lot) => total + BigInt(lot.remaining), 0n),
+      debt: BigInt(wallet ? wallet.debt : 0),
+    };
+  }
+}
+
+export class ComparedPartition {
+  world: World;
+
+  private constructor(
+    readonly partition: TestPartition,
+    nowMs: number,
+  ) {
+    this.world = emptyWorld(nowMs);
+  }
+
+  static async open(test: TestScripts, nowMs: number): Promise<ComparedPartition> {
+    return new ComparedPartition(await TestPartition.open(test, nowMs), nowMs);
+  }
+
+  /** Applies a batch to both and throws where they differ. */
+  async batch(ops: readonly Op[], nowMs: number): Promise<Result[]> {
+    await this.partition.test.setClock(nowMs);
+    const before = this.world;
+    const seqBefore = this.partition.seq;
+    const step = applyBatch(before, ops, nowMs);
+    const accounts = [...new Set(ops.map((op) => op.account))];
+    const packed = ops.map((op) => packOperation(op, accounts.indexOf(op.account) + 1, nowMs, step.world));
+    const reply = await this.partition.apply(accounts, packed);
+    this.world = step.world;
+
+    const expected = expectedJournal(ops, step.steps, seqBefore);
+    expect(ops.map((_op, index) => observedResult(reply, index))).toEqual(
+      ops.map((op, index) => expectedResult(op, step.steps[index] as Step, expected.lastSeqs[index] ?? 0)),
+    );
+    expect(reply.nowMs).toBe(step.world.nowMs);
+    expect(reply.seq).toBe(seqBefore + expected.entries.length);
+    expect(reply.expiredHolds).toBe(step.entries.filter((entry) => entry.kind === 'hold_expired').length);
+    await this.compareJournal(accounts, expected.entries, seqBefore + 1);
+    await this.compareState();
+    return step.results;
+  }
+
+  private async compareJournal(
+    accounts: readonly string[],
+    expected: readonly unknown[],
+    firstSeq: number,
+  ): Promise<void> {
+    const { partition, world } = this;
+    const range = { epoch: EPOCH, fromSeq: firstSeq, recordsMax: 10 };
+    const [record, ...more] = await readJournal(partition.test.connection, partition.keys[7], range);
+    expect(more).toEqual([]);
+    expect(record !== undefined).toBe(expected.length > 0);
+    if (record === undefined) return;
+    const { firstSeq: first, lastSeq, bookedTimeMs, accountIds } = record;
+    expect({ first, lastSeq, bookedTimeMs, accountIds }).toEqual({
+      first: firstSeq,
+      lastSeq: partition.seq,
+      bookedTimeMs: world.nowMs,
+      accountIds: accounts,
+    });
+    expect(record.entries.map((entry) => observedEntry(entry, accounts))).toEqual(expected);
+
+    // The states that the record carries are those that are stored now.
+    const changed = new Set(expected.map((entry) => (entry as { account: string }).account));
+    expect(new Set([...record.accounts.keys()].map((index) => accounts[index]))).toEqual(changed);
+    const stored = await this.hash(1);
+    for (const [index, state] of record.accounts) {
+      expect(state).toEqual(readAccount(new BinaryReader(stored.get(accounts[index] as string) as Buffer)));
+    }
+    const holds = await this.hash(3);
+    for (const { accountId, holdId, state } of record.holds) {
+      const packed = holds.get(accountScope(accountId) + holdId);
+      expect(state).toEqual(packed ? unpack(packed) : null);
+    }
+  }
+
+  private async compareState(): Promise<void> {
+    const { client } = this.partition.test.connection;
+    const { keys } = this.partition;
+    const [accounts, holds, ids0, ids1, deadlines] = await Promise.all([
+      this.hash(1),
+      this.hash(3),
+      this.hash(4),
+      this.hash(5),
+      client.zrange(keys[6], '-inf', '(+inf', 'BYSCORE', 'WITHSCORES'),
+    ]);
+    const existing = [...this.world.accounts].filter(([, state]) => state.exists);
+
+    const observedAccounts = [...accounts].map(([id, packed]) => [
+      id,
+      observedAccount(readAccount(new BinaryReader(packed))),
+    ]);
+    expect(new Map(observedAccounts as [string, unknown][])).toEqual(
+      new Map(existing.map(([id, state]) => [id, expectedAccount(state)])),
+    );
+
+    const observedHolds = [...holds].map(([field, packed]) => [
+      field,
+      observedHold(unpack<PackedHold>(packed)),
+    ]);
+    expect(new Map(observedHolds as [string, unknown][])).toEqual(new Map(existing.flatMap(expectedHolds)));
+
+    const observedIds = [...ids0, ...ids1].map(([field, packed]) => [
+      field,
+      observedOutcome(readOutcome(new BinaryReader(packed))),
+    ]);
+    expect(new Map(observedIds as [string, unknown][])).toEqual(new Map(existing.flatMap(expectedIds)));
+
+    const due: [string, string][] = [];
+    for (let i = 0; i < deadlines.length; i += 2)
+      due.push([deadlines[i] as string, deadlines[i + 1] as string]);
+    expect(new Map(due)).toEqual(new Map(existing.flatMap(expectedDeadlines)));
+  }
+
+  /** A hash without its sentinel. */
+  private async hash(key: 1 | 3 | 4 | 5): Promise<Map<string, Buffer>> {
+    const all = await this.partition.test.connection.client.hgetallBuffer(this.partition.keys[key]);
+    return new Map(Object.entries(all).filter(([field]) => field !== ''));
+  }
+}
+
+// --- operations -------------------------------------------------------------------------------------------------------
+
+export function hashOf(payload: string): number {
+  return crc32(payload);
+}
+
+export function packOperation(op: Op, accountIndex: number, timeMs: number, world: World): PackedOperation {
+  const head = (kind: number, id: string, payload: string): PackedOperation => [
+    kind,
+    accountIndex,
+    id,
+    hashOf(payload),
+    timeMs,
+    -1,
+  ];
+  switch (op.kind) {
+    case 'usage':
+      return [...head(OP.usage, op.id, op.payload), ...packPrices(op.prices)];
+    case 'reserve':
+      return [
+        ...head(OP.reserve, op.hold, op.payload),
+        op.holdTimeMs,
+        op.catalogVersion,
+        AGENT,
+        'llm',
+        'model-1',
+        ...packPrices(op.prices),
+      ];
+    case 'extend':
+      return [...head(OP.extend, op.id, op.payload), op.hold, Number(op.addAmount), op.holdTimeMs];
+    case 'settle':
+      return [...head(OP.settle, op.hold, op.payload), op.pricedWith, ...packPrices(op.prices)];
+    case 'release':
+      return head(OP.release, op.hold, 'release');
+    case 'expireHold':
+      return head(OP.expireHold, op.hold, '');
+    case 'touch':
+      return head(OP.touch, '', '');
+    case 'create':
+      return [...head(OP.create, op.id, op.payload), accountKey(op.account), 0];
+    case 'grant':
+      return [
+        ...head(OP.grant, op.id, op.payload),
+        UNIT_NUMBERS[op.unit],
+        Number(op.amount),
+        SOURCE_NUMBERS.top_up,
+        20,
+        op.expiresAtMs ?? 0,
+      ];
+    case 'reversal': {
+      const origins = world.accounts.get(op.account)?.lotOrigins;
+      const drawn = op.drawn.flatMap(({ lot, amount }) => {
+        const origin = origins?.get(lot);
+        if (!origin) throw new Error(`lot ${lot} was never granted`);
+        return [lot, Number(amount), SOURCE_NUMBERS[origin.source], origin.priority, origin.expiresAtMs ?? 0];
+      });
+      return [...head(OP.reverse, op.id, op.payload), UNIT_NUMBERS[op.unit], Number(op.amount), ...drawn];
+    }
+  }
+}
+
+function packPrices(prices: readonly Price[]): number[] {
+  return prices.flatMap(({ unit, amount }) => [
+    UNIT_NUMBERS[unit],
+    amount === 'unrated' ? -1 : Number(amount),
+  ]);
+}
+
+function accountKey(account: string): number {
+  return account.charCodeAt(0);
+}
+
+// --- results ----------------------------------------------------------------------------------------------------------
+
+const CODE_NAMES = new Map<unknown, string>(Object.entries(CODE).map(([name, number]) => [number, name]));
+const REASON_NUMBERS: Record<string, number> = {
+  INSUFFICIENT_BALANCE: REASON.insufficientBalance,
+  MODEL_UNRATED: REASON.modelUnrated,
+  HOLD_ENDED: REASON.holdEnded,
+  HOLD_UNKNOWN: REASON.holdUnknown,
+  FIELD_INVALID: REASON.fieldInvalid,
+  AMOUNT_OUT_OF_RANGE: REASON.amountOutOfRange,
+  ACCOUNT_EXISTS: REASON.accountExists,
+};
+
+function observedResult(reply: BatchReply, index: number): unknown {
+  const result = reply.results[index];
+  if (result === undefined) return undefined;
+  switch (result.code) {
+    case 'account':
+      return { code: 'ok', account: observedAccount(result.account) };
+    case 'expired':
+      return { code: 'ok' };
+    case CODE.ok:
+      return { code: 'ok', ...observedOutcome(result.outcome), seq: result.outcome.seq };
+    case CODE.duplicate:
+      return { code: 'duplicate', ...observedOutcome(result.outcome) };
+    case CODE.denied: {
+      const { reason, unit, available, missing } = result.denial;
+      const shortfall = reason === REASON.insufficientBalance ? { unit, available, missing } : {};
+      return { code: 'denied', reason, ...shortfall };
+    }
+    case CODE.reprice:
+      return { code: 'reprice', catalogVersion: result.catalogVersion };
+    default:
+      return { code: CODE_NAMES.get(result.code) };
+  }
+}
+
+function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
+  const { result } = step;
+  switch (result.verdict) {
+    case 'done':
+      return { code: 'ok', ...expectedOutcome(result.outcome), seq: lastSeq };
+    case 'duplicate':
+      return { code: 'duplicate', ...expectedOutcome(result.outcome) };
+    case 'conflict':
+      return { code: 'conflict' };
+    case 'reprice':
+      return { code: 'reprice', catalogVersion: result.catalogVersion };
+    case 'swept': {
+      if (!step.state.exists) return { code: 'miss' };
+      if (op.kind === 'touch') return { code: 'ok', account: expectedAccount(step.state) };
+      return { code: step.entries.some((entry) => entry.kind === 'hold_expired') ? 'ok' : 'none' };
+    }
+    default: {
+      const { reason, shortfall } = result;
+      if (reason === 'ACCOUNT_UNKNOWN') return { code: 'miss' };
+      return {
+        code: 'denied',
+        reason: REASON_NUMBERS[reason],
+        ...(shortfall && {
+          unit: UNIT_NUMBERS[shortfall.unit],
+          available: Number(shortfall.available),
+          missing: Number(shortfall.missing),
+        }),
+      };
+    }
+  }
+}
+
+type OutcomeForm = Record<
+  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra',
+  unknown
+>;
+
+function observedOutcome(stored: StoredOutcome): OutcomeForm {
+  const { state, unit, amount, overdrawn, available, flags, extra } = stored;
+  return { state, unit, amount, overdrawn, available, flags, extra };
+}
+
+function expectedOutcome(outcome: Outcome): OutcomeForm {
+  const form = (state: number, unit: Unit, numbers: Record<'amount' | 'available', bigint>, rest = {}) => ({
+    state,
+    unit: UNIT_NUMBERS[unit],
+    amount: Number(numbers.amount),
+    overdrawn: 0,
+    available: Number(numbers.available),
+    flags: 0,
+    extra: 0,
+    ...rest,
+  });
+  const { available } = outcome.of === 'create' ? { available: 0n } : outcome;
+  switch (outcome.of) {
+    case 'usage': {
+      const overdrawn = Number(outcome.overdrawn);
+      const flags = (outcome.overdrawn > 0n ? FLAG.overdrawn : 0) + (outcome.unrated ? FLAG.unrated : 0);
+      return form(STATE.recorded, outcome.unit, { amount: outcome.charged, available }, { overdrawn, flags });
+    }
+    case 'reserve':
+    case 'extend': {
+      const state = outcome.of === 'reserve' ? STATE.held : STATE.extended;
+      return form(state, outcome.unit, { amount: outcome.held, available }, { extra: outcome.deadlineMs });
+    }
+    case 'end':
+      return form(
+        STATE[outcome.state],
+        outcome.unit,
+        { amount: outcome.charged, available },
+        {
+          overdrawn: Number(outcome.overdrawn),
+          flags: flagsOf(outcome.flags),
+          extra: Number(outcome.released),
+        },
+      );
+    case 'create':
+      return {
+        state: STATE.created,
+        unit: 0,
+        amount: 0,
+        overdrawn: 0,
+        available: 0,
+        flags: 0,
+        extra: outcome.createdMs,
+      };
+    case 'grant':
+      return form(
+        STATE.granted,
+        outcome.unit,
+        { amount: outcome.granted, available },
+        { overdrawn: Number(outcome.debtPaid), extra: outcome.lot },
+      );
+    case 'reversal':
+      return form(
+        STATE.reversed,
+        outcome.unit,
+        { amount: outcome.amount, available },
+        { overdrawn: Number(outcome.debtPaid) },
+      );
+  }
+}
+
+function flagsOf(flags: readonly (keyof typeof FLAG)[]): number {
+  return flags.reduce((total, flag) => total + FLAG[flag], 0);
+}
+
+// --- journal ----------------------------------------------------------------------------------------------------------
+
+/** What the record of a batch should hold, and the seq of the last entry of each operation. */
+function expectedJournal(
+  ops: readonly Op[],
+  steps: readonly Step[],
+  seqBefore: number,
+): { entries: unknown[]; lastSeqs: number[] } {
+  const entries: unknown[] = [];
+  const lastSeqs: number[] = [];
+  steps.forEach((step, index) => {
+    const op = ops[index] as Op;
+    entries.push(...step.entries.map((entry) => expectedEntry(entry, op, index + 1)));
+    const { result } = step;
+    if (result.verdict === 'done' && (result.outcome.of === 'reserve' || result.outcome.of === 'extend')) {
+      entries.push(expectedHoldEntry(op, result.outcome.of, result.outcome.unit, step.state, index + 1));
+    }
+    lastSeqs.push(seqBefore + entries.length);
+  });
+  return { entries, lastSeqs };
+}
+
+const CAUSED_BY_TIME = ['lot_expired', 'hold_expired'];
+
+function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
+  const amounts = { grant: entry.granted, lot_expired: entry.expired, reversal: -entry.spent } as Record<
+    string,
+    bigint
+  >;
+  const described = entry.kind === 'release' || entry.kind === 'hold_expired';
+  return {
+    opIndex: CAUSED_BY_TIME.includes(entry.kind) ? 0 : opIndex,
+    kind: ENTRY[entry.kind],
+    account: op.account,
+    number: entry.accountSeq,
+    unit: entry.unit === undefined ? 0 : UNIT_NUMBERS[entry.unit],
+    amount: Number(amounts[entry.kind] ?? entry.spent),
+    debt: Number(entry.debt),
+    remaining: Number(entry.after?.remaining ?? 0n),
+    held: Number(entry.after?.held ?? 0n),
+    debtAfter: Number(entry.after?.debt ?? 0n),
+    flags: flagsOf(entry.flags),
+    released: Number(entry.released),
+    lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
+    hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
+  };
+}
+
+function expectedHoldEntry(
+  op: Op,
+  kind: 'reserve' | 'extend',
+  unit: Unit,
+  state: AccountState,
+  opIndex: number,
+): unknown {
+  const wallet = state.wallets[unit];
+  const outcomeAmount = op.kind === 'extend' ? op.addAmount : heldBy(op, state);
+  return {
+    opIndex,
+    kind: kind === 'reserve' ? ENTRY.hold : ENTRY.extend,
+    account: op.account,
+    number: 0,
+    unit: UNIT_NUMBERS[unit],
+    amount: Number(outcomeAmount),
+    debt: 0,
+    remaining: Number(remainingOf(wallet)),
+    held: Number(heldOf(wallet)),
+    debtAfter: Number(wallet.debt),
+    flags: 0,
+    released: 0,
+    lots: [],
+    hold: null,
+  };
+}
+
+function heldBy(op: Op, state: AccountState): bigint {
+  const hold = op.kind === 'reserve' ? state.holds.get(op.hold) : undefined;
+  if (!hold) throw new Error('no hold was made');
+  return hold.amount;
+}
+
+function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknown {
+  const { operation, kind, unit, amount, debt, flags, released, hold } = entry;
+  const changes: unknown[] = [];
+  for (let i = 0; i < entry.lots.length; i += 2) {
+    // A grant that only paid debt names its lot with a change of 0.
+    if (entry.lots[i + 1] !== 0) changes.push([entry.lots[i], entry.lots[i + 1]]);
+  }
+  return {
+    opIndex: operation + 1,
+    kind,
+    account: accounts[entry.account],
+    number: entry.accountSeq,
+    unit,
+    amount,
+    debt,
+    remaining: entry.remainingAfter,
+    held: entry.heldAfter,
+    debtAfter: entry.debtAfter,
+    flags,
+    released,
+    lots: changes,
+    hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+  };
+}
+
+// --- state ------------------------------------------------------------------------------------------------------------
+
+function observedAccount(stored: StoredAccount): unknown {
+  const { key, status, entries, lotsMade, openHolds, dueAtMs } = stored;
+  const wallets = stored.wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0);
+  return { key, status, entries, lotsMade, openHolds, dueAtMs, wallets };
+}
+
+function expectedAccount(state: AccountState): unknown {
+  const wallets = UNITS.map((unit) => ({
+    unit: UNIT_NUMBERS[unit],
+    debt: Number(state.wallets[unit].debt),
+    lots: burnDown(state.wallets[unit].lots).map((lot) => ({
+      id: lot.lot,
+      source: SOURCE_NUMBERS[lot.source],
+      priority: lot.priority,
+      expiresAtMs: lot.expiresAtMs ?? 0,
+      remaining: Number(lot.remaining),
+      held: Number(lot.held),
+    })),
+  }));
+  return {
+    key: expect.any(Number),
+    status: 1,
+    entries: state.lastEntry,
+    lotsMade: state.lastLot,
+    openHolds: state.holds.size,
+    dueAtMs: dueAt(state),
+    wallets: wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0),
+  };
+}
+
+/** The soonest expiry of a lot of which something could still expire by itself; 0: none. */
+function dueAt(state: AccountState): number {
+  const lots: Lot[] = UNITS.flatMap((unit) => state.wallets[unit].lots);
+  const times = lots
+    .filter((lot) => lot.remaining > lot.held)
+    .flatMap((lot) => (lot.expiresAtMs === undefined ? [] : [lot.expiresAtMs]));
+  return times.length === 0 ? 0 : Math.min(...times);
+}
+
+function observedHold(packed: PackedHold): unknown {
+  const [, unit, amount, deadlineMs, catalogVersion, hash, , , held, available, firstDeadlineMs] = packed;
+  const [agent, meter, model, key, parts] = packed.slice(12);
+  const first = { held, available, deadlineMs: firstDeadlineMs };
+  return { unit, amount, deadlineMs, catalogVersion, hash, first, agent, meter, model, key, parts };
+}
+
+function expectedHolds([account, state]: [string, AccountState]): [string, unknown][] {
+  return [...state.holds].map(([id, hold]) => [
+    accountScope(account) + id,
+    {
+      unit: UNIT_NUMBERS[hold.unit],
+      amount: Number(hold.amount),
+      deadlineMs: hold.deadlineMs,
+      catalogVersion: hold.catalogVersion,
+      hash: hashOf(hold.payload),
+      first: {
+        held: Number(hold.outcome.held),
+        available: Number(hold.outcome.available),
+        deadlineMs: hold.outcome.deadlineMs,
+      },
+      agent: AGENT,
+      meter: 'llm',
+      model: 'model-1',
+      key: accountKey(account),
+      parts: hold.parts.flatMap(({ lot, amount }) => [lot, Number(amount)]),
+    },
+  ]);
+}
+
+function expectedIds([account, state]: [string, AccountState]): [string, unknown][] {
+  return [...state.ids].map(([key, { outcome }]) => {
+    const [kind, ...id] = key.split(' ');
+    return [ID_LETTERS[kind as IdKind] + accountScope(account) + id.join(' '), expectedOutcome(outcome)];
+  });
+}
+
+function expectedDeadlines([account, state]: [string, AccountState]): [string, string][] {
+  const holds = [...state.holds].map(([id, hold]): [string, string] => [
+    `h${accountScope(account)}${id}`,
+    String(hold.deadlineMs),
+  ]);
+  const due = dueAt(state);
+  return due > 0 ? [...holds, [`a${account}`, String(due)]] : holds;
+}
