@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { EXIT } from '../../src/cli/io.js';
+import { createProgram } from '../../src/cli/program.js';
 import { settingRows } from '../../src/config.js';
 import { ERROR_CODES } from '../../src/errors.js';
 import { REASON_NUMBERS } from '../../src/grpc/record-codec.js';
@@ -77,6 +79,24 @@ describe('docs/errors.md', () => {
     const proto = readFileSync(join(packageRoot, 'proto/drawdown/v1/account_service.proto'), 'utf8');
     const flags = /Any of: ([a-z_, ]+)\./.exec(proto)?.[1]?.split(', ') ?? [];
     expect(rows(page('errors.md'), 'Flags of ledger lines').map(([flag]) => flag)).toEqual(flags);
+  });
+});
+
+describe('docs/cli.md', () => {
+  it('lists every command', async () => {
+    const program = await createProgram([], { out: () => {}, error: () => {} });
+    const names = program.commands.flatMap((command) =>
+      command.commands.length === 0
+        ? [command.name()]
+        : command.commands.map((inner) => `${command.name()} ${inner.name()}`),
+    );
+    const listed = page('cli.md').split('| exit code')[0] ?? '';
+    expect(sorted(rows(listed).map(([name]) => name ?? ''))).toEqual(sorted(names));
+  });
+
+  it('lists every exit code', () => {
+    const codes = page('cli.md').split('| exit code')[1] ?? '';
+    expect(rows(codes).map(([code]) => Number(code))).toEqual([0, ...Object.values(EXIT)]);
   });
 });
 

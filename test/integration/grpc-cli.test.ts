@@ -1,0 +1,129 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/program.js';
+import { DrawdownError } from '../../src/errors.js';
+import { type Harness, startHarness } from './grpc-fakes.js';
+
+const token = 'a-token-of-16-characters';
+let harness: Harness;
+beforeEach(async () => {
+  harness = await startHarness({ flags: { authToken: token } });
+});
+afterEach(() => harness.stop());
+
+async function run(...argv: string[]): Promise<{ code: number; out: string; error: string }> {
+  const out: string[] = [];
+  const error: string[] = [];
+  const all = [...argv, '--address', harness.address, '--token', token];
+  const code = await runCli(all, { out: (line) => out.push(line), error: (line) => error.push(line) });
+  return { code, out: out.join('\n'), error: error.join('\n') };
+}
+
+const work = ['--account', 'acme', '--meter', 'llm', '--model', 'gpt-4o-mini'];
+
+describe('commands that call a sidecar', () => {
+  it('create, top up and show accounts', async () => {
+    expect((await run('account', 'create', 'acme')).out).toMatch(/^account +acme\ncreated /);
+    expect((await run('account', 'topup', 'acme', '--credits', '5')).out).toMatch(
+      /granted +5\.000000 credits/,
+    );
+    const characters = await run('account', 'topup', 'acme', '--amount', '70', '--unit', 'tts_characters');
+    expect(characters.out).toMatch(/granted +70 tts_characters/);
+    const show = await run('account', 'show', 'acme');
+    expect(show.out).toContain('acme is active; open holds: 2');
+    expect(show.out).toMatch(/credits +0\.000005 credits/);
+    expect(show.out).toContain('9007199254.740991 credits');
+  });
+
+  it('make ids and times where none are given, and say how to repeat', async () => {
+    const { out } = await run('usage', 'record', ...work, '--input-tokens', '1000', '--output-tokens', '200');
+    const [, id, time] = /repeat with +--id (cli-[0-9a-f-]{36}) --time (\d{13})/.exec(out) ?? [];
+    expect(harness.meter.recorded[0]?.events).toEqual([
+      {
+        eventId: id,
+        accountId: 'acme',
+        agentId: '',
+        meter: 'llm',
+        model: 'gpt-4o-mini',
+        quantities: [
+          ['input_tokens', 1_000],
+          ['output_tokens', 200],
+        ],
+        eventTimeMs: Number(time),
+      },
+    ]);
+    expect(out).toMatch(/charged +0\.000007 credits/);
+  });
+
+  it('answer in JSON with large numbers as strings', async () => {
+    const { out } = await run(
+      'usage',
+      'record',
+      ...work,
+      '--quantity',
+      'input_tokens=5',
+      '--id',
+      'e1',
+      '--json',
+    );
+    expect(JSON.parse(out)).toMatchObject({ eventId: 'e1', outcome: 'EVENT_OUTCOME_RECORDED', charged: '7' });
+    const lots = JSON.parse((await run('account', 'show', 'acme', '--json')).out);
+    expect(lots.lots[0].remaining).toBe('9007199254740991');
+  });
+
+  it('reserve, settle and release', async () => {
+    const held = await run('reserve', ...work, '--credits', '0.5', '--hold-time', '10m', '--id', 'h1');
+    expect(held.out).toMatch(/hold +h1 ALLOWED\nheld +0\.000100 credits/);
+    expect((await run('settle', ...work, '--input-tokens', '5', '--id', 'h1')).out).toMatch(
+      /charged +0\.000060 credits/,
+    );
+    expect((await run('release', '--account', 'acme', '--id', 'h1')).out).toMatch(
+      /released +0\.000100 credits/,
+    );
+  });
+
+  it('exit with 3 and say what is missing when DENIED', async () => {
+    const denied = await run('reserve', ...work, '--credits', '1', '--id', 'too-much');
+    expect(denied.code).toBe(3);
+    expect(denied.error).toContain('DENIED INSUFFICIENT_BALANCE: missing 0.000095 credits');
+    const asJson = await run('reserve', ...work, '--credits', '1', '--id', 'too-much', '--json');
+    expect(asJson.code).toBe(3);
+    expect(JSON.parse(asJson.out)).toMatchObject({ verdict: 'VERDICT_DENIED', missing: '95' });
+  });
+
+  it('show the ledger: quantities, catalog version, lot and balance on each line', async () => {
+    const { out } = await run('ledger', 'acme', '--limit', '5');
+    const [head, line] = out.split('\n');
+    expect(head).toMatch(
+      /^seq +booked +kind +id +model +quantities +catalog +lots +change +available +flags$/,
+    );
+    expect(line).toContain('input_tokens=1000');
+    expect(line).toContain('#1 -0.000150');
+    expect(line).toMatch(/-0\.000150 credits +0\.000005 credits +late$/);
+    expect(out).toContain('More with --page newest_first/5');
+  });
+
+  it('end with one line that has code, message and field', async () => {
+    const bad = await run('account', 'show', 'no such account');
+    expect(bad.code).toBe(1);
+    expect(bad.error).toMatch(/^FIELD_INVALID: account_id must be .*$/);
+    harness.meter.failWith = new DrawdownError('UNAVAILABLE', 'Redis is away');
+    const away = await run('reserve', ...work, '--credits', '1');
+    expect(away).toMatchObject({
+      code: 1,
+      error: expect.stringMatching(/^UNAVAILABLE: Redis is away\. Try again/),
+    });
+  });
+
+  it('are refused without the token', async () => {
+    const error: string[] = [];
+    const argv = ['account', 'show', 'a', '--address', harness.address];
+    const code = await runCli(argv, { out: () => {}, error: (line) => error.push(line) });
+    expect([code, error.join()]).toEqual([1, expect.stringContaining('UNAUTHENTICATED')]);
+  });
+
+  it('refuse an event with its reason', async () => {
+    const { code, error } = await run('usage', 'record', ...work, '--input-tokens', '1', '--id', 'a b');
+    expect(code).toBe(1);
+    expect(error).toContain('REFUSED FIELD_INVALID: events[0].event_id');
+  });
+});
