@@ -5,7 +5,10 @@ import type { Io } from './io.js';
 /** Modules that only some commands need are loaded by these, so that all others start fast and work without them. */
 
 export interface SidecarModule {
-  startSidecar(config: Config): Promise<{
+  startSidecar(
+    config: Config,
+    options: { onFatal: (error: Error) => void },
+  ): Promise<{
     grpcAddress: string;
     httpAddress: string;
     dataDir: string | null;

@@ -36,26 +36,65 @@ async function serve(options: Readonly<Record<string, unknown>>, io: Io): Promis
   const config = loadConfig(configSources(options));
   if (options.printConfig === true) return printJson(io, printableConfig(config));
   const { startSidecar } = await load<SidecarModule>('../sidecar.js');
-  const sidecar = await startSidecar(config);
+  const stopped = stopSignal();
+  let fatal: Error | undefined;
+  const sidecar = await startSidecar(config, {
+    onFatal: (error) => {
+      fatal = error;
+      stopped.resolve();
+    },
+  });
   const { grpcAddress, httpAddress, dataDir } = sidecar;
   if (options.json === true) io.out(JSON.stringify({ grpcAddress, httpAddress, dataDir }));
-  else
-    io.out(
-      `Drawdown listens: gRPC ${grpcAddress}, HTTP ${httpAddress}${dataDir === null ? '' : `, data in ${dataDir}`}`,
-    );
-  await stopSignal();
+  else for (const line of banner(sidecar)) io.out(line);
+  await stopped.promise;
   await sidecar.stop();
+  if (fatal !== undefined) throw fatal;
 }
 
-/** Resolves with the first signal to stop; the second ends the process at once, as it does without us. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
+function banner(sidecar: { grpcAddress: string; httpAddress: string; dataDir: string | null }): string[] {
+  const lines = ['Drawdown is running.', `  gRPC  ${sidecar.grpcAddress}`, `  HTTP  ${sidecar.httpAddress}  (/metrics /healthz /readyz)`];
+  if (sidecar.dataDir !== null) {
+    lines.push(
+      `  data  ${sidecar.dataDir}`,
+      '',
+      'Redis and Postgres are embedded: good for trying things out, not a production setup.',
+    );
+  }
+  const address = sidecar.grpcAddress === '127.0.0.1:50051' ? '' : ` --address ${sidecar.grpcAddress}`;
+  lines.push(
+    '',
+    'Next, in another terminal:',
+    `  npx drawdown account create --account acme${address}`,
+    `  npx drawdown account topup --account acme --credits 5${address}`,
+    `  npx drawdown usage record --account acme --meter llm --model gpt-4o-mini --input-tokens 1000${address}`,
+    '',
+    'Ctrl-C drains and stops everything.',
+  );
+  return lines;
+}
+
+/** npm passes Ctrl-C on to a process that the terminal has told already: repeats within this time are the same one. */
+const SAME_SIGNAL_MS = 1_000;
+
+/** Resolves with the first signal to stop, or when asked to; a later signal ends the process at once. */
+function stopSignal(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  let firstMs: number | undefined;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    const nowMs = performance.now();
+    firstMs ??= nowMs;
+    if (nowMs - firstMs > SAME_SIGNAL_MS) {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
-      resolve();
-    };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
-  });
+      process.kill(process.pid, signal);
+    }
+    resolve();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return { promise, resolve };
 }

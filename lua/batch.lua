@@ -1,0 +1,209 @@
+-- Applies one batch of mixed operations of one partition: fence, dedupe, draw, journal, store.
+--
+-- KEYS  1 meta  2 accounts  3 agents  4 holds  5 ids generation 0  6 ids generation 1  7 deadlines  8 journal
+-- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms
+--       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax
+--       10 batch: msgpack {format, account ids, operations}  11 what only the ledger needs, stored unread
+-- Returns a list of strings:
+--       1 msgpack {status, epoch, seq, durable seq, now, ids_since, first seq, bytes not durable}; any status but 'OK'
+--         comes alone and means that nothing was read or written
+--       2 the codes, one byte an operation (includes/formats.lua)
+--       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
+--         (OK of touch), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE and the OK of an expired hold
+--
+-- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
+-- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
+-- written last. A batch that changes nothing writes nothing.
+--
+-- @include "op_usage"
+-- @include "op_reserve"
+-- @include "op_extend"
+-- @include "op_settle"
+-- @include "op_release"
+-- @include "op_grant"
+-- @include "op_create"
+-- @include "op_reverse"
+
+local META, ACCOUNTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[4], KEYS[7], KEYS[8]
+local IDS = { KEYS[5], KEYS[6] }
+
+local meta, refusal = fence(META)
+if not meta then return { refusal } end
+
+local batch = cmsgpack.unpack(ARGV[10])
+if batch[1] ~= FORMAT then return { cmsgpack.pack({ 'FORMAT', batch[1] }) } end
+local account_ids, ops = batch[2], batch[3]
+
+ctx.now, ctx.seq, ctx.ids_since = meta.now, meta.seq, meta.ids_since
+ctx.check_before = meta.ids_since > 0 and meta.ids_since + tonumber(ARGV[7]) or 0
+ctx.evicted_through = meta.evicted_through
+
+-- New work is refused at 80 % of the journal's limit, ending work at 100 %; both before anything is written.
+local pending_bytes, bytes_max = meta.bytes - meta.durable_bytes, tonumber(ARGV[9])
+local ids_max = 2 * tonumber(ARGV[8])
+local refuse_ending
+if pending_bytes > bytes_max then
+  refuse_ending = struct.pack(LIMIT, 'journalBytesMax')
+  ctx.refuse_new = refuse_ending
+elseif pending_bytes > 0.8 * bytes_max then
+  ctx.refuse_new = struct.pack(LIMIT, 'journalBytesMax')
+elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
+  ctx.refuse_new = struct.pack(LIMIT, 'idsPerGenerationMax')
+end
+
+-- Read: accounts, ids, holds.
+local packed_states, due_before = {}, {}
+hash_read(ACCOUNTS, account_ids, packed_states)
+for i = 1, #account_ids do
+  local id = account_ids[i]
+  ctx.prefixes[i] = #id .. ':' .. id
+  if packed_states[id] then
+    ctx.states[i] = unpack_account(packed_states[id])
+    due_before[i] = ctx.states[i][A_DUE]
+  end
+end
+
+local ID_KINDS = {
+  [OP_USAGE] = 'u', [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
+  [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
+}
+local wanted_ids, wanted_holds = {}, {}
+for i = 1, #ops do
+  local op = ops[i]
+  local kind = op[P_KIND]
+  local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
+  if id_kind then
+    wanted_ids[#wanted_ids + 1] = id_field(id_kind, op, op[P_ID])
+    if id_kind == 'h' then
+      wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
+    elseif kind == OP_EXTEND then
+      wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
+      wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
+    end
+  end
+end
+hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids)
+hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
+if #wanted_holds > 0 then
+  local packed_holds = {}
+  hash_read(HOLDS, wanted_holds, packed_holds)
+  for field, packed in pairs(packed_holds) do ctx.holds[field] = cmsgpack.unpack(packed) end
+end
+
+-- Decide.
+local function op_expire_hold(_, op)
+  if expire_due_hold(op[P_ACCOUNT], op[P_ID]) then return CODE_OK end
+  return CODE_NONE
+end
+
+-- Touching is all: due lots are expired before any operation. Returns the account as it is.
+local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) end
+
+local function op_lookup(_, op)
+  if op[7] == 'h' then
+    local hold = hold_get(hold_field(op, op[P_ID]))
+    if hold then return CODE_DUPLICATE, held_outcome(hold) end
+  end
+  local stored = stored_outcome(id_field(op[7], op, op[P_ID]))
+  if stored then return CODE_DUPLICATE, stored end
+  return CODE_NONE
+end
+
+local OPERATIONS = {
+  [OP_USAGE] = op_usage, [OP_RESERVE] = op_reserve, [OP_EXTEND] = op_extend, [OP_SETTLE] = op_settle,
+  [OP_RELEASE] = op_release, [OP_EXPIRE_HOLD] = op_expire_hold, [OP_TOUCH] = op_touch, [OP_CREATE] = op_create,
+  [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
+}
+local NOTHING = ''
+local codes, outcomes = {}, {}
+for i = 1, #ops do
+  local op = ops[i]
+  local kind = op[P_KIND]
+  local code, outcome
+  if refuse_ending then
+    code, outcome = CODE_LIMIT, refuse_ending
+  elseif not ctx.states[op[P_ACCOUNT]] and kind ~= OP_CREATE then
+    code = CODE_MISS
+  else
+    if ctx.states[op[P_ACCOUNT]] then
+      expire_due_lots(op[P_ACCOUNT])
+      if kind == OP_EXTEND then
+        expire_due_hold(op[P_ACCOUNT], op[7])
+      elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then
+        expire_due_hold(op[P_ACCOUNT], op[P_ID])
+      end
+    end
+    code, outcome = OPERATIONS[kind](i, op)
+  end
+  codes[i] = string.char(code)
+  outcomes[i] = outcome or NOTHING
+end
+
+-- Write.
+local first_seq, entries = meta.seq + 1, ctx.entries
+if #entries > 0 then
+  local states, account_pairs, hold_pairs, ended, due, not_due = {}, {}, {}, {}, {}, {}
+  for i = 1, #account_ids do
+    if ctx.changed[i] then
+      local account = ctx.states[i]
+      local packed = pack_account(account)
+      account_pairs[#account_pairs + 1] = account_ids[i]
+      account_pairs[#account_pairs + 1] = packed
+      states[#states + 1] = struct.pack('<H', i)
+      states[#states + 1] = packed
+      if account[A_DUE] ~= (due_before[i] or 0) then
+        if account[A_DUE] > 0 then
+          due[#due + 1] = account[A_DUE]
+          due[#due + 1] = 'a' .. account_ids[i]
+        else
+          not_due[#not_due + 1] = 'a' .. account_ids[i]
+        end
+      end
+    end
+  end
+  local hold_states = {}
+  for _, field in ipairs(ctx.hold_fields) do
+    local hold = ctx.holds[field]
+    hold_states[#hold_states + 1] = cmsgpack.pack(field)
+    if hold then
+      local packed = cmsgpack.pack(hold)
+      hold_states[#hold_states + 1] = packed
+      hold_pairs[#hold_pairs + 1] = field
+      hold_pairs[#hold_pairs + 1] = packed
+      due[#due + 1] = hold[H_DEADLINE]
+      due[#due + 1] = 'h' .. field
+    else
+      hold_states[#hold_states + 1] = cmsgpack.pack(false)
+      ended[#ended + 1] = field
+      not_due[#not_due + 1] = 'h' .. field
+    end
+  end
+  local id_pairs = {}
+  for _, field in ipairs(ctx.new_id_fields) do
+    id_pairs[#id_pairs + 1] = field
+    id_pairs[#id_pairs + 1] = ctx.new_ids[field]
+  end
+
+  local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, #entries) .. table.concat(entries)
+  local account_states, hold_state = table.concat(states), table.concat(hold_states)
+  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #account_states + #hold_state
+  redis.call('XADD', JOURNAL, string.format('%.0f-%.0f', meta.epoch, first_seq),
+    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'a', account_states, 'h', hold_state, 'c', string.format('%.0f', bytes))
+  hash_write(ACCOUNTS, account_pairs)
+  hash_write(IDS[meta.ids_current + 1], id_pairs)
+  hash_write(HOLDS, hold_pairs)
+  remove_chunked('HDEL', HOLDS, ended)
+  for first = 1, #due, 2 * CHUNK_MAX do
+    redis.call('ZADD', DEADLINES, unpack(due, first, math.min(first + 2 * CHUNK_MAX - 1, #due)))
+  end
+  remove_chunked('ZREM', DEADLINES, not_due)
+  redis.call('HSET', META, 'time', string.format('%.0f', ctx.now), 'bytes', string.format('%.0f', bytes),
+    'seq', string.format('%.0f', ctx.seq))
+  meta.bytes = bytes
+end
+
+return {
+  cmsgpack.pack({ 'OK', meta.epoch, ctx.seq, meta.durable_seq, ctx.now, meta.ids_since, first_seq, meta.bytes - meta.durable_bytes, ctx.expired_holds }),
+  table.concat(codes),
+  table.concat(outcomes),
+}

@@ -1,0 +1,36 @@
+-- @include "formats"
+
+local function pack_account(account)
+  local wallets = account[A_WALLETS]
+  local packed = struct.pack(ACCOUNT, account[1], account[2], account[3], account[4], account[5], account[6], account[7],
+    account[8], account[9], #wallets)
+  for w = 1, #wallets do
+    local wallet = wallets[w]
+    local lots = wallet[W_LOTS]
+    packed = packed .. struct.pack(WALLET, wallet[W_UNIT], wallet[W_DEBT], #lots)
+    for l = 1, #lots do
+      local lot = lots[l]
+      packed = packed .. struct.pack(LOT, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
+    end
+  end
+  return packed
+end
+
+local function unpack_account(packed)
+  local account = { struct.unpack(ACCOUNT, packed) }
+  local wallets, place = {}, account[A_WALLETS + 1]
+  for w = 1, account[A_WALLETS] do
+    local unit, debt, count
+    unit, debt, count, place = struct.unpack(WALLET, packed, place)
+    local lots, remaining, held = {}, 0, 0
+    for l = 1, count do
+      local lot = { struct.unpack(LOT, packed, place) }
+      remaining, held = remaining + lot[L_REMAINING], held + lot[L_HELD]
+      place = lot[7]
+      lots[l] = lot
+    end
+    wallets[w] = { unit, debt, lots, remaining, held }
+  end
+  account[A_WALLETS] = wallets
+  return account
+end

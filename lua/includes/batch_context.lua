@@ -1,0 +1,56 @@
+-- @include "formats"
+-- @include "fence"
+-- @include "hash_chunks"
+-- @include "account_pack"
+-- @include "lots"
+
+-- What one call works on: everything is read before, changed here in memory, and written after the last decision.
+--   now, seq           time of the call; seq of the last entry
+--   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
+--   prefixes[i]        scope of ids and holds of account i: length, colon, id
+--   ids, new_ids       stored outcomes found in Redis, packed; those of this batch, packed
+--   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
+--   entries            the journal record's decisions
+local ctx = {
+  states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, new_id_fields = {}, holds = {}, hold_changed = {},
+  hold_fields = {}, entries = {}, expired_holds = 0,
+}
+
+local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end
+
+local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hold_id end
+
+local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
+  local packed = struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
+  ctx.new_ids[field] = packed
+  ctx.new_id_fields[#ctx.new_id_fields + 1] = field
+  return packed
+end
+
+local function stored_outcome(field) return ctx.new_ids[field] or ctx.ids[field] end
+
+-- What to say of an operation whose id has a stored outcome.
+local function repeated(stored, op)
+  if struct.unpack('<I6', stored) == op[P_HASH] then return CODE_DUPLICATE, stored end
+  return CODE_CONFLICT, stored
+end
+
+local function denied(reason, unit, have, missing)
+  return CODE_DENIED, struct.pack(DENIAL, reason, unit or 0, have or 0, missing or 0)
+end
+
+-- May the id of this operation have been forgotten by Redis? Then Postgres must be asked first. An id cannot have been
+-- stored before its own time less the tolerance for clocks that run ahead, so younger ones need no check.
+local function needs_check(op) return op[P_TIME] < ctx.check_before and op[P_CHECKED] ~= ctx.ids_since end
+
+local function hold_get(field)
+  return ctx.holds[field] or nil
+end
+
+local function hold_put(field, hold)
+  ctx.holds[field] = hold
+  if not ctx.hold_changed[field] then
+    ctx.hold_changed[field] = true
+    ctx.hold_fields[#ctx.hold_fields + 1] = field
+  end
+end

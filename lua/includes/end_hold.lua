@@ -1,0 +1,66 @@
+-- @include "expire_due_lots"
+
+-- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
+-- expires what came back to a lot whose time is reached, stores the outcome under the hold's id.
+-- Returns the packed outcome.
+local function end_hold(op_index, account_index, hold_id, hold, charge, kind, hash, flags)
+  local account = ctx.states[account_index]
+  local wallet = ensure_wallet(account, hold[H_UNIT])
+  local changes, returned = {}, {}
+  local left = charge
+  local parts = hold[H_PARTS]
+  for i = 1, #parts, 2 do
+    local lot, part = find_lot(wallet, parts[i]), parts[i + 1]
+    local taken = part < left and part or left
+    add_held(wallet, lot, -part)
+    add_remaining(wallet, lot, -taken)
+    left = left - taken
+    if taken > 0 then
+      append_pair(changes, lot[L_ID], -taken)
+    end
+    if part > taken and lot[L_EXPIRES] > 0 and lot[L_EXPIRES] <= ctx.now then
+      if not returned[lot] then returned[#returned + 1] = lot end
+      returned[lot] = (returned[lot] or 0) + part - taken
+    end
+  end
+  if left > 0 then
+    flags = flags + FLAG_OVER_HOLD
+    left = draw(wallet, left, changes)
+    if left > 0 then
+      flags = flags + FLAG_OVERDRAWN
+      wallet[W_DEBT] = wallet[W_DEBT] + left
+    end
+  end
+  account[A_HOLDS] = account[A_HOLDS] - 1
+  local released = math.max(0, hold[H_AMOUNT] - charge)
+  local text
+  if kind ~= ENTRY_SETTLE then
+    text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
+  end
+  local have = add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
+  local seq = ctx.seq
+  for _, lot in ipairs(returned) do
+    add_remaining(wallet, lot, -returned[lot])
+    have = add_entry(0, ENTRY_LOT_EXPIRED, account_index, wallet, returned[lot], 0, 0, { lot[L_ID], -returned[lot] })
+    seq = ctx.seq
+  end
+  drop_empty_lots(wallet)
+  account[A_DUE] = soonest_due(account)
+
+  local field = ctx.prefixes[account_index] .. hold_id
+  hold_put(field, false)
+  local state = kind == ENTRY_SETTLE and STATE_SETTLED or kind == ENTRY_RELEASE and STATE_RELEASED or STATE_EXPIRED
+  return store_outcome('h' .. field, hash, seq, state, hold[H_UNIT], charge, left, have, flags, released, hold[H_VERSION])
+end
+
+-- A hold whose deadline is reached ends before any operation on it is judged, whether or not the sweeper has been there.
+local function expire_due_hold(account_index, hold_id)
+  local field = ctx.prefixes[account_index] .. hold_id
+  local hold = hold_get(field)
+  if hold and ctx.now >= hold[H_DEADLINE] then
+    end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
+    ctx.expired_holds = ctx.expired_holds + 1
+    return true
+  end
+  return false
+end

@@ -1,0 +1,124 @@
+-- @include "formats"
+
+-- Is lot `a` burnt before lot `b`? Priority, soonest expiry (0 = never, last), lowest number.
+local function burns_before(a, b)
+  if a[L_PRIORITY] ~= b[L_PRIORITY] then return a[L_PRIORITY] < b[L_PRIORITY] end
+  local a_expires, b_expires = a[L_EXPIRES], b[L_EXPIRES]
+  if a_expires ~= b_expires then
+    if a_expires == 0 then return false end
+    return b_expires == 0 or a_expires < b_expires
+  end
+  return a[L_ID] < b[L_ID]
+end
+
+local function insert_lot(wallet, lot)
+  local lots = wallet[W_LOTS]
+  local place = #lots + 1
+  while place > 1 and burns_before(lot, lots[place - 1]) do place = place - 1 end
+  table.insert(lots, place, lot)
+  wallet[W_REMAINING] = wallet[W_REMAINING] + lot[L_REMAINING]
+end
+
+local function find_lot(wallet, id)
+  for _, lot in ipairs(wallet[W_LOTS]) do
+    if lot[L_ID] == id then return lot end
+  end
+end
+
+local function find_wallet(account, unit)
+  for _, wallet in ipairs(account[A_WALLETS]) do
+    if wallet[W_UNIT] == unit then return wallet end
+  end
+end
+
+-- The account's wallet of a unit, made where it is missing; wallets stay ordered by unit.
+local function ensure_wallet(account, unit)
+  local wallet = find_wallet(account, unit)
+  if wallet then return wallet end
+  wallet = { unit, 0, {}, 0, 0 }
+  local wallets = account[A_WALLETS]
+  local place = #wallets + 1
+  while place > 1 and wallets[place - 1][W_UNIT] > unit do place = place - 1 end
+  table.insert(wallets, place, wallet)
+  return wallet
+end
+
+-- What is available, 0 in a wallet that was never used; lots that are due have been expired before anybody asks. The sums stay
+-- below 2^53 because grants keep them there.
+local function available(wallet) return wallet and wallet[W_REMAINING] - wallet[W_HELD] or 0 end
+
+-- Changes a lot's remaining and its wallet's sum.
+local function add_remaining(wallet, lot, change)
+  lot[L_REMAINING] = lot[L_REMAINING] + change
+  wallet[W_REMAINING] = wallet[W_REMAINING] + change
+end
+
+-- Changes a lot's held and its wallet's sum.
+local function add_held(wallet, lot, change)
+  lot[L_HELD] = lot[L_HELD] + change
+  wallet[W_HELD] = wallet[W_HELD] + change
+end
+
+-- Appends a (lot, amount) pair, or adds to the last one where it is of the same lot.
+local function append_pair(pairs_list, id, amount)
+  local last = #pairs_list
+  if last > 0 and pairs_list[last - 1] == id then
+    pairs_list[last] = pairs_list[last] + amount
+  else
+    pairs_list[last + 1] = id
+    pairs_list[last + 2] = amount
+  end
+end
+
+-- Takes up to `amount` of what is available, in burn-down order; appends (lot, -taken) to `changes`. Returns what was missing.
+local function draw(wallet, amount, changes)
+  local left = amount
+  local lots = wallet[W_LOTS]
+  for i = 1, #lots do
+    if left == 0 then break end
+    local lot = lots[i]
+    local free = lot[L_REMAINING] - lot[L_HELD]
+    if free > 0 then
+      local taken = free < left and free or left
+      add_remaining(wallet, lot, -taken)
+      left = left - taken
+      append_pair(changes, lot[L_ID], -taken)
+    end
+  end
+  return left
+end
+
+-- Sets `amount` (known to be available) aside, in burn-down order; appends (lot, amount) to `parts`.
+local function set_aside(wallet, amount, parts)
+  local left = amount
+  for _, lot in ipairs(wallet[W_LOTS]) do
+    if left == 0 then break end
+    local free = lot[L_REMAINING] - lot[L_HELD]
+    if free > 0 then
+      local taken = free < left and free or left
+      add_held(wallet, lot, taken)
+      left = left - taken
+      append_pair(parts, lot[L_ID], taken)
+    end
+  end
+end
+
+-- Lots with nothing remaining leave the state.
+local function drop_empty_lots(wallet)
+  local lots = wallet[W_LOTS]
+  for i = #lots, 1, -1 do
+    if lots[i][L_REMAINING] == 0 then table.remove(lots, i) end
+  end
+end
+
+-- The soonest expiry of a lot of which something could still expire; 0: none.
+local function soonest_due(account)
+  local due = 0
+  for _, wallet in ipairs(account[A_WALLETS]) do
+    for _, lot in ipairs(wallet[W_LOTS]) do
+      local expires = lot[L_EXPIRES]
+      if expires > 0 and lot[L_REMAINING] > lot[L_HELD] and (due == 0 or expires < due) then due = expires end
+    end
+  end
+  return due
+end

@@ -1,0 +1,33 @@
+-- @include "end_hold"
+
+-- Adds units and/or time to an open hold. op: 7 hold id, 8 amount to add, 9 hold time from now in ms (0: leave).
+local function op_extend(op_index, op)
+  local account_index = op[P_ACCOUNT]
+  local account = ctx.states[account_index]
+  local field = id_field('x', op, op[P_ID])
+  local stored = stored_outcome(field)
+  if stored then return repeated(stored, op) end
+  local own_field = hold_field(op, op[7])
+  local hold = hold_get(own_field)
+  if not hold then
+    if stored_outcome('h' .. own_field) then return denied(REASON_HOLD_ENDED) end
+    if needs_check(op) then return CODE_CHECK end
+    return denied(REASON_HOLD_UNKNOWN)
+  end
+  if needs_check(op) then return CODE_CHECK end
+  if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
+
+  local wallet = ensure_wallet(account, hold[H_UNIT])
+  local amount, have = op[8], available(wallet)
+  if amount > have then return denied(REASON_INSUFFICIENT_BALANCE, hold[H_UNIT], have, amount - have) end
+  if hold[H_AMOUNT] > AMOUNT_MAX - amount then return denied(REASON_AMOUNT_OUT_OF_RANGE, hold[H_UNIT], have) end
+  set_aside(wallet, amount, hold[H_PARTS])
+  hold[H_AMOUNT] = hold[H_AMOUNT] + amount
+  if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end
+  if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
+  have = add_entry(op_index, ENTRY_EXTEND, account_index, wallet, amount, 0, 0, {})
+  hold[H_LAST_SEQ] = ctx.seq
+  hold_put(own_field, hold)
+  return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_EXTENDED, hold[H_UNIT], hold[H_AMOUNT], 0, have, 0,
+    hold[H_DEADLINE], hold[H_VERSION])
+end

@@ -1,0 +1,50 @@
+-- @include "end_hold"
+
+local function held_outcome(hold)
+  return struct.pack(OUTCOME, hold[H_HASH], hold[H_SEQ], STATE_HELD, hold[H_UNIT], hold[H_FIRST_HELD], 0, hold[H_FIRST_AVAILABLE], 0,
+    hold[H_FIRST_DEADLINE], hold[H_VERSION])
+end
+
+-- Sets units aside. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12.. (unit, amount) pairs; -1 = unrated.
+local function op_reserve(op_index, op)
+  local account_index = op[P_ACCOUNT]
+  local account = ctx.states[account_index]
+  local field = hold_field(op, op[P_ID])
+  local hold = hold_get(field)
+  if hold then
+    if hold[H_HASH] == op[P_HASH] then return CODE_DUPLICATE, held_outcome(hold) end
+    return CODE_CONFLICT, held_outcome(hold)
+  end
+  local ended = stored_outcome('h' .. field)
+  if ended then return denied(REASON_HOLD_ENDED) end
+  if needs_check(op) then return CODE_CHECK end
+  if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
+
+  local unit, amount, have, wallet
+  local covered = false
+  for i = 12, #op, 2 do
+    if op[i + 1] >= 0 then
+      unit, amount = op[i], op[i + 1]
+      wallet = find_wallet(account, unit)
+      have = available(wallet)
+      covered = have >= amount
+      if covered then break end
+    end
+  end
+  if not unit then return denied(REASON_MODEL_UNRATED) end
+  if not covered then return denied(REASON_INSUFFICIENT_BALANCE, unit, have, amount - have) end
+
+  wallet = wallet or ensure_wallet(account, unit)
+  local parts = {}
+  set_aside(wallet, amount, parts)
+  account[A_HOLDS] = account[A_HOLDS] + 1
+  if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
+  have = add_entry(op_index, ENTRY_HOLD, account_index, wallet, amount, 0, 0, {})
+  local deadline = ctx.now + op[7]
+  hold = {
+    FORMAT, unit, amount, deadline, op[8], op[P_HASH], ctx.seq, ctx.seq, amount, have, deadline, op[P_TIME],
+    op[9], op[10], op[11], account[A_KEY], parts,
+  }
+  hold_put(field, hold)
+  return CODE_OK, held_outcome(hold)
+end

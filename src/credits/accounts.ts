@@ -1,0 +1,277 @@
+import { DrawdownError } from '../errors.js';
+import { type KnownEntry, type EntryView, findEntries, readEntries } from '../postgres/entries.js';
+import { prepareAccount } from '../postgres/accounts.js';
+import { readHolds, readLots } from '../postgres/views.js';
+import type { Pool } from '../postgres/pool.js';
+import { CODE, OP, type PackedOperation, REASON, type StoredOutcome } from '../redis/format.js';
+import { type Executed, type Executor, resultError } from '../usage/executor.js';
+import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
+import { accountOrThrow, balancesOf } from '../usage/meter.js';
+import { type CallOptions, type Unit, UNITS, type UnitName } from '../usage/types.js';
+import {
+  type AccountBalance,
+  type AccountCreated,
+  type Accounts,
+  type CreateAccountCall,
+  type EntryKind,
+  type HoldView,
+  type LedgerLine,
+  type LedgerQuery,
+  LOT_SOURCES,
+  type LotSource,
+  type LotView,
+  type Page,
+  type ToppedUp,
+  type TopUpCall,
+} from './types.js';
+
+/** Priority of top-ups: behind the lots of plans, which expire. */
+const PRIORITY_TOP_UP = 20;
+
+export interface AccountLimits {
+  readonly eventAgeMaxMs: number;
+  readonly eventFutureMaxMs: number;
+  readonly partitionCount: number;
+}
+
+/** The control plane: what billing backends call. */
+export class AccountControl implements Accounts {
+  constructor(
+    private readonly executor: Executor,
+    private readonly pool: Pool,
+    private readonly limits: AccountLimits,
+  ) {}
+
+  async create(call: CreateAccountCall, options: CallOptions): Promise<AccountCreated> {
+    this.#checkTime(call.eventTimeMs);
+    const hash = createFingerprint(call);
+    const partition = this.executor.queueOf(call.accountId).partition.number;
+    for (;;) {
+      const prepared = await this.#postgres(() => prepareAccount(this.pool, call.accountId, partition));
+      if (prepared === null) return this.#createdBefore(call, hash);
+      const packed: PackedOperation = [
+        OP.create,
+        0,
+        call.requestId,
+        hash,
+        call.eventTimeMs,
+        -1,
+        prepared.accountKey,
+        prepared.cursorSeq,
+      ];
+      const executed = await this.#run(call.accountId, packed, options);
+      // Evicted between the look into Postgres and the script: the account exists, and the next look finds it.
+      if (executed.result.code === CODE.stale) continue;
+      if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.accountExists) {
+        throw accountExists(call.accountId);
+      }
+      const outcome = await this.#outcome(executed, call.accountId, options);
+      return {
+        accountId: call.accountId,
+        createdTimeMs: outcome.extra,
+        duplicate: executed.result.code === CODE.duplicate,
+      };
+    }
+  }
+
+  async topUp(call: TopUpCall, options: CallOptions): Promise<ToppedUp> {
+    this.#checkTime(call.eventTimeMs);
+    const packed: PackedOperation = [
+      OP.grant,
+      0,
+      call.requestId,
+      topUpFingerprint(call),
+      call.eventTimeMs,
+      -1,
+      call.unit,
+      call.amount,
+      LOT_SOURCES.top_up,
+      PRIORITY_TOP_UP,
+      call.expiresAtMs,
+    ];
+    const executed = await this.#run(call.accountId, packed, options);
+    if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.fieldInvalid) {
+      throw new DrawdownError('FIELD_INVALID', 'expires_at_ms: is reached already', { field: 'expires_at_ms' });
+    }
+    const outcome = await this.#outcome(executed, call.accountId, options);
+    return {
+      lotId: outcome.extra,
+      unit: outcome.unit as Unit,
+      granted: outcome.amount,
+      debtPaid: outcome.overdrawn,
+      available: outcome.available,
+      duplicate: executed.result.code === CODE.duplicate,
+    };
+  }
+
+  async balance(accountId: string, options: CallOptions): Promise<AccountBalance> {
+    const account = accountOrThrow(await this.#run(accountId, [OP.touch, 0], options), accountId);
+    return { accountId, status: 'active', balances: balancesOf(account), openHolds: account.openHolds };
+  }
+
+  async lots(
+    query: { accountId: string; includeEmpty: boolean; pageSize: number; pageToken: string },
+    options: CallOptions,
+  ): Promise<Page<LotView>> {
+    const { key } = await this.#caughtUp(query.accountId, options);
+    const offset = pageOffset(query.pageToken);
+    const rows = await this.#postgres(() =>
+      readLots(this.pool, {
+        accountKey: key,
+        includeEmpty: query.includeEmpty,
+        offset,
+        countMax: query.pageSize + 1,
+      }),
+    );
+    const items = rows.map((row) => ({
+      lotId: row.lot_id,
+      unit: UNITS[row.unit as UnitName],
+      source: row.source as LotSource,
+      priority: row.priority,
+      expiresAtMs: row.expires_ms,
+      remaining: row.remaining,
+      held: row.held,
+    }));
+    return pageOf(items, query.pageSize, () => String(offset + query.pageSize));
+  }
+
+  async holds(
+    query: { accountId: string; pageSize: number; pageToken: string },
+    options: CallOptions,
+  ): Promise<Page<HoldView>> {
+    const { key } = await this.#caughtUp(query.accountId, options);
+    const offset = pageOffset(query.pageToken);
+    const rows = await this.#postgres(() => readHolds(this.pool, { accountKey: key, offset, countMax: query.pageSize + 1 }));
+    const items = rows.map((row) => ({
+      holdId: row.hold_id,
+      agentId: row.agent,
+      meter: row.meter,
+      model: row.model,
+      unit: UNITS[row.unit as UnitName],
+      held: row.held,
+      startTimeMs: row.start_ms,
+      deadlineMs: row.deadline_ms,
+      catalogVersion: row.catalog_version,
+    }));
+    return pageOf(items, query.pageSize, () => String(offset + query.pageSize));
+  }
+
+  async ledger(query: LedgerQuery, options: CallOptions): Promise<Page<LedgerLine>> {
+    const { key } = await this.#caughtUp(query.accountId, options);
+    const beyond = query.pageToken === '' ? null : pageOffset(query.pageToken);
+    const rows = await this.#postgres(() =>
+      readEntries(this.pool, {
+        accountKey: key,
+        newestFirst: query.order === 'newest_first',
+        beyond,
+        fromTimeMs: query.fromTimeMs,
+        toTimeMs: query.toTimeMs,
+        kinds: query.kinds,
+        agent: query.agentId,
+        countMax: query.pageSize + 1,
+      }),
+    );
+    return pageOf(rows.map(lineOf), query.pageSize, (last) => String(last.accountSeq));
+  }
+
+  /** The account as Redis has it, once Postgres has caught up with it: what was acknowledged before this call is seen by it. */
+  async #caughtUp(accountId: string, options: CallOptions): Promise<{ key: number }> {
+    const executed = await this.#run(accountId, [OP.touch, 0], options);
+    const account = accountOrThrow(executed, accountId);
+    await this.executor.settleDurability([executed.decision.partition.position(account.seq)], {
+      ...options,
+      durable: true,
+    });
+    return account;
+  }
+
+  /** The account stands in Postgres: by the same request, or by another one. */
+  async #createdBefore(call: CreateAccountCall, hash: number): Promise<AccountCreated> {
+    const [entry] = await this.#postgres(() =>
+      findEntries(this.pool, [{ accountId: call.accountId, kinds: ['account_created'], id: call.requestId }]),
+    );
+    if (entry === undefined) throw accountExists(call.accountId);
+    const { payloadHash, bookedTimeMs }: KnownEntry = entry;
+    if (payloadHash !== hash) throw new DrawdownError('ID_CONFLICT', 'request_id is already used with another payload', { field: 'request_id' });
+    return { accountId: call.accountId, createdTimeMs: bookedTimeMs, duplicate: true };
+  }
+
+  #run(accountId: string, packed: PackedOperation, options: CallOptions): Promise<Executed> {
+    return this.executor.run({ accountId, packed, details: null, ending: false, bulk: false }, options);
+  }
+
+  async #outcome({ result, decision }: Executed, accountId: string, options: CallOptions): Promise<StoredOutcome> {
+    if (result.code !== CODE.ok && result.code !== CODE.duplicate) throw resultError(result, accountId);
+    await this.executor.settleDurability([decision.partition.position(result.outcome.seq)], options);
+    return result.outcome;
+  }
+
+  async #postgres<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (cause) {
+      throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this call and does not answer', { cause, retryAfterMs: 500 });
+    }
+  }
+
+  #checkTime(timeMs: number): void {
+    const nowMs = Date.now();
+    if (timeMs < nowMs - this.limits.eventAgeMaxMs) {
+      throw new DrawdownError('EVENT_TOO_OLD', 'event_time_ms: older than eventAgeMaxMs', { field: 'event_time_ms' });
+    }
+    if (timeMs > nowMs + this.limits.eventFutureMaxMs) {
+      throw new DrawdownError('EVENT_IN_FUTURE', 'event_time_ms: further ahead than eventFutureMaxMs', { field: 'event_time_ms' });
+    }
+  }
+}
+
+function accountExists(accountId: string): DrawdownError {
+  return new DrawdownError('ACCOUNT_EXISTS', `account ${accountId} exists already`, { field: 'account_id' });
+}
+
+function pageOffset(token: string): number {
+  if (token === '') return 0;
+  const value = Number(token);
+  if (!/^\d{1,15}$/.test(token) || !Number.isSafeInteger(value)) {
+    throw new DrawdownError('FIELD_INVALID', 'page_token: not one that this call returned', { field: 'page_token' });
+  }
+  return value;
+}
+
+/** Cuts the item that was read only to know whether there is a next page. */
+function pageOf<T>(items: T[], pageSize: number, tokenAfter: (last: T) => string): Page<T> {
+  if (items.length <= pageSize) return { items, nextPageToken: '' };
+  const page = items.slice(0, pageSize);
+  return { items: page, nextPageToken: tokenAfter(page[page.length - 1] as T) };
+}
+
+function lineOf(row: EntryView): LedgerLine {
+  const unit = row.unit === '' ? 0 : UNITS[row.unit as UnitName];
+  return {
+    accountSeq: row.account_seq,
+    kind: row.kind as EntryKind,
+    id: row.id,
+    agentId: row.agent,
+    meter: row.meter,
+    model: row.model,
+    quantities: Object.entries(row.quantities),
+    catalogVersion: row.catalog_version,
+    unit,
+    granted: row.granted,
+    spent: row.spent,
+    expired: row.expired,
+    converted: row.converted,
+    debt: row.debt,
+    lots: row.lots.map(([lotId, remainingDelta]) => ({ lotId, remainingDelta })),
+    balanceAfter:
+      unit === 0
+        ? null
+        : { unit, available: row.remaining_after - row.held_after, held: row.held_after, debt: row.debt_after },
+    flags: row.flags === '' ? [] : row.flags.split(','),
+    eventTimeMs: row.event_time.getTime(),
+    bookedTimeMs: row.booked_time.getTime(),
+    partition: row.partition,
+    epoch: row.epoch,
+    seq: row.seq,
+  };
+}

@@ -1,0 +1,288 @@
+import type { Logger } from 'pino';
+import type { Metrics } from '../metrics.js';
+import { type Cursor, readCursors } from '../postgres/partitions.js';
+import type { Pool } from '../postgres/pool.js';
+import type { RedisConnection } from '../redis/connection.js';
+import { type JournalRecord, readJournal } from '../redis/journal.js';
+import type { Scripts } from '../redis/scripts.js';
+import type { Partition } from '../usage/partition.js';
+import type { DurableWatermarks } from '../usage/watermarks.js';
+import { CursorMoved, type FlushPart, type FlushResult, flush } from './flush.js';
+
+export interface FlusherOptions {
+  readonly flushEntriesMax: number;
+  readonly flushConnections: number;
+  readonly flushRetryMaxMs: number;
+  readonly journalTailMs: number;
+}
+
+/** First wait after a failure; doubles up to flushRetryMaxMs, with jitter. */
+const RETRY_FIRST_MS = 50;
+/** Records asked for in one read: at batchOpsMax operations each, far more than flushEntriesMax entries. */
+const RECORDS_PER_READ_MAX = 200;
+/** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
+const PROGRESS_EVERY_MS = 500;
+
+/** What the flusher knows of one partition. */
+interface Track {
+  readonly partition: Partition;
+  /** Null: read it from Postgres before the next flush. */
+  cursor: Cursor | null;
+  owned: boolean;
+  busy: boolean;
+  /** Not before this time, after a failure. */
+  notBeforeMs: number;
+  failures: number;
+  /** Durable records with the time they were booked, oldest first: what may be trimmed once the tail has passed. */
+  readonly tail: { seq: number; bookedTimeMs: number }[];
+  progressToldMs: number;
+  progressTold: number;
+}
+
+/**
+ * Moves the journals of the partitions that this sidecar owns to Postgres, each in order, several in one transaction.
+ *
+ * A partition: idle -> (entries beyond its cursor) busy -> (committed) idle | (failed) waiting, with backoff -> busy ...
+ * The cursor in Postgres is the fence: a flusher that lost its lease without knowing finds it moved and reads it again.
+ */
+export class Flusher {
+  readonly #tracks: Track[];
+  readonly #workers: Promise<void>[] = [];
+  #stopping = false;
+  #wake: () => void = () => undefined;
+  #woken: Promise<void>;
+
+  constructor(
+    partitions: readonly Partition[],
+    private readonly pool: Pool,
+    private readonly connection: RedisConnection,
+    private readonly scripts: Scripts,
+    private readonly watermarks: DurableWatermarks,
+    private readonly options: FlusherOptions,
+    private readonly metrics: Metrics,
+    private readonly logger: Logger,
+  ) {
+    this.#tracks = partitions.map((partition) => ({
+      partition,
+      cursor: null,
+      owned: false,
+      busy: false,
+      notBeforeMs: 0,
+      failures: 0,
+      tail: [],
+      progressToldMs: 0,
+      progressTold: 0,
+    }));
+    this.#woken = this.#nextWake();
+  }
+
+  start(): void {
+    for (let i = 0; i < this.options.flushConnections; i++) this.#workers.push(this.#work());
+  }
+
+  /** Which partitions to flush from now on. */
+  own(partitions: ReadonlySet<number>): void {
+    for (const track of this.#tracks) {
+      const owned = partitions.has(track.partition.number);
+      if (owned && !track.owned) track.cursor = null;
+      track.owned = owned;
+    }
+    this.wake();
+  }
+
+  /** Something may be there to flush. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Entries of owned partitions that are not durable, and the time of the oldest (0: none). */
+  backlog(): { entries: number } {
+    let entries = 0;
+    for (const { owned, partition } of this.#tracks) {
+      const durable = this.watermarks.durableThrough(partition.number);
+      if (owned && durable.epoch === partition.epoch) entries += Math.max(0, partition.seqSeen - durable.seq);
+    }
+    return { entries };
+  }
+
+  /** Flushes what is there and stops; returns whether everything that this process has seen is durable. */
+  async stop(withinMs: number): Promise<boolean> {
+    const endsAt = performance.now() + withinMs;
+    while (this.backlog().entries > 0 && performance.now() < endsAt) {
+      this.wake();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#stopping = true;
+    this.wake();
+    await Promise.all(this.#workers);
+    return this.backlog().entries === 0;
+  }
+
+  #nextWake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#woken = this.#nextWake();
+        resolve();
+      };
+    });
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#stopping) {
+      const woken = this.#woken;
+      const tracks = this.#claim();
+      if (tracks.length === 0) {
+        await Promise.race([woken, this.#retryTimer()]);
+        continue;
+      }
+      try {
+        await this.#flushTogether(tracks);
+      } finally {
+        for (const track of tracks) track.busy = false;
+      }
+    }
+  }
+
+  /** Wakes for partitions that wait after a failure, and to look for entries that another sidecar has journaled. */
+  #retryTimer(): Promise<void> {
+    return new Promise((resolve) => {
+      setTimeout(resolve, RETRY_FIRST_MS).unref();
+    });
+  }
+
+  /** A fair share of the partitions that have something to flush. */
+  #claim(): Track[] {
+    const nowMs = Date.now();
+    const ready = this.#tracks.filter(
+      (track) => track.owned && !track.busy && track.partition.isOpen && track.notBeforeMs <= nowMs && this.#hasWork(track, nowMs),
+    );
+    const share = Math.max(1, Math.ceil(this.#tracks.length / this.options.flushConnections));
+    // Those that failed go alone, so that one partition's trouble is not everybody's.
+    const failed = ready.find((track) => track.failures > 0);
+    const claimed = failed === undefined ? ready.slice(0, share) : [failed];
+    for (const track of claimed) track.busy = true;
+    return claimed;
+  }
+
+  #hasWork(track: Track, nowMs: number): boolean {
+    const { cursor, partition } = track;
+    if (cursor === null || partition.seqSeen > cursor.seq) return true;
+    return nowMs - track.progressToldMs >= PROGRESS_EVERY_MS;
+  }
+
+  async #flushTogether(tracks: readonly Track[]): Promise<void> {
+    const startedMs = performance.now();
+    try {
+      await this.#readCursors(tracks);
+      const parts = (await Promise.all(tracks.map((track) => this.#read(track)))).filter((part) => part !== null);
+      if (parts.length > 0) {
+        const result = await flush(this.pool, parts);
+        this.#committed(tracks, parts, result, performance.now() - startedMs);
+      }
+      await Promise.all(tracks.map((track) => this.#tellProgress(track)));
+      for (const track of tracks) track.failures = 0;
+    } catch (error) {
+      this.#failed(tracks, error);
+    }
+  }
+
+  async #readCursors(tracks: readonly Track[]): Promise<void> {
+    if (tracks.every((track) => track.cursor !== null)) return;
+    const cursors = await readCursors(this.pool);
+    for (const track of tracks) {
+      if (track.cursor !== null) continue;
+      const cursor = cursors.find((c) => c.partition === track.partition.number);
+      if (cursor === undefined) throw new Error(`partition ${track.partition.number} has no cursor`);
+      track.cursor = cursor;
+      this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
+    }
+  }
+
+  /** Records after the cursor, without a gap; null where there are none. */
+  async #read(track: Track): Promise<FlushPart | null> {
+    const { partition } = track;
+    const cursor = track.cursor as Cursor;
+    const records: JournalRecord[] = [];
+    let fromSeq = cursor.seq + 1;
+    let entries = 0;
+    while (entries < this.options.flushEntriesMax) {
+      const wanted = Math.min(RECORDS_PER_READ_MAX, this.options.flushEntriesMax - entries);
+      const read = await readJournal(this.connection, partition.keys[7], { epoch: cursor.epoch, fromSeq, recordsMax: wanted });
+      for (const record of read) {
+        if (record.firstSeq !== fromSeq) {
+          partition.fence(`the journal has no record for seq ${fromSeq}, which Postgres needs next`);
+          return null;
+        }
+        records.push(record);
+        fromSeq = record.lastSeq + 1;
+        entries += record.entries.length;
+        if (entries >= this.options.flushEntriesMax) break;
+      }
+      if (read.length < wanted) break;
+    }
+    if (records.length === 0) return null;
+    partition.saw(cursor.epoch, fromSeq - 1, (records[0] as JournalRecord).bookedTimeMs);
+    return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };
+  }
+
+  #committed(tracks: readonly Track[], parts: readonly FlushPart[], result: FlushResult, durationMs: number): void {
+    const nowMs = Date.now();
+    let entries = 0;
+    for (const part of parts) {
+      const track = tracks.find((t) => t.partition.number === part.partition) as Track;
+      track.cursor = result.cursors.find((c) => c.partition === part.partition) as Cursor;
+      this.watermarks.advance(part.partition, part.epoch, track.cursor.seq);
+      track.partition.durableThrough(track.cursor.seq, (part.records.at(-1) as JournalRecord).bookedTimeMs);
+      for (const record of part.records) {
+        entries += record.entries.length;
+        track.tail.push({ seq: record.firstSeq, bookedTimeMs: record.bookedTimeMs });
+      }
+      this.metrics.durableLagSeconds.observe(Math.max(0, nowMs - (part.records[0] as JournalRecord).bookedTimeMs) / 1000);
+    }
+    this.metrics.flushSeconds.observe(durationMs / 1000);
+    this.metrics.flushEntries.observe(entries);
+    for (const [unit, count] of Object.entries(result.expiredUnits)) this.metrics.lotUnitsExpired.inc({ unit }, count);
+    for (const [table, count] of Object.entries(result.rows)) this.metrics.flushRows.inc({ table }, count);
+    if (result.duplicates > 0) {
+      this.metrics.flushFallbacks.inc();
+      this.metrics.duplicates.inc({ caught_by: 'postgres' }, result.duplicates);
+      this.logger.warn({ duplicates: result.duplicates }, 'charges that only Postgres saw were made twice; they are reversed');
+    }
+  }
+
+  /** Tells Redis through what it is durable, and which records no repair needs any more. */
+  async #tellProgress(track: Track): Promise<void> {
+    const nowMs = Date.now();
+    const { cursor, tail, partition } = track;
+    if (cursor === null || !partition.isOpen || nowMs - track.progressToldMs < PROGRESS_EVERY_MS) return;
+    track.progressToldMs = nowMs;
+    // The record at the cursor always stays: it shows whether Redis is the one that Postgres knows.
+    let keepFrom = 0;
+    while (tail.length > 1 && (tail[0] as { bookedTimeMs: number }).bookedTimeMs < nowMs - this.options.journalTailMs) {
+      tail.shift();
+      keepFrom = (tail[0] as { seq: number }).seq;
+    }
+    const reply = await this.scripts.durable(partition.fenceArguments(), {
+      seq: cursor.seq,
+      bytes: cursor.bytes,
+      keepFromSeq: keepFrom,
+    });
+    if (reply.status !== 'OK') throw partition.refused(reply);
+    partition.progress = reply;
+    partition.pendingBytes = reply.pendingBytes;
+  }
+
+  #failed(tracks: readonly Track[], error: unknown): void {
+    const reason = error instanceof CursorMoved ? 'cursor_moved' : 'store';
+    this.metrics.flushRetries.inc({ reason });
+    const message = error instanceof Error ? error.message : String(error);
+    this.logger.warn({ partitions: tracks.map((t) => t.partition.number), reason: message }, 'flush failed; it will be tried again');
+    for (const track of tracks) {
+      // A commit without an answer may have happened: the cursor tells.
+      track.cursor = null;
+      track.failures += 1;
+      const waitMs = Math.min(this.options.flushRetryMaxMs, RETRY_FIRST_MS * 2 ** Math.min(track.failures, 10));
+      track.notBeforeMs = Date.now() + waitMs * (0.5 + Math.random() / 2);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import type { Logger } from 'pino';
+import { giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
+import type { Pool } from '../postgres/pool.js';
+import type { DurableWatermarks } from '../usage/watermarks.js';
+
+/** Renewals per lease: one may be lost without losing it. */
+const RENEWALS_PER_LEASE = 3;
+/** How often the cursors of partitions that others flush are read while somebody waits for them. */
+const FOLLOW_MS = 50;
+
+/** Holds the leases of partitions and follows the cursors of those that other sidecars flush. */
+export class Leases {
+  #owned: ReadonlySet<number> = new Set();
+  #timer: NodeJS.Timeout | null = null;
+  #follower: NodeJS.Timeout | null = null;
+  #busy: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly owner: string,
+    private readonly partitionCount: number,
+    private readonly pool: Pool,
+    private readonly watermarks: DurableWatermarks,
+    private readonly leaseMs: number,
+    private readonly onChange: (owned: ReadonlySet<number>) => void,
+    private readonly logger: Logger,
+  ) {}
+
+  get owned(): ReadonlySet<number> {
+    return this.#owned;
+  }
+
+  async start(): Promise<void> {
+    await this.#renew();
+    this.#timer = setInterval(() => {
+      this.#busy = this.#renew();
+    }, this.leaseMs / RENEWALS_PER_LEASE);
+    this.#follower = setInterval(() => void this.#follow(), FOLLOW_MS);
+  }
+
+  /** Gives the leases back, so that another sidecar need not wait for them to expire. */
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#follower !== null) clearInterval(this.#follower);
+    await this.#busy;
+    try {
+      await giveLeasesBack(this.pool, this.owner);
+    } catch (error) {
+      this.logger.warn({ reason: String(error) }, 'leases were not given back; they expire');
+    }
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      this.#owned = new Set(await takeLeases(this.pool, this.owner, this.leaseMs));
+      this.onChange(this.#owned);
+    } catch (error) {
+      // They may expire meanwhile. Going on is harmless: the cursor decides.
+      this.logger.warn({ reason: String(error) }, 'leases could not be renewed');
+    }
+  }
+
+  async #follow(): Promise<void> {
+    if (this.#owned.size === this.partitionCount || !this.watermarks.hasWaiters) return;
+    try {
+      for (const cursor of await readCursors(this.pool)) {
+        if (!this.#owned.has(cursor.partition)) this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
+      }
+    } catch (error) {
+      this.logger.warn({ reason: String(error) }, 'cursors could not be read');
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import type { Logger } from 'pino';
+import { LOT_SOURCES, type LotSource } from '../credits/types.js';
+import type { Metrics } from '../metrics.js';
+import { readDueAccounts } from '../postgres/accounts.js';
+import type { Pool } from '../postgres/pool.js';
+import { readReversalsDue } from '../postgres/reversals.js';
+import { readOldestHold } from '../postgres/views.js';
+import { BinaryReader } from '../redis/binary.js';
+import type { RedisConnection } from '../redis/connection.js';
+import { OP, type PackedOperation, readAccount } from '../redis/format.js';
+import { splitScope } from '../redis/keys.js';
+import type { Scripts } from '../redis/scripts.js';
+import type { Executor } from '../usage/executor.js';
+import type { Partition } from '../usage/partition.js';
+import { UNITS, type UnitName } from '../usage/types.js';
+
+export interface SweeperOptions {
+  readonly sweepIntervalMs: number;
+  readonly accountIdleMs: number;
+  /** Per partition; above it accounts are evicted as soon as they are idle for `IDLE_MIN_MS`. */
+  readonly accountsHotMax: number;
+}
+
+/** Due members taken per partition and sweep: what one script handles at the default batchOpsMax. */
+const DUE_PER_SWEEP_MAX = 500;
+/** Accounts looked at per partition and sweep for eviction. */
+const EVICT_SCAN_COUNT = 1_000;
+const IDLE_MIN_MS = 1_000;
+/** How long a sweep's operations may wait in the queue. */
+const SWEEP_WAIT_MAX_MS = 10_000;
+
+/**
+ * Ends holds whose deadline has passed, expires lots whose time has come (also of accounts that Redis does not hold), books
+ * the reversals that Postgres asks for, and drops idle accounts. Everything goes through the partition's queue like any call, and
+ * repeats harmlessly: two sweepers at once change nothing.
+ */
+export class Sweeper {
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #busy = false;
+  readonly #scanCursors = new Map<number, string>();
+
+  constructor(
+    private readonly partitions: readonly Partition[],
+    private readonly owned: () => ReadonlySet<number>,
+    private readonly executor: Executor,
+    private readonly connection: RedisConnection,
+    private readonly scripts: Scripts,
+    private readonly pool: Pool,
+    private readonly options: SweeperOptions,
+    private readonly metrics: Metrics,
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      if (!this.#busy) this.#running = this.sweep();
+    }, this.options.sweepIntervalMs);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  /** One sweep over the partitions that this sidecar owns. Never rejects: what failed is swept next time. */
+  async sweep(): Promise<void> {
+    this.#busy = true;
+    const owned = this.partitions.filter((partition) => partition.isOpen && this.owned().has(partition.number));
+    try {
+      const nowMs = await this.#redisTime();
+      await this.#loadDueAccounts(owned, nowMs);
+      for (const partition of owned) {
+        await this.#sweepDue(partition, nowMs);
+        await this.#evict(partition, nowMs);
+      }
+      await this.#reverse(owned);
+      const oldestMs = await readOldestHold(this.pool, owned.map((partition) => partition.number));
+      this.metrics.openHoldOldestAgeSeconds.set(oldestMs === null ? 0 : Math.max(0, nowMs - oldestMs) / 1000);
+    } catch (error) {
+      this.metrics.sweepFailures.inc();
+      this.logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'sweep failed; it will be repeated');
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  async #redisTime(): Promise<number> {
+    const [seconds, micros] = await this.connection.client.time();
+    return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+  }
+
+  /** Accounts that Redis does not hold: touching one loads it with its holds, and expires its lots. */
+  async #loadDueAccounts(owned: readonly Partition[], nowMs: number): Promise<void> {
+    const numbers = owned.map((partition) => partition.number);
+    const accountIds = await readDueAccounts(this.pool, numbers, nowMs, DUE_PER_SWEEP_MAX);
+    await this.#runAll(accountIds.map((accountId) => ({ accountId, packed: [OP.touch, 0] })));
+  }
+
+  async #sweepDue(partition: Partition, nowMs: number): Promise<void> {
+    const due = await this.connection.client.zrangebyscore(partition.keys[6], '-inf', nowMs, 'LIMIT', 0, DUE_PER_SWEEP_MAX);
+    await this.#runAll(
+      due.map((member) => {
+        if (member.startsWith('a')) return { accountId: member.slice(1), packed: [OP.touch, 0] };
+        const { accountId, id } = splitScope(member.slice(1));
+        return { accountId, packed: [OP.expireHold, 0, id, 0, 0, -1] };
+      }),
+    );
+  }
+
+  async #evict(partition: Partition, nowMs: number): Promise<void> {
+    const accounts = partition.progress?.accounts ?? 0;
+    const crowded = accounts > this.options.accountsHotMax;
+    const idleSinceMs = nowMs - (crowded ? Math.min(IDLE_MIN_MS, this.options.accountIdleMs) : this.options.accountIdleMs);
+    const start = this.#scanCursors.get(partition.number) ?? '0';
+    const [next, flat] = (await this.connection.client.hscanBuffer(partition.keys[1], start, 'COUNT', EVICT_SCAN_COUNT)) as [Buffer, Buffer[]];
+    this.#scanCursors.set(partition.number, next.toString());
+    const idle: string[] = [];
+    for (let i = 0; i < flat.length; i += 2) {
+      const accountId = (flat[i] as Buffer).toString();
+      if (accountId === '') continue;
+      const state = readAccount(new BinaryReader(flat[i + 1] as Buffer));
+      if (state.openHolds === 0 && state.changedAtMs <= idleSinceMs) idle.push(accountId);
+    }
+    if (idle.length === 0) return;
+    const reply = await this.scripts.evict(partition.fenceArguments(), idleSinceMs, idle);
+    if (typeof reply !== 'number') throw partition.refused(reply);
+    this.metrics.accountsEvicted.inc(reply);
+  }
+
+  async #reverse(owned: readonly Partition[]): Promise<void> {
+    const due = await readReversalsDue(
+      this.pool,
+      owned.map((partition) => partition.number),
+      DUE_PER_SWEEP_MAX,
+    );
+    await this.#runAll(
+      due.map((reversal) => ({
+        accountId: reversal.accountId,
+        packed: [
+          OP.reverse,
+          0,
+          reversal.reversalId,
+          0,
+          reversal.eventTimeMs,
+          -1,
+          UNITS[reversal.unit as UnitName],
+          reversal.amount,
+          ...reversal.lots.flatMap((lot) => [lot.lot, lot.amount, LOT_SOURCES[lot.source as LotSource], lot.priority, lot.expiresMs]),
+        ],
+      })),
+    );
+  }
+
+  async #runAll(operations: readonly { accountId: string; packed: PackedOperation }[]): Promise<void> {
+    const deadlineMs = Date.now() + SWEEP_WAIT_MAX_MS;
+    const outcomes = await Promise.allSettled(
+      operations.map(({ accountId, packed }) =>
+        this.executor.run({ accountId, packed, details: null, ending: packed[0] !== OP.touch, bulk: false }, { deadlineMs }),
+      ),
+    );
+    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failure !== undefined) throw failure.reason;
+  }
+}

@@ -1,0 +1,102 @@
+import type { Pool, PoolClient } from 'pg';
+
+/** The cursor of one partition: what is durable, and how the record that holds its last entry looked. */
+export interface Cursor {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly seq: number;
+  /** First seq and sha-256 of the record at the cursor; null before the first flush of an epoch. */
+  readonly recordSeq: number | null;
+  readonly recordHash: Buffer | null;
+  readonly bytes: number;
+  readonly chain: Buffer;
+}
+
+interface CursorRow {
+  partition: number;
+  epoch: number;
+  seq: number;
+  record_seq: number | null;
+  record_hash: Buffer | null;
+  bytes: number;
+  chain: Buffer;
+}
+
+function cursorOf(row: CursorRow): Cursor {
+  return {
+    partition: row.partition,
+    epoch: row.epoch,
+    seq: row.seq,
+    recordSeq: row.record_seq,
+    recordHash: row.record_hash,
+    bytes: row.bytes,
+    chain: row.chain,
+  };
+}
+
+export async function readCursors(pool: Pool): Promise<Cursor[]> {
+  const { rows } = await pool.query<CursorRow>(
+    `SELECT partition, epoch, seq, record_seq, record_hash, bytes, chain FROM partitions ORDER BY partition`,
+  );
+  return rows.map(cursorOf);
+}
+
+/** Locks the cursors of some partitions, in order, for the transaction of a flush. */
+export async function lockCursors(client: PoolClient, partitions: readonly number[]): Promise<Cursor[]> {
+  const { rows } = await client.query<CursorRow>({
+    name: 'lock_cursors',
+    text: `SELECT partition, epoch, seq, record_seq, record_hash, bytes, chain FROM partitions
+           WHERE partition = ANY($1::integer[]) ORDER BY partition FOR UPDATE`,
+    values: [partitions],
+  });
+  return rows.map(cursorOf);
+}
+
+/** Makes the first epoch of partitions that have none. */
+export async function createFirstEpochs(pool: Pool, partitionCount: number, chain: Buffer): Promise<void> {
+  await pool.query(
+    `WITH made AS (
+       INSERT INTO partitions (partition, epoch, seq, chain)
+       SELECT n, 1, 0, $2 FROM generate_series(0, $1 - 1) AS n
+       ON CONFLICT (partition) DO NOTHING RETURNING partition
+     )
+     INSERT INTO epochs (partition, epoch, after_seq) SELECT partition, 1, 0 FROM made ON CONFLICT (partition, epoch) DO NOTHING`,
+    [partitionCount, chain],
+  );
+}
+
+export async function moveCursors(client: PoolClient, cursors: readonly Cursor[]): Promise<void> {
+  await client.query({
+    name: 'move_cursors',
+    text: `UPDATE partitions SET seq = c.seq, record_seq = c.record_seq, record_hash = c.record_hash, bytes = c.bytes, chain = c.chain
+           FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[])
+             AS c (partition, seq, record_seq, record_hash, bytes, chain)
+           WHERE partitions.partition = c.partition`,
+    values: [
+      cursors.map((c) => c.partition),
+      cursors.map((c) => c.seq),
+      cursors.map((c) => c.recordSeq),
+      cursors.map((c) => c.recordHash),
+      cursors.map((c) => c.bytes),
+      cursors.map((c) => c.chain),
+    ],
+  });
+}
+
+/** Takes or keeps the leases that are free, expired or ours; returns the partitions that we hold now. */
+export async function takeLeases(pool: Pool, owner: string, leaseMs: number): Promise<number[]> {
+  const { rows } = await pool.query<{ partition: number }>(
+    `UPDATE partitions SET lease_owner = $1, lease_until = now() + $2 * interval '1 millisecond'
+     WHERE partition IN (
+       SELECT partition FROM partitions
+       WHERE lease_owner = $1 OR lease_owner IS NULL OR lease_until < now()
+       ORDER BY partition FOR UPDATE SKIP LOCKED
+     ) RETURNING partition`,
+    [owner, leaseMs],
+  );
+  return rows.map((row) => row.partition);
+}
+
+export async function giveLeasesBack(pool: Pool, owner: string): Promise<void> {
+  await pool.query(`UPDATE partitions SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1`, [owner]);
+}

@@ -1,0 +1,33 @@
+import pg from 'pg';
+import type { Logger } from 'pino';
+
+export type { Pool, PoolClient } from 'pg';
+
+// bigint columns are proven to be below 2^53 before they are written: amounts, seqs and times in ms.
+const INT8_OID = 20;
+pg.types.setTypeParser(INT8_OID, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new Error(`bigint ${text} is beyond 2^53-1`);
+  return value;
+});
+
+export interface PoolOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  readonly connectionsMax: number;
+  readonly logger: Logger;
+}
+
+/** A pool of connections that work in UTC and commit synchronously, whatever the server's defaults are. */
+export function createPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    connectionTimeoutMillis: options.connectTimeoutMs,
+    max: options.connectionsMax,
+    application_name: 'drawdown',
+    options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
+  });
+  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  pool.on('error', (error) => options.logger.warn({ reason: error.message }, 'idle postgres connection'));
+  return pool;
+}

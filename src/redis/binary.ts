@@ -1,0 +1,118 @@
+/** Little-endian numbers as Lua's struct.pack('<...') writes them. Integers of seven bytes carry what is below 2^53. */
+
+const TWO_32 = 2 ** 32;
+
+export class BinaryReader {
+  #place: number;
+
+  constructor(
+    private readonly data: Buffer,
+    place = 0,
+  ) {
+    this.#place = place;
+  }
+
+  get place(): number {
+    return this.#place;
+  }
+
+  get atEnd(): boolean {
+    return this.#place >= this.data.length;
+  }
+
+  u8(): number {
+    return this.data.readUInt8(this.#place++);
+  }
+
+  u16(): number {
+    const value = this.data.readUInt16LE(this.#place);
+    this.#place += 2;
+    return value;
+  }
+
+  u32(): number {
+    const value = this.data.readUInt32LE(this.#place);
+    this.#place += 4;
+    return value;
+  }
+
+  u48(): number {
+    const value = this.data.readUInt32LE(this.#place) + this.data.readUInt16LE(this.#place + 4) * TWO_32;
+    this.#place += 6;
+    return value;
+  }
+
+  u56(): number {
+    const { data } = this;
+    const place = this.#place;
+    const high = data.readUInt16LE(place + 4) + data.readUInt8(place + 6) * 65_536;
+    this.#place = place + 7;
+    return data.readUInt32LE(place) + high * TWO_32;
+  }
+
+  /** Two's complement. */
+  i56(): number {
+    const { data } = this;
+    const place = this.#place;
+    const high = data.readUInt16LE(place + 4) + data.readInt8(place + 6) * 65_536;
+    this.#place = place + 7;
+    return data.readUInt32LE(place) + high * TWO_32;
+  }
+
+  /** Text that a zero byte ends. */
+  text(): string {
+    const end = this.data.indexOf(0, this.#place);
+    if (end < 0) throw new Error('text without an end');
+    const value = this.data.toString('utf8', this.#place, end);
+    this.#place = end + 1;
+    return value;
+  }
+}
+
+export class BinaryWriter {
+  #data: Buffer;
+  #place = 0;
+
+  constructor(size: number) {
+    this.#data = Buffer.allocUnsafe(size);
+  }
+
+  u8(value: number): void {
+    this.#data.writeUInt8(value, this.#reserve(1));
+  }
+
+  u16(value: number): void {
+    this.#data.writeUInt16LE(value, this.#reserve(2));
+  }
+
+  u32(value: number): void {
+    this.#data.writeUInt32LE(value, this.#reserve(4));
+  }
+
+  u48(value: number): void {
+    this.#data.writeUIntLE(value, this.#reserve(6), 6);
+  }
+
+  u56(value: number): void {
+    const place = this.#reserve(7);
+    const high = Math.floor(value / TWO_32);
+    this.#data.writeUInt32LE(value % TWO_32, place);
+    this.#data.writeUInt16LE(high & 0xffff, place + 4);
+    this.#data.writeUInt8(high >>> 16, place + 6);
+  }
+
+  take(): Buffer {
+    return this.#data.subarray(0, this.#place);
+  }
+
+  #reserve(size: number): number {
+    const place = this.#place;
+    if (place + size > this.#data.length) {
+      const grown = Buffer.allocUnsafe(2 * (place + size));
+      this.#data.copy(grown, 0, 0, place);
+      this.#data = grown;
+    }
+    this.#place = place + size;
+    return place;
+  }
+}

@@ -1,0 +1,132 @@
+import { Redis } from 'ioredis';
+import type { Logger } from 'pino';
+import { DrawdownError } from '../errors.js';
+
+/** Redis 7 brought script flags (`allow-oom`), which decide what still runs when memory is full. */
+const REDIS_MAJOR_MIN = 7;
+
+export interface RedisConnectionOptions {
+  readonly url: string;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * One connection to Redis, and the identity of the server that it reached.
+ *
+ * States: down -> (socket ready, INFO read and accepted) -> up -> (socket closed) -> down -> ... -> closed.
+ * `runId` is the server's own, read after every connect: commands carry it, so that a Redis that was restarted or replaced
+ * behind the same address is noticed by the scripts' fence. Nothing is queued while down and nothing is ever sent twice:
+ * a script whose reply is lost may have run.
+ */
+export class RedisConnection {
+  readonly client: Redis;
+  #runId: string | null = null;
+  #refusal: string | null = null;
+  readonly #logger: Logger;
+  readonly #up = new Set<(runId: string) => void>();
+  readonly #down = new Set<() => void>();
+
+  constructor(options: RedisConnectionOptions) {
+    this.#logger = options.logger;
+    this.client = new Redis(options.url, {
+      lazyConnect: true,
+      connectTimeout: options.connectTimeoutMs,
+      commandTimeout: options.commandTimeoutMs,
+      // A lost reply means unknown, never failed: ids in the scripts make a repetition safe, and only callers repeat.
+      autoResendUnfulfilledCommands: false,
+      autoResubscribe: false,
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      // 'ready' comes only once Redis has loaded its AOF.
+      enableReadyCheck: true,
+      retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
+    });
+    this.client.on('error', (error: Error) => this.#logger.warn({ reason: error.message }, 'redis connection'));
+    this.client.on('ready', () => void this.#identify());
+    this.client.on('close', () => this.#lost());
+  }
+
+  /** The run_id of the connected server; null while there is none that may serve. */
+  get runId(): string | null {
+    return this.#runId;
+  }
+
+  /** Why the connected server may not serve; null if it may or nothing is connected. */
+  get refusal(): string | null {
+    return this.#refusal;
+  }
+
+  onUp(listener: (runId: string) => void): void {
+    this.#up.add(listener);
+  }
+
+  onDown(listener: () => void): void {
+    this.#down.add(listener);
+  }
+
+  /** Connects for the first time. Rejects UNAVAILABLE where nothing answers or the server must not be used. */
+  async connect(): Promise<void> {
+    try {
+      await this.client.connect();
+    } catch (cause) {
+      throw new DrawdownError('UNAVAILABLE', 'Redis does not answer', { cause });
+    }
+    await this.#identify();
+    if (this.#refusal !== null) throw new DrawdownError('UNAVAILABLE', this.#refusal);
+  }
+
+  async close(): Promise<void> {
+    this.#up.clear();
+    this.#lost();
+    this.#down.clear();
+    this.client.disconnect();
+    await Promise.resolve();
+  }
+
+  async #identify(): Promise<void> {
+    try {
+      const info = parseInfo(await this.client.info());
+      this.#refusal = refusalOf(info);
+      const runId = info.get('run_id') ?? '';
+      if (this.#refusal !== null) {
+        this.#logger.error({ reason: this.#refusal }, 'redis refused');
+        return;
+      }
+      if (this.#runId === runId) return;
+      this.#runId = runId;
+      for (const listener of this.#up) listener(runId);
+    } catch (error) {
+      // The connection broke again while it was being asked; the next 'ready' asks again.
+      this.#logger.warn({ reason: String(error) }, 'redis could not be identified');
+    }
+  }
+
+  #lost(): void {
+    if (this.#runId === null) return;
+    this.#runId = null;
+    for (const listener of this.#down) listener();
+  }
+}
+
+function parseInfo(text: string): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of text.split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return fields;
+}
+
+/** Why a server must not hold balances, in words for its operator; null if it may. */
+function refusalOf(info: Map<string, string>): string | null {
+  const major = Number.parseInt(info.get('redis_version') ?? '0', 10);
+  if (major < REDIS_MAJOR_MIN) return `Redis ${info.get('redis_version')} is too old: ${REDIS_MAJOR_MIN}.0 or later is needed`;
+  const policy = info.get('maxmemory_policy');
+  if (policy !== 'noeviction') {
+    return `Redis runs maxmemory-policy ${policy}: it would evict balances. Set it to noeviction`;
+  }
+  if (info.get('role') !== 'master') return 'Redis is a replica: balances are drawn down on the primary only';
+  return null;
+}

@@ -1,0 +1,274 @@
+import { Packr } from 'msgpackr';
+import { BinaryReader, BinaryWriter } from './binary.js';
+
+/**
+ * The formats that scripts, journal and TypeScript share: the numbers, positions and layouts of lua/includes/formats.lua.
+ * A test holds both files together. Whoever changes one raises FORMAT.
+ */
+
+export const FORMAT = 1;
+
+export const OP = {
+  usage: 1,
+  reserve: 2,
+  extend: 3,
+  settle: 4,
+  release: 5,
+  expireHold: 6,
+  touch: 7,
+  create: 8,
+  grant: 9,
+  reverse: 10,
+  lookup: 11,
+} as const;
+
+export const CODE = {
+  miss: 0,
+  ok: 1,
+  duplicate: 2,
+  conflict: 3,
+  denied: 4,
+  check: 5,
+  reprice: 6,
+  limit: 7,
+  none: 8,
+  stale: 9,
+} as const;
+
+export const REASON = {
+  insufficientBalance: 1,
+  modelUnrated: 6,
+  holdEnded: 8,
+  holdUnknown: 9,
+  fieldInvalid: 12,
+  amountOutOfRange: 13,
+  lotsMax: 15,
+  accountExists: 100,
+} as const;
+
+export const STATE = {
+  recorded: 1,
+  held: 2,
+  settled: 3,
+  released: 4,
+  expired: 5,
+  extended: 6,
+  created: 7,
+  granted: 8,
+  reversed: 9,
+} as const;
+
+/** Kinds of journal entries; those from `hold` on are numbered but are no lines of the ledger. */
+export const ENTRY = {
+  account_created: 1,
+  grant: 2,
+  usage: 3,
+  settle: 4,
+  release: 5,
+  hold_expired: 6,
+  lot_expired: 7,
+  duplicate: 8,
+  reversal: 9,
+  hold: 20,
+  extend: 21,
+} as const;
+
+export const FLAG = {
+  overdrawn: 1,
+  unrated: 2,
+  late: 4,
+  hold_unknown: 8,
+  over_hold: 16,
+  conflict: 32,
+} as const;
+
+/** What the id of an operation that changed state is remembered with. */
+export interface StoredOutcome {
+  readonly hash: number;
+  readonly seq: number;
+  readonly state: number;
+  readonly unit: number;
+  readonly amount: number;
+  readonly overdrawn: number;
+  readonly available: number;
+  readonly flags: number;
+  /** By state: deadline (held, extended), released (settled, released, expired), time (created), lot (granted). */
+  readonly extra: number;
+  readonly catalogVersion: number;
+}
+
+export interface Denial {
+  readonly reason: number;
+  readonly unit: number;
+  readonly available: number;
+  readonly missing: number;
+}
+
+export interface Lot {
+  readonly id: number;
+  readonly source: number;
+  readonly priority: number;
+  /** 0: never. */
+  readonly expiresAtMs: number;
+  readonly remaining: number;
+  readonly held: number;
+}
+
+export interface Wallet {
+  readonly unit: number;
+  readonly debt: number;
+  readonly lots: readonly Lot[];
+}
+
+/** An account as Redis keeps it. */
+export interface AccountState {
+  readonly key: number;
+  readonly status: number;
+  /** Ledger lines so far; the number of the last one. */
+  readonly entries: number;
+  /** Seq of the last change in the partition. */
+  readonly seq: number;
+  readonly changedAtMs: number;
+  readonly lotsMade: number;
+  readonly openHolds: number;
+  /** When the next lot expires; 0: none. */
+  readonly dueAtMs: number;
+  readonly wallets: readonly Wallet[];
+}
+
+/** An open hold as Redis keeps it: a msgpack array, which Postgres stores unchanged. */
+export type PackedHold = [
+  format: number,
+  unit: number,
+  amount: number,
+  deadlineMs: number,
+  catalogVersion: number,
+  hash: number,
+  seq: number,
+  lastSeq: number,
+  firstHeld: number,
+  firstAvailable: number,
+  firstDeadlineMs: number,
+  startTimeMs: number,
+  agentId: string,
+  meter: string,
+  model: string,
+  accountKey: number,
+  parts: number[],
+];
+
+/** One operation as the script reads it: kind, account index (set when the batch is built), id, hash, time, checked, ... */
+export type PackedOperation = (number | string)[];
+
+// Arrays only: records would be unreadable for cmsgpack. Lua's numbers are doubles, so a 64-bit integer is a number here too.
+const packr = new Packr({ useRecords: false, int64AsType: 'number' });
+
+export function pack(value: unknown): Buffer {
+  return packr.pack(value);
+}
+
+export function unpack<T>(data: Buffer): T {
+  return packr.unpack(data) as T;
+}
+
+/** Unpacks values that were packed one after the other. */
+export function unpackAll<T>(data: Buffer): T[] {
+  if (data.length === 0) return [];
+  return packr.unpackMultiple(data) as T[];
+}
+
+export function readOutcome(reader: BinaryReader): StoredOutcome {
+  return {
+    hash: reader.u48(),
+    seq: reader.u56(),
+    state: reader.u8(),
+    unit: reader.u8(),
+    amount: reader.u56(),
+    overdrawn: reader.u56(),
+    available: reader.u56(),
+    flags: reader.u16(),
+    extra: reader.u56(),
+    catalogVersion: reader.u32(),
+  };
+}
+
+export function writeOutcome(outcome: StoredOutcome): Buffer {
+  const writer = new BinaryWriter(49);
+  writer.u48(outcome.hash);
+  writer.u56(outcome.seq);
+  writer.u8(outcome.state);
+  writer.u8(outcome.unit);
+  writer.u56(outcome.amount);
+  writer.u56(outcome.overdrawn);
+  writer.u56(outcome.available);
+  writer.u16(outcome.flags);
+  writer.u56(outcome.extra);
+  writer.u32(outcome.catalogVersion);
+  return writer.take();
+}
+
+export function readDenial(reader: BinaryReader): Denial {
+  return { reason: reader.u8(), unit: reader.u8(), available: reader.u56(), missing: reader.u56() };
+}
+
+/** Throws on a format that this version does not know. */
+export function readAccount(reader: BinaryReader): AccountState {
+  const format = reader.u8();
+  if (format !== FORMAT) throw new Error(`account state of format ${format}`);
+  const fixed = {
+    key: reader.u56(),
+    status: reader.u8(),
+    entries: reader.u56(),
+    seq: reader.u56(),
+    changedAtMs: reader.u56(),
+    lotsMade: reader.u32(),
+    openHolds: reader.u32(),
+    dueAtMs: reader.u56(),
+  };
+  const wallets: Wallet[] = [];
+  for (let walletsLeft = reader.u8(); walletsLeft > 0; walletsLeft--) {
+    const unit = reader.u8();
+    const debt = reader.u56();
+    const lots: Lot[] = [];
+    for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) {
+      lots.push({
+        id: reader.u32(),
+        source: reader.u8(),
+        priority: reader.u32(),
+        expiresAtMs: reader.u56(),
+        remaining: reader.u56(),
+        held: reader.u56(),
+      });
+    }
+    wallets.push({ unit, debt, lots });
+  }
+  return { ...fixed, wallets };
+}
+
+export function writeAccount(state: AccountState): Buffer {
+  const writer = new BinaryWriter(64);
+  writer.u8(FORMAT);
+  writer.u56(state.key);
+  writer.u8(state.status);
+  writer.u56(state.entries);
+  writer.u56(state.seq);
+  writer.u56(state.changedAtMs);
+  writer.u32(state.lotsMade);
+  writer.u32(state.openHolds);
+  writer.u56(state.dueAtMs);
+  writer.u8(state.wallets.length);
+  for (const wallet of state.wallets) {
+    writer.u8(wallet.unit);
+    writer.u56(wallet.debt);
+    writer.u16(wallet.lots.length);
+    for (const lot of wallet.lots) {
+      writer.u32(lot.id);
+      writer.u8(lot.source);
+      writer.u32(lot.priority);
+      writer.u56(lot.expiresAtMs);
+      writer.u56(lot.remaining);
+      writer.u56(lot.held);
+    }
+  }
+  return writer.take();
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { BinaryReader } from './binary.js';
+import type { RedisConnection } from './connection.js';
+import { type AccountState, ENTRY, FORMAT, type PackedHold, type PackedOperation, readAccount, unpack, unpackAll } from './format.js';
+import { splitScope } from './keys.js';
+import type { Opaque } from './opaque.js';
+
+/** One entry of the journal, as the script decided it. */
+export interface JournalEntry {
+  readonly seq: number;
+  /** Index of its operation in the batch; -1: none called for it. */
+  readonly operation: number;
+  readonly kind: number;
+  readonly account: number;
+  /** Number within the account; 0: no ledger line. */
+  readonly accountSeq: number;
+  readonly unit: number;
+  readonly amount: number;
+  readonly debt: number;
+  readonly remainingAfter: number;
+  readonly heldAfter: number;
+  readonly debtAfter: number;
+  readonly flags: number;
+  /** What a hold gave back when it ended. */
+  readonly released: number;
+  /** (lot, change of remaining), flat. */
+  readonly lots: readonly number[];
+  /** For release and hold_expired: which hold ended. */
+  readonly hold: { readonly holdId: string; readonly agent: string; readonly meter: string; readonly model: string; readonly catalogVersion: number } | null;
+}
+
+/** One record: a batch that changed something, with all that it changed. */
+export interface JournalRecord {
+  readonly epoch: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly bookedTimeMs: number;
+  readonly accountIds: readonly string[];
+  readonly operations: readonly PackedOperation[];
+  readonly opaque: Opaque;
+  readonly entries: readonly JournalEntry[];
+  /** Accounts after the record, by index. */
+  readonly accounts: ReadonlyMap<number, AccountState>;
+  /** Holds after the record, by account and hold id; null: ended. */
+  readonly holds: readonly { readonly accountId: string; readonly holdId: string; readonly state: PackedHold | null }[];
+  /** Bytes of the journal through this record, counted from the start of the epoch. */
+  readonly bytes: number;
+  /** sha-256 of the raw record. */
+  readonly hash: Buffer;
+}
+
+type RawRecord = [id: Buffer, fields: Buffer[]];
+
+/** Reads records whose first seq is at least `fromSeq`, oldest first. */
+export async function readJournal(
+  connection: RedisConnection,
+  journalKey: string,
+  range: { readonly epoch: number; readonly fromSeq: number; readonly recordsMax: number },
+): Promise<JournalRecord[]> {
+  const raw = (await connection.client.callBuffer('XRANGE', [
+    journalKey,
+    `${range.epoch}-${range.fromSeq}`,
+    // An id without a sequence number means the last one of that epoch.
+    `${range.epoch}`,
+    'COUNT',
+    range.recordsMax,
+  ])) as RawRecord[];
+  return raw.map(decodeRecord);
+}
+
+/** Throws on a record of a format that this version does not know, or that is not whole. */
+export function decodeRecord([id, fields]: RawRecord): JournalRecord {
+  const byName = new Map<string, Buffer>();
+  for (let i = 0; i < fields.length; i += 2) byName.set((fields[i] as Buffer).toString(), fields[i + 1] as Buffer);
+  const field = (name: string): Buffer => {
+    const value = byName.get(name);
+    if (value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);
+    return value;
+  };
+  const [epoch, firstSeq] = id.toString().split('-').map(Number) as [number, number];
+  const [batchFormat, accountIds, operations] = unpack<[number, string[], PackedOperation[]]>(field('b'));
+  if (batchFormat !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${batchFormat}`);
+
+  const decisions = new BinaryReader(field('d'));
+  const format = decisions.u8();
+  if (format !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${format}`);
+  const bookedTimeMs = decisions.u56();
+  const count = decisions.u32();
+  const entries: JournalEntry[] = [];
+  for (let i = 0; i < count; i++) entries.push(readEntry(decisions, firstSeq + i));
+
+  const accounts = new Map<number, AccountState>();
+  const accountReader = new BinaryReader(field('a'));
+  while (!accountReader.atEnd) accounts.set(accountReader.u16() - 1, readAccount(accountReader));
+
+  const hash = createHash('sha256').update(id);
+  for (const name of ['b', 'o', 'd', 'a', 'h']) hash.update(field(name));
+  return {
+    epoch,
+    firstSeq,
+    lastSeq: firstSeq + count - 1,
+    bookedTimeMs,
+    accountIds,
+    operations,
+    opaque: unpack<Opaque>(field('o')),
+    entries,
+    accounts,
+    holds: readHolds(field('h')),
+    bytes: Number(field('c').toString()),
+    hash: hash.digest(),
+  };
+}
+
+function readEntry(reader: BinaryReader, seq: number): JournalEntry {
+  const operation = reader.u16() - 1;
+  const kind = reader.u8();
+  const fixed = {
+    seq,
+    operation,
+    kind,
+    account: reader.u16() - 1,
+    accountSeq: reader.u56(),
+    unit: reader.u8(),
+    amount: reader.u56(),
+    debt: reader.i56(),
+    remainingAfter: reader.u56(),
+    heldAfter: reader.u56(),
+    debtAfter: reader.u56(),
+    flags: reader.u16(),
+    released: reader.u56(),
+  };
+  const lots: number[] = [];
+  for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
+  const hold =
+    kind === ENTRY.release || kind === ENTRY.hold_expired
+      ? {
+          holdId: reader.text(),
+          agent: reader.text(),
+          meter: reader.text(),
+          model: reader.text(),
+          catalogVersion: reader.u32(),
+        }
+      : null;
+  return { ...fixed, lots, hold };
+}
+
+function readHolds(data: Buffer): { accountId: string; holdId: string; state: PackedHold | null }[] {
+  const values = unpackAll<string | PackedHold | false>(data);
+  const holds: { accountId: string; holdId: string; state: PackedHold | null }[] = [];
+  for (let i = 0; i < values.length; i += 2) {
+    const { accountId, id } = splitScope(values[i] as string);
+    const state = values[i + 1];
+    holds.push({ accountId, holdId: id, state: Array.isArray(state) ? state : null });
+  }
+  return holds;
+}

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { luaDirectory } from '../paths.js';
+
+/** A script that is ready to be loaded. */
+export interface ScriptSource {
+  readonly name: string;
+  readonly text: string;
+  /** Lower-case hex SHA-1 of the text: what EVALSHA names. */
+  readonly sha: string;
+}
+
+export interface ScriptOptions {
+  /** Runs also when Redis is out of memory: for work that ends work. */
+  readonly allowOutOfMemory: boolean;
+  /** Texts that replace includes by name. The only user is a test that sets the clock. */
+  readonly replacedIncludes?: ReadonlyMap<string, string>;
+}
+
+const INCLUDE = /^-- @include "([a-z_]+)"$/gm;
+
+/**
+ * Reads lua/<name>.lua and puts each include (`-- @include "name"`, from lua/includes) before it once, in the order of need.
+ * Throws on a circle and on an include that does not exist.
+ */
+export function readScript(name: string, options: ScriptOptions): ScriptSource {
+  const done = new Set<string>();
+  const parts: string[] = [];
+  const visit = (file: string, include: string | null, path: readonly string[]): void => {
+    const replaced = include === null ? undefined : options.replacedIncludes?.get(include);
+    const text = replaced ?? readFileSync(join(luaDirectory, file), 'utf8');
+    for (const match of text.matchAll(INCLUDE)) {
+      const needed = match[1] as string;
+      if (path.includes(needed)) throw new Error(`circle of includes: ${[...path, needed].join(' -> ')}`);
+      if (done.has(needed)) continue;
+      visit(`includes/${needed}.lua`, needed, [...path, needed]);
+      done.add(needed);
+    }
+    parts.push(withoutComments(text));
+  };
+  visit(`${name}.lua`, null, []);
+  const body = withConstants(parts.join('\n'));
+  const text = `#!lua${options.allowOutOfMemory ? ' flags=allow-oom' : ''}\n${body}`;
+  return { name, text, sha: createHash('sha1').update(text).digest('hex') };
+}
+
+const CONSTANTS = /^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = ((?:'[^'\n]*'|\d+)(?:, (?:'[^'\n]*'|\d+))*)\n/gm;
+
+/** Puts the values of `local NAME = literal` (upper case, from the start of a line) in place of the names. */
+function withConstants(text: string): string {
+  const values = new Map<string, string>();
+  const rest = text.replace(CONSTANTS, (_, names: string, literals: string) => {
+    const given = literals.split(', ');
+    names.split(', ').forEach((name, i) => {
+      values.set(name, given[i] as string);
+    });
+    return '';
+  });
+  return rest.replace(/'[^'\n]*'|\b[A-Z][A-Z0-9_]*\b/g, (word) => values.get(word) ?? word);
+}
+
+/** Comments that fill a line; the scripts are read in the repository, not in Redis. */
+function withoutComments(text: string): string {
+  return text.replace(/^\s*--.*\n/gm, '');
+}

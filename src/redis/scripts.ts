@@ -1,0 +1,333 @@
+import { DrawdownError } from '../errors.js';
+import type { RedisConnection } from './connection.js';
+import type { PartitionKeys } from './keys.js';
+import { BinaryReader } from './binary.js';
+import {
+  type AccountState,
+  CODE,
+  type Denial,
+  OP,
+  type PackedOperation,
+  readAccount,
+  readDenial,
+  readOutcome,
+  type StoredOutcome,
+  unpack,
+} from './format.js';
+import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
+
+/** What every call but `open` carries, and what the scripts compare before they do anything. */
+export interface Fence {
+  readonly keys: PartitionKeys;
+  readonly installation: string;
+  readonly epoch: number;
+  readonly runId: string;
+  /** Highest seq that this process has seen of the partition. */
+  readonly seqSeen: number;
+}
+
+/** A refusal by the fence: nothing was read or written. */
+export type FenceRefusal =
+  | { readonly status: 'FENCED'; readonly what: 'epoch' | 'run_id' | 'seq'; readonly epoch: number }
+  | { readonly status: 'EMPTY' | 'INSTALLATION' }
+  | { readonly status: 'FORMAT'; readonly format: number }
+  | { readonly status: 'SKEW'; readonly skewMs: number };
+
+export interface BatchReply {
+  readonly status: 'OK';
+  readonly epoch: number;
+  /** Seq of the partition's last entry after the batch. */
+  readonly seq: number;
+  readonly durableSeq: number;
+  readonly nowMs: number;
+  readonly idsSinceMs: number;
+  readonly firstSeq: number;
+  readonly pendingBytes: number;
+  /** Holds that ended by their deadline in this batch. */
+  readonly expiredHolds: number;
+  readonly results: readonly OperationResult[];
+}
+
+/** What became of one operation. */
+export type OperationResult =
+  | { readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict; readonly outcome: StoredOutcome }
+  /** A touch: the account as it is. */
+  | { readonly code: 'account'; readonly account: AccountState }
+  | { readonly code: typeof CODE.denied; readonly denial: Denial }
+  /** The amounts must be priced with this catalog version. */
+  | { readonly code: typeof CODE.reprice; readonly catalogVersion: number }
+  | { readonly code: typeof CODE.limit; readonly limit: string }
+  | { readonly code: typeof CODE.miss | typeof CODE.check | typeof CODE.none | typeof CODE.stale | 'expired' };
+
+export interface DurableReply {
+  readonly status: 'OK';
+  readonly rotated: boolean;
+  readonly journalRecords: number;
+  readonly accounts: number;
+  readonly openHolds: number;
+  readonly pendingBytes: number;
+}
+
+/** Limits that the scripts apply; see the settings of the same names. */
+export interface ScriptLimits {
+  readonly clockSkewMaxMs: number;
+  readonly eventFutureMaxMs: number;
+  readonly idsPerGenerationMax: number;
+  readonly idsWindowMs: number;
+  readonly journalBytesMax: number;
+}
+
+/** An account to load: id, packed state, when its next lot expires (0: none), its open holds as (field, packed hold, deadline), flat. */
+export type LoadedAccount = readonly [id: string, state: Buffer, dueMs: number, holds: readonly (string | Buffer | number)[]];
+
+type Reply = (Buffer | string | number)[];
+
+/** One typed call per script. Replies are decoded here and nowhere else. */
+export class Scripts {
+  readonly #batch: ScriptSource;
+  readonly #batchEnding: ScriptSource;
+  readonly #open: ScriptSource;
+  readonly #durable: ScriptSource;
+  readonly #load: ScriptSource;
+  readonly #evict: ScriptSource;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly limits: ScriptLimits,
+    replacedIncludes?: ScriptOptions['replacedIncludes'],
+  ) {
+    const read = (name: string, allowOutOfMemory: boolean): ScriptSource =>
+      readScript(name, replacedIncludes ? { allowOutOfMemory, replacedIncludes } : { allowOutOfMemory });
+    this.#batch = read('batch', false);
+    this.#batchEnding = read('batch', true);
+    this.#open = read('open', true);
+    this.#durable = read('durable', true);
+    this.#load = read('load', false);
+    this.#evict = read('evict', true);
+  }
+
+  /**
+   * Applies a batch: `batch` is the msgpack of {format, account ids, operations}. `ending` batches (settle, release, expire) run also when Redis is out of memory; for the others
+   * LIMIT_REACHED (maxmemory) says so, and nothing was changed. Rejects OUTCOME_UNKNOWN where the reply was lost.
+   */
+  async batch(
+    fence: Fence,
+    operations: readonly PackedOperation[],
+    batch: Buffer,
+    opaque: Buffer,
+    options: { readonly ending: boolean },
+  ): Promise<BatchReply | FenceRefusal> {
+    const limits = this.limits;
+    const reply = await this.#call(options.ending ? this.#batchEnding : this.#batch, fence.keys, [
+      ...fenceArguments(fence),
+      limits.clockSkewMaxMs,
+      limits.eventFutureMaxMs,
+      limits.idsPerGenerationMax,
+      limits.journalBytesMax,
+      batch,
+      opaque,
+    ]);
+    const head = unpack<unknown[]>(reply[0] as Buffer);
+    if (head[0] !== 'OK') return refusalOf(head);
+    const [, epoch, seq, durableSeq, nowMs, idsSinceMs, firstSeq, pendingBytes, expiredHolds] = head as [string, ...number[]];
+    return {
+      status: 'OK',
+      epoch: epoch as number,
+      seq: seq as number,
+      durableSeq: durableSeq as number,
+      nowMs: nowMs as number,
+      idsSinceMs: idsSinceMs as number,
+      firstSeq: firstSeq as number,
+      pendingBytes: pendingBytes as number,
+      expiredHolds: expiredHolds as number,
+      results: readResults(operations, reply[1] as Buffer, reply[2] as Buffer),
+    };
+  }
+
+  /** Makes the keys of a new epoch; 'EXISTS' where there are some already. */
+  async openNew(
+    fence: Fence,
+    afterSeq: number,
+    idsSinceMs: number,
+  ): Promise<'OK' | 'EXISTS'> {
+    const reply = await this.#call(this.#open, fence.keys, [
+      fence.installation,
+      fence.epoch,
+      fence.runId,
+      'new',
+      afterSeq,
+      idsSinceMs,
+    ]);
+    return text(reply) as 'OK' | 'EXISTS';
+  }
+
+  /** Goes on under the fence's run_id; 'CHANGED' where epoch or seq are not what was verified. */
+  async adopt(fence: Fence, verifiedSeq: number): Promise<'OK' | 'CHANGED'> {
+    const reply = await this.#call(this.#open, fence.keys, [
+      fence.installation,
+      fence.epoch,
+      fence.runId,
+      'adopt',
+      verifiedSeq,
+    ]);
+    return text(reply) as 'OK' | 'CHANGED';
+  }
+
+  /** Moves the durable watermark, trims the journal before `keepFromSeq` (0: not), rotates ids when they are due. */
+  async durable(
+    fence: Fence,
+    progress: { readonly seq: number; readonly bytes: number; readonly keepFromSeq: number },
+  ): Promise<DurableReply | FenceRefusal> {
+    const reply = await this.#call(this.#durable, fence.keys, [
+      ...fenceArguments(fence),
+      this.limits.clockSkewMaxMs,
+      progress.seq,
+      progress.bytes,
+      progress.keepFromSeq,
+      this.limits.idsPerGenerationMax,
+      this.limits.idsWindowMs,
+    ]);
+    const head = unpack<unknown[]>(reply[0] as Buffer);
+    if (head[0] !== 'OK') return refusalOf(head);
+    const [, rotated, journalRecords, accounts, openHolds, pendingBytes] = head as [string, ...number[]] as [
+      string,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    return { status: 'OK', rotated: rotated === 1, journalRecords, accounts, openHolds, pendingBytes };
+  }
+
+  /**
+   * Loads accounts as Postgres knows them at `snapshotSeq`, and outcomes that Redis forgot; 'STALE': read Postgres again.
+   * Returns how many accounts were absent.
+   */
+  async load(
+    fence: Fence,
+    snapshotSeq: number,
+    accounts: readonly LoadedAccount[],
+    outcomes: readonly (string | Buffer)[],
+  ): Promise<number | 'STALE' | FenceRefusal> {
+    const reply = await this.#call(this.#load, fence.keys, [
+      ...fenceArguments(fence),
+      this.limits.clockSkewMaxMs,
+      snapshotSeq,
+      accounts.length,
+      ...accounts.flatMap(([id, state, dueMs, holds]) => [id, state, dueMs, holds.length / 3, ...holds]),
+      ...outcomes,
+    ]);
+    const head = unpack<unknown[]>(reply[0] as Buffer);
+    if (head[0] === 'STALE') return 'STALE';
+    return head[0] === 'OK' ? (head[1] as number) : refusalOf(head);
+  }
+
+  /** Drops those of the accounts that are idle since `idleSinceMs`, without holds, and durable. Returns how many. */
+  async evict(
+    fence: Fence,
+    idleSinceMs: number,
+    accountIds: readonly string[],
+  ): Promise<number | FenceRefusal> {
+    const reply = await this.#call(this.#evict, fence.keys, [
+      ...fenceArguments(fence),
+      this.limits.clockSkewMaxMs,
+      idleSinceMs,
+      ...accountIds,
+    ]);
+    const head = unpack<unknown[]>(reply[0] as Buffer);
+    return head[0] === 'OK' ? (head[1] as number) : refusalOf(head);
+  }
+
+  async #call(
+    script: ScriptSource,
+    keys: PartitionKeys,
+    args: readonly (string | number | Buffer)[],
+  ): Promise<Reply> {
+    const { client } = this.connection;
+    try {
+      return (await client.callBuffer('EVALSHA', [script.sha, keys.length, ...keys, ...args])) as Reply;
+    } catch (error) {
+      if (!String(error).includes('NOSCRIPT')) throw callError(error);
+    }
+    // NOSCRIPT means that nothing ran. EVAL also puts the script into the cache.
+    try {
+      return (await client.callBuffer('EVAL', [script.text, keys.length, ...keys, ...args])) as Reply;
+    } catch (error) {
+      throw callError(error);
+    }
+  }
+}
+
+function fenceArguments(fence: Fence): (string | number)[] {
+  return [fence.installation, fence.epoch, fence.runId, fence.seqSeen, Date.now()];
+}
+
+function readResults(operations: readonly PackedOperation[], codes: Buffer, values: Buffer): OperationResult[] {
+  const reader = new BinaryReader(values);
+  const results = new Array<OperationResult>(operations.length);
+  for (let i = 0; i < operations.length; i++) results[i] = readResult(operations[i] as PackedOperation, codes[i] as number, reader);
+  if (!reader.atEnd) throw new Error('a script answered more than was asked');
+  return results;
+}
+
+function readResult(operation: PackedOperation, code: number, reader: BinaryReader): OperationResult {
+  switch (code) {
+    case CODE.ok:
+      if (operation[0] === OP.touch) return { code: 'account', account: readAccount(reader) };
+      if (operation[0] === OP.expireHold) return { code: 'expired' };
+      return { code, outcome: readOutcome(reader) };
+    case CODE.duplicate:
+    case CODE.conflict:
+      return { code, outcome: readOutcome(reader) };
+    case CODE.denied:
+      return { code, denial: readDenial(reader) };
+    case CODE.reprice:
+      return { code, catalogVersion: reader.u32() };
+    case CODE.limit:
+      return { code, limit: reader.text() };
+    case CODE.miss:
+    case CODE.check:
+    case CODE.none:
+    case CODE.stale:
+      return { code };
+    default:
+      throw new Error(`a script answered code ${code}`);
+  }
+}
+
+function text(reply: unknown): string {
+  return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
+}
+
+function refusalOf(head: unknown[]): FenceRefusal {
+  switch (head[0]) {
+    case 'FENCED':
+      return { status: 'FENCED', what: head[1] as 'epoch' | 'run_id' | 'seq', epoch: head[2] as number };
+    case 'EMPTY':
+    case 'INSTALLATION':
+      return { status: head[0] };
+    case 'FORMAT':
+      return { status: 'FORMAT', format: head[1] as number };
+    case 'SKEW':
+      return { status: 'SKEW', skewMs: head[1] as number };
+    default:
+      throw new Error(`a script answered ${String(head[0])}`);
+  }
+}
+
+/** Errors of a call: those that Redis answered before the script ran, and those that leave the outcome unknown. */
+function callError(error: unknown): DrawdownError {
+  const message = error instanceof Error ? error.message : String(error);
+  if (message.startsWith('OOM')) {
+    return new DrawdownError('LIMIT_REACHED', "Redis' maxmemory is reached: new work is refused", { cause: error });
+  }
+  if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)/.test(message)) {
+    return new DrawdownError('UNAVAILABLE', 'Redis does not accept writes now', { cause: error });
+  }
+  if (message.includes('enableOfflineQueue')) {
+    return new DrawdownError('UNAVAILABLE', 'Redis is not connected', { cause: error });
+  }
+  if (/^ERR/.test(message)) return new DrawdownError('INTERNAL', 'a script failed', { cause: error });
+  return new DrawdownError('OUTCOME_UNKNOWN', "Redis' reply was lost; repeat the call unchanged", { cause: error });
+}

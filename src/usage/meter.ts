@@ -1,0 +1,351 @@
+import { DrawdownError } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { findEntries } from '../postgres/entries.js';
+import type { Pool } from '../postgres/pool.js';
+import { type AccountState, CODE, FLAG, OP, type PackedOperation, STATE, type StoredOutcome } from '../redis/format.js';
+import type { LedgerDetails } from '../redis/opaque.js';
+import type { Catalogs } from './catalogs.js';
+import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
+import {
+  extendFingerprint,
+  releaseFingerprint,
+  reserveFingerprint,
+  settleFingerprint,
+  usageFingerprint,
+} from './fingerprint.js';
+import { appendCosts, appendEstimate, refusalText } from './pricing.js';
+import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
+import {
+  type BalanceCheck,
+  type CallOptions,
+  type Denied,
+  type Estimate,
+  type ExtendCall,
+  type Held,
+  type RecordOutcome,
+  type Released,
+  type ReleaseCall,
+  type ReserveCall,
+  type Settled,
+  type SettleCall,
+  type Unit,
+  UNITS,
+  type UnitName,
+  type UsageEvent,
+  type UsageMeter,
+  type UsageState,
+  type UsageStatus,
+  type WalletBalance,
+} from './types.js';
+
+export interface MeterLimits {
+  readonly eventAgeMaxMs: number;
+  readonly eventFutureMaxMs: number;
+  readonly holdTimeDefaultMs: number;
+  readonly holdTimeMaxMs: number;
+}
+
+/** A settle is priced again when its hold has another catalog version; versions do not change under it more often than this. */
+const REPRICE_ATTEMPTS_MAX = 3;
+
+/** Validates times, prices, and sends usage and holds through the partition queues. */
+export class Meter implements UsageMeter {
+  constructor(
+    private readonly executor: Executor,
+    private readonly catalogs: Catalogs,
+    private readonly pool: Pool,
+    private readonly limits: MeterLimits,
+    private readonly metrics: Metrics,
+  ) {}
+
+  async record(events: readonly UsageEvent[], options: CallOptions): Promise<RecordOutcome> {
+    const collector = new RecordCollector(events.length);
+    const { compiled } = this.catalogs.current();
+    const nowMs = Date.now();
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i] as UsageEvent;
+      const untimely = this.#untimely(event.eventTimeMs, nowMs);
+      if (untimely !== null) {
+        collector.settle(i, refused(untimely, timeText('event_time_ms', untimely)), null);
+        continue;
+      }
+      const packed = usageOperation(event, usageFingerprint(event));
+      const refusal = appendCosts(packed, compiled, event);
+      if (refusal !== null) {
+        const reason = refusal.reason === 'cost_too_large' ? 'AMOUNT_OUT_OF_RANGE' : 'FIELD_INVALID';
+        collector.settle(i, refused(reason, refusalText(refusal)), null);
+        continue;
+      }
+      const details: LedgerDetails = {
+        meter: event.meter,
+        model: event.model,
+        agentId: event.agentId,
+        catalogVersion: compiled.version,
+        quantities: event.quantities,
+      };
+      this.executor
+        .queueOf(event.accountId)
+        .push(new UsageOperation(event, packed, details, options.deadlineMs, collector, i));
+    }
+    const outcome = await collector.outcome;
+    this.metrics.duplicates.inc(
+      { caught_by: 'redis' },
+      outcome.results.reduce((count, result) => count + (result.outcome === 'duplicate' ? 1 : 0), 0),
+    );
+    await this.executor.settleDurability(outcome.positions, options);
+    return outcome;
+  }
+
+  async reserve(call: ReserveCall, options: CallOptions): Promise<Held | Denied> {
+    this.#checkTime(call.startTimeMs, 'start_time_ms');
+    const holdTimeMs = this.#holdTime(call.holdTimeMs) || this.limits.holdTimeDefaultMs;
+    const { compiled } = this.catalogs.current();
+    const packed: PackedOperation = [
+      OP.reserve,
+      0,
+      call.holdId,
+      reserveFingerprint(call),
+      call.startTimeMs,
+      -1,
+      holdTimeMs,
+      compiled.version,
+      call.agentId,
+      call.meter,
+      call.model,
+    ];
+    appendEstimate(packed, compiled, call, call.estimate, 'estimate');
+    const executed = await this.#run(call.accountId, packed, null, false, options);
+    return this.#held(executed, call.accountId, options);
+  }
+
+  async extend(call: ExtendCall, options: CallOptions): Promise<Held | Denied> {
+    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    const holdTimeMs = this.#holdTime(call.holdTimeMs);
+    if (call.addAmount === 0 && holdTimeMs === 0) {
+      throw new DrawdownError('FIELD_INVALID', 'add_amount: an amount or a hold_time_ms must be above 0', { field: 'add_amount' });
+    }
+    const packed = [
+      OP.extend,
+      0,
+      call.extendId,
+      extendFingerprint(call),
+      call.eventTimeMs,
+      -1,
+      call.holdId,
+      call.addAmount,
+      holdTimeMs,
+    ];
+    const executed = await this.#run(call.accountId, packed, null, false, options);
+    return this.#held(executed, call.accountId, options);
+  }
+
+  async settle(call: SettleCall, options: CallOptions): Promise<Settled> {
+    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    const hash = settleFingerprint(call);
+    let catalog = this.catalogs.current();
+    for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
+      const version = call.final.kind === 'quantities' ? catalog.version : 0;
+      const packed: PackedOperation = [OP.settle, 0, call.holdId, hash, call.eventTimeMs, -1, version];
+      appendEstimate(packed, catalog.compiled, call, call.final, 'final');
+      const details: LedgerDetails = {
+        meter: call.meter,
+        model: call.model,
+        agentId: call.agentId,
+        catalogVersion: version,
+        quantities: call.final.kind === 'quantities' ? call.final.quantities : [],
+      };
+      const executed = await this.#run(call.accountId, packed, details, true, options);
+      const { result, decision } = executed;
+      if (result.code !== CODE.reprice) {
+        const outcome = outcomeOrThrow(executed, call.accountId);
+        await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
+        return settledOf(outcome, result.code === CODE.duplicate);
+      }
+      const wanted = await this.catalogs.version(result.catalogVersion);
+      if (wanted === null) throw new DrawdownError('INTERNAL', `a hold names catalog version ${result.catalogVersion}`);
+      catalog = wanted;
+    }
+    throw new DrawdownError('INTERNAL', "the hold's catalog version changed while it was settled");
+  }
+
+  async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
+    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
+    const executed = await this.#run(call.accountId, packed, null, true, options);
+    const outcome = outcomeOrThrow(executed, call.accountId);
+    await this.executor.settleDurability([executed.decision.partition.position(outcome.seq)], options);
+    return {
+      unit: outcome.unit as Unit,
+      released: outcome.state === STATE.expired ? 0 : outcome.extra,
+      available: outcome.available,
+      duplicate: executed.result.code === CODE.duplicate,
+    };
+  }
+
+  async checkBalance(
+    call: { accountId: string; agentId: string; meter: string; model: string; estimate: Estimate | null },
+    options: CallOptions,
+  ): Promise<BalanceCheck> {
+    const pairs: PackedOperation = [];
+    if (call.estimate !== null) appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
+    const executed = await this.#run(call.accountId, [OP.touch, 0], null, false, options);
+    const balances = balancesOf(accountOrThrow(executed, call.accountId));
+    const free = { verdict: 'allowed', reason: null, unit: 0, amount: 0, missing: 0, balances } as const;
+    if (call.estimate === null) return free;
+    let denied: BalanceCheck = { ...free, verdict: 'denied', reason: 'MODEL_UNRATED' };
+    for (let i = 0; i < pairs.length; i += 2) {
+      const unit = pairs[i] as Unit;
+      const amount = pairs[i + 1] as number;
+      if (amount < 0) continue;
+      const available = balances.find((balance) => balance.unit === unit)?.available ?? 0;
+      if (available >= amount) return { ...free, unit, amount };
+      denied = { ...denied, reason: 'INSUFFICIENT_BALANCE', unit, amount, missing: amount - available };
+    }
+    return denied;
+  }
+
+  async getUsage(
+    call: { accountId: string; kind: 'event' | 'hold'; id: string },
+    options: CallOptions,
+  ): Promise<UsageStatus> {
+    const letter = call.kind === 'event' ? 'u' : 'h';
+    const { result, decision } = await this.#run(call.accountId, [OP.lookup, 0, call.id, 0, 0, -1, letter], null, false, options);
+    if (result.code === CODE.duplicate) {
+      const durable = this.executor.isDurable([decision.partition.position(result.outcome.seq)]);
+      return statusOf(result.outcome, durable);
+    }
+    if (result.code !== CODE.none) throw resultError(result, call.accountId);
+    const kinds = call.kind === 'event' ? ['usage'] : ['settle', 'release', 'hold_expired'];
+    const [entry] = await findEntries(this.pool, [{ accountId: call.accountId, kinds, id: call.id }]);
+    const nothing = { unit: 0, charged: 0, overdrawn: 0, held: 0, deadlineMs: 0 } as const;
+    if (entry === undefined) return { ...nothing, state: 'unknown', durable: false };
+    return {
+      ...nothing,
+      state: LEDGER_STATES[entry.kind] as UsageState,
+      unit: UNITS[entry.unit as UnitName],
+      charged: entry.spent,
+      overdrawn: entry.debt,
+      durable: true,
+    };
+  }
+
+  #run(
+    accountId: string,
+    packed: PackedOperation,
+    details: LedgerDetails | null,
+    ending: boolean,
+    options: CallOptions,
+  ): Promise<Executed> {
+    return this.executor.run({ accountId, packed, details, ending, bulk: false }, options);
+  }
+
+  async #held({ result, decision }: Executed, accountId: string, options: CallOptions): Promise<Held | Denied> {
+    if (result.code === 'unknown account') {
+      return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, available: 0, missing: 0 };
+    }
+    if (result.code === CODE.denied) {
+      const { denial } = result;
+      const reason = reasonOf(denial);
+      if (reason === 'AMOUNT_OUT_OF_RANGE') throw resultError(result, accountId);
+      return { verdict: 'denied', reason, unit: unitOf(denial.unit), available: denial.available, missing: denial.missing };
+    }
+    const outcome = outcomeOrThrow({ result, decision }, accountId);
+    await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
+    return {
+      verdict: 'allowed',
+      unit: outcome.unit as Unit,
+      held: outcome.amount,
+      available: outcome.available,
+      deadlineMs: outcome.extra,
+      duplicate: result.code === CODE.duplicate,
+      catalogVersion: outcome.catalogVersion,
+    };
+  }
+
+  #untimely(timeMs: number, nowMs: number): 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE' | null {
+    if (timeMs < nowMs - this.limits.eventAgeMaxMs) return 'EVENT_TOO_OLD';
+    return timeMs > nowMs + this.limits.eventFutureMaxMs ? 'EVENT_IN_FUTURE' : null;
+  }
+
+  #checkTime(timeMs: number, field: string): void {
+    const untimely = this.#untimely(timeMs, Date.now());
+    if (untimely !== null) throw new DrawdownError(untimely, timeText(field, untimely), { field });
+  }
+
+  #holdTime(holdTimeMs: number): number {
+    if (holdTimeMs > this.limits.holdTimeMaxMs) {
+      throw new DrawdownError('FIELD_INVALID', `hold_time_ms: at most ${this.limits.holdTimeMaxMs} (holdTimeMaxMs)`, {
+        field: 'hold_time_ms',
+      });
+    }
+    return holdTimeMs;
+  }
+}
+
+function timeText(field: string, reason: 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE'): string {
+  return reason === 'EVENT_TOO_OLD'
+    ? `${field}: older than eventAgeMaxMs`
+    : `${field}: further ahead than eventFutureMaxMs`;
+}
+
+function outcomeOrThrow({ result }: Executed, accountId: string): StoredOutcome {
+  if (result.code === CODE.ok || result.code === CODE.duplicate) return result.outcome;
+  throw resultError(result, accountId);
+}
+
+export function accountOrThrow({ result }: Executed, accountId: string): AccountState {
+  if (result.code === 'account') return result.account;
+  throw resultError(result, accountId);
+}
+
+/** Every wallet that the account ever used. */
+export function balancesOf(account: AccountState): WalletBalance[] {
+  return account.wallets.map(({ unit, debt, lots }) => {
+    const held = lots.reduce((sum, lot) => sum + lot.held, 0);
+    const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0);
+    return { unit: unit as Unit, available: remaining - held, held, debt };
+  });
+}
+
+function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
+  return {
+    unit: outcome.unit as Unit,
+    charged: outcome.amount,
+    released: outcome.extra,
+    overdrawn: outcome.overdrawn,
+    available: outcome.available,
+    late: (outcome.flags & FLAG.late) !== 0,
+    holdUnknown: (outcome.flags & FLAG.hold_unknown) !== 0,
+    unrated: (outcome.flags & FLAG.unrated) !== 0,
+    duplicate,
+    catalogVersion: outcome.catalogVersion,
+  };
+}
+
+const LEDGER_STATES: Record<string, UsageState> = {
+  usage: 'recorded',
+  settle: 'settled',
+  release: 'released',
+  hold_expired: 'expired',
+};
+
+const USAGE_STATES: Record<number, UsageState> = {
+  [STATE.recorded]: 'recorded',
+  [STATE.held]: 'held',
+  [STATE.settled]: 'settled',
+  [STATE.released]: 'released',
+  [STATE.expired]: 'expired',
+};
+
+function statusOf(outcome: StoredOutcome, durable: boolean): UsageStatus {
+  const held = outcome.state === STATE.held;
+  return {
+    state: USAGE_STATES[outcome.state] as UsageState,
+    unit: outcome.unit as Unit,
+    charged: held ? 0 : outcome.amount,
+    overdrawn: outcome.overdrawn,
+    held: held ? outcome.amount : 0,
+    deadlineMs: held ? outcome.extra : 0,
+    durable,
+  };
+}

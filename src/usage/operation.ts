@@ -1,0 +1,34 @@
+import type { DrawdownError } from '../errors.js';
+import type { PackedOperation } from '../redis/format.js';
+import type { LedgerDetails } from '../redis/opaque.js';
+import type { OperationResult } from '../redis/scripts.js';
+import type { Partition } from './partition.js';
+
+/** What an operation comes to in the end: the script's word, or that its account exists nowhere. */
+export type FinalResult =
+  | Exclude<OperationResult, { code: 0 } | { code: 5 }>
+  | { readonly code: 'unknown account' }
+  /** Its id is older than Redis remembers and the ledger cannot tell whether it was used. */
+  | { readonly code: 'too old' };
+
+/** When and where a result was decided. */
+export interface Decision {
+  readonly partition: Partition;
+  readonly nowMs: number;
+}
+
+/** One operation on its way through a partition's queue. Exactly one of `done` and `failed` is called, once. */
+export interface Operation {
+  readonly accountId: string;
+  /** Position 1, the account's index, is set when a batch is built. */
+  readonly packed: PackedOperation;
+  readonly details: LedgerDetails | null;
+  /** Waits behind the others: bulk usage. */
+  readonly bulk: boolean;
+  /** Settle, release, expire: runs also when Redis is out of memory. */
+  readonly ending: boolean;
+  /** Past it the operation is dropped if it was not sent yet. */
+  readonly deadlineMs: number;
+  done(result: FinalResult, decision: Decision): void;
+  failed(error: DrawdownError): void;
+}

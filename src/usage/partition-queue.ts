@@ -1,0 +1,195 @@
+import { DrawdownError } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { CODE, FORMAT, type PackedOperation, pack } from '../redis/format.js';
+import { OpaqueBuilder } from '../redis/opaque.js';
+import type { BatchReply, FenceRefusal, OperationResult, Scripts } from '../redis/scripts.js';
+import type { Operation } from './operation.js';
+import type { Partition } from './partition.js';
+
+export interface QueueLimits {
+  readonly batchOpsMax: number;
+  readonly queueOpsMax: number;
+}
+
+/** Looks up in Postgres what Redis cannot decide alone, and puts the operations back into the queue or ends them. */
+export interface Resolver {
+  resolve(queue: PartitionQueue, missing: Operation[], unchecked: Operation[], idsSinceMs: number): void;
+}
+
+/** Items that are taken from the front; the front moves, and the array is cut when half of it is behind the front. */
+class Lane {
+  #items: Operation[] = [];
+  #front = 0;
+
+  get length(): number {
+    return this.#items.length - this.#front;
+  }
+
+  push(operation: Operation): void {
+    this.#items.push(operation);
+  }
+
+  shift(): Operation | undefined {
+    const operation = this.#items[this.#front];
+    if (operation === undefined) return undefined;
+    this.#front += 1;
+    if (this.#front * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#front);
+      this.#front = 0;
+    }
+    return operation;
+  }
+}
+
+/**
+ * The queue of one partition: one script in flight, and what arrives meanwhile is the next batch. No timers: batches grow
+ * with load. Waiting reservations and other single calls go before bulk usage.
+ *
+ * States: idle -> (push) running -> (both lanes empty) idle.
+ */
+export class PartitionQueue {
+  readonly #urgent = new Lane();
+  readonly #bulk = new Lane();
+  #running = false;
+  #oldestWaitingMs = 0;
+
+  constructor(
+    readonly partition: Partition,
+    private readonly scripts: Scripts,
+    private readonly resolver: Resolver,
+    private readonly limits: QueueLimits,
+    private readonly metrics: Metrics,
+  ) {}
+
+  get length(): number {
+    return this.#urgent.length + this.#bulk.length;
+  }
+
+  waiting(lane: 'urgent' | 'bulk'): number {
+    return lane === 'urgent' ? this.#urgent.length : this.#bulk.length;
+  }
+
+  /** Takes an operation, or fails it at once: the partition is closed or the queue is full. Ending work has twice the room. */
+  push(operation: Operation): void {
+    const unavailable = this.partition.unavailability();
+    if (unavailable !== null) return operation.failed(unavailable);
+    const room = operation.ending ? 2 * this.limits.queueOpsMax : this.limits.queueOpsMax;
+    if (this.length >= room) {
+      this.metrics.queueRefused.inc({ limit: 'queueOpsMax' });
+      return operation.failed(
+        new DrawdownError('LIMIT_REACHED', `queueOpsMax: ${room} operations wait for partition ${this.partition.number}`, {
+          retryAfterMs: 100,
+        }),
+      );
+    }
+    if (this.length === 0) this.#oldestWaitingMs = performance.now();
+    (operation.bulk ? this.#bulk : this.#urgent).push(operation);
+    if (!this.#running) {
+      this.#running = true;
+      // What arrives in this turn of the event loop joins the first batch.
+      queueMicrotask(() => void this.#run());
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (this.length > 0) {
+      const batch = this.#take();
+      if (batch.length > 0) await this.#apply(batch, batch.every((operation) => operation.ending));
+    }
+    this.#running = false;
+  }
+
+  /** The next batch: urgent operations first; those whose caller has given up are dropped here, never after they were sent. */
+  #take(): Operation[] {
+    const batch: Operation[] = [];
+    const nowMs = Date.now();
+    while (batch.length < this.limits.batchOpsMax) {
+      const operation = this.#urgent.shift() ?? this.#bulk.shift();
+      if (operation === undefined) break;
+      if (operation.deadlineMs < nowMs) {
+        this.metrics.deadlineDropped.inc();
+        operation.failed(new DrawdownError('DEADLINE_EXCEEDED', 'the deadline passed before the operation was sent; nothing was changed'));
+      } else {
+        batch.push(operation);
+      }
+    }
+    const nowMonotonicMs = performance.now();
+    this.metrics.queueWaitSeconds.observe((nowMonotonicMs - this.#oldestWaitingMs) / 1000);
+    this.#oldestWaitingMs = nowMonotonicMs;
+    return batch;
+  }
+
+  async #apply(batch: Operation[], ending: boolean): Promise<void> {
+    const unavailable = this.partition.unavailability();
+    if (unavailable !== null) return failAll(batch, unavailable);
+    let reply: BatchReply | FenceRefusal;
+    const startedMs = performance.now();
+    try {
+      reply = await this.#send(batch, ending);
+    } catch (error) {
+      const failure =
+        error instanceof DrawdownError ? error : new DrawdownError('INTERNAL', 'a batch could not be sent', { cause: error });
+      this.metrics.scriptFailures.inc({ script: 'batch', code: failure.code });
+      if (failure.code === 'LIMIT_REACHED' && !ending) return this.#applyEndingOnly(batch, failure);
+      return failAll(batch, failure);
+    }
+    this.metrics.scriptSeconds.observe({ script: 'batch' }, (performance.now() - startedMs) / 1000);
+    this.metrics.scriptOperations.observe({ script: 'batch' }, batch.length);
+    if (reply.status !== 'OK') return failAll(batch, this.partition.refused(reply));
+    this.#dispatch(batch, reply);
+  }
+
+  /** Redis is out of memory, so nothing of the batch has run: what ends work still may. */
+  async #applyEndingOnly(batch: Operation[], failure: DrawdownError): Promise<void> {
+    failAll(
+      batch.filter((operation) => !operation.ending),
+      failure,
+    );
+    const ending = batch.filter((operation) => operation.ending);
+    if (ending.length > 0) await this.#apply(ending, true);
+  }
+
+  #send(batch: readonly Operation[], ending: boolean): Promise<BatchReply | FenceRefusal> {
+    const accounts: string[] = [];
+    const indexes = new Map<string, number>();
+    const opaque = new OpaqueBuilder();
+    const packed = new Array<PackedOperation>(batch.length);
+    for (let i = 0; i < batch.length; i++) {
+      const operation = batch[i] as Operation;
+      let index = indexes.get(operation.accountId);
+      if (index === undefined) {
+        index = accounts.push(operation.accountId);
+        indexes.set(operation.accountId, index);
+      }
+      operation.packed[1] = index;
+      packed[i] = operation.packed;
+      opaque.add(operation.details);
+    }
+    return this.scripts.batch(this.partition.fenceArguments(), packed, pack([FORMAT, accounts, packed]), pack(opaque.build()), {
+      ending,
+    });
+  }
+
+  #dispatch(batch: readonly Operation[], reply: BatchReply): void {
+    const { partition } = this;
+    partition.saw(reply.epoch, reply.seq, reply.nowMs);
+    partition.pendingBytes = reply.pendingBytes;
+    partition.skewMs = reply.nowMs - Date.now();
+    this.metrics.holdsExpired.inc(reply.expiredHolds);
+    const decision = { partition, nowMs: reply.nowMs };
+    const missing: Operation[] = [];
+    const unchecked: Operation[] = [];
+    for (let i = 0; i < batch.length; i++) {
+      const operation = batch[i] as Operation;
+      const result = reply.results[i] as OperationResult;
+      if (result.code === CODE.miss) missing.push(operation);
+      else if (result.code === CODE.check) unchecked.push(operation);
+      else operation.done(result, decision);
+    }
+    if (missing.length > 0 || unchecked.length > 0) this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
+  }
+}
+
+function failAll(batch: readonly Operation[], error: DrawdownError): void {
+  for (const operation of batch) operation.failed(error);
+}

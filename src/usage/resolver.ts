@@ -1,0 +1,193 @@
+import type { Pool } from 'pg';
+import { LOT_SOURCES, type LotSource } from '../credits/types.js';
+import { DrawdownError } from '../errors.js';
+import type { Metrics } from '../metrics.js';
+import { type AccountSnapshot, readSnapshots } from '../postgres/accounts.js';
+import { findEntries, type KnownEntry } from '../postgres/entries.js';
+import { type AccountState, FLAG, OP, STATE, type StoredOutcome, type Wallet, writeAccount, writeOutcome } from '../redis/format.js';
+import { accountScope } from '../redis/keys.js';
+import type { LoadedAccount, Scripts } from '../redis/scripts.js';
+import type { Operation } from './operation.js';
+import type { PartitionQueue, Resolver } from './partition-queue.js';
+import { UNITS, type UnitName } from './types.js';
+
+/** An eviction between reading Postgres and loading is rare; one after the other this often is not to be believed. */
+const LOAD_ATTEMPTS_MAX = 5;
+/** Accounts read by one query: what a batch of distinct accounts needs at the default batchOpsMax. */
+const ACCOUNTS_PER_QUERY_MAX = 500;
+
+/** Which kinds of ledger entries the id of an operation may stand under, and the letter of its scope in Redis. */
+const LEDGER_IDS: Partial<Record<number, { readonly kinds: readonly string[]; readonly letter: string }>> = {
+  [OP.usage]: { kinds: ['usage'], letter: 'u' },
+  [OP.reserve]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
+  [OP.settle]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
+  [OP.release]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
+  [OP.extend]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
+  [OP.grant]: { kinds: ['grant'], letter: 'g' },
+  [OP.reverse]: { kinds: ['reversal'], letter: 'r' },
+};
+
+const STATES: Record<string, number> = {
+  usage: STATE.recorded,
+  settle: STATE.settled,
+  release: STATE.released,
+  hold_expired: STATE.expired,
+  grant: STATE.granted,
+  reversal: STATE.reversed,
+};
+
+/**
+ * Loads accounts that Redis does not hold, and checks ids that are older than Redis' memory against the ledger. What is found
+ * goes into Redis and the operation into the queue again, so that the script alone decides.
+ */
+export class PostgresResolver implements Resolver {
+  constructor(
+    private readonly pool: Pool,
+    private readonly scripts: Scripts,
+    private readonly metrics: Metrics,
+  ) {}
+
+  resolve(queue: PartitionQueue, missing: Operation[], unchecked: Operation[], idsSinceMs: number): void {
+    if (missing.length > 0) this.#guard(missing, this.#load(queue, missing));
+    if (unchecked.length > 0) this.#guard(unchecked, this.#check(queue, unchecked, idsSinceMs));
+  }
+
+  #guard(operations: readonly Operation[], work: Promise<void>): void {
+    work.catch((cause: unknown) => {
+      const error =
+        cause instanceof DrawdownError
+          ? cause
+          : new DrawdownError('UNAVAILABLE', 'Postgres is needed for this account or id and does not answer; nothing was changed', {
+              cause,
+              retryAfterMs: 500,
+            });
+      for (const operation of operations) operation.failed(error);
+    });
+  }
+
+  async #load(queue: PartitionQueue, operations: readonly Operation[]): Promise<void> {
+    const accountIds = [...new Set(operations.map((operation) => operation.accountId))];
+    const known = new Set<string>();
+    for (let first = 0; first < accountIds.length; first += ACCOUNTS_PER_QUERY_MAX) {
+      for (const id of await this.#loadAccounts(queue, accountIds.slice(first, first + ACCOUNTS_PER_QUERY_MAX))) known.add(id);
+    }
+    for (const operation of operations) {
+      if (known.has(operation.accountId)) queue.push(operation);
+      else operation.done({ code: 'unknown account' }, { partition: queue.partition, nowMs: Date.now() });
+    }
+  }
+
+  /** Returns the ids of the accounts that exist. */
+  async #loadAccounts(queue: PartitionQueue, accountIds: readonly string[]): Promise<string[]> {
+    for (let attempt = 1; attempt <= LOAD_ATTEMPTS_MAX; attempt++) {
+      const found = await readSnapshots(this.pool, accountIds);
+      const first = found[0];
+      if (first === undefined) return [];
+      const reply = await this.scripts.load(
+        queue.partition.fenceArguments(),
+        first.cursorSeq,
+        found.map((item) => packSnapshot(item.snapshot)),
+        [],
+      );
+      if (typeof reply === 'number') {
+        this.metrics.accountsLoaded.inc(reply);
+        return found.map((item) => item.snapshot.accountId);
+      }
+      if (reply !== 'STALE') throw queue.partition.refused(reply);
+    }
+    throw new DrawdownError('UNAVAILABLE', 'an account was evicted again and again while it was loaded', { retryAfterMs: 100 });
+  }
+
+  async #check(queue: PartitionQueue, operations: readonly Operation[], idsSinceMs: number): Promise<void> {
+    const wanted = operations.map((operation) => {
+      const ids = LEDGER_IDS[operation.packed[0] as number];
+      if (ids === undefined) throw new Error(`operation ${operation.packed[0]} has no id in the ledger`);
+      const id = String(operation.packed[0] === OP.extend ? operation.packed[6] : operation.packed[2]);
+      return { accountId: operation.accountId, id, kinds: ids.kinds, letter: ids.letter };
+    });
+    const outcomes = new Map<string, Buffer>();
+    const letters = new Map(wanted.map((item) => [`${item.accountId} ${item.id}`, item.letter]));
+    for (const entry of await findEntries(this.pool, wanted)) {
+      const field = `${letters.get(`${entry.accountId} ${entry.id}`)}${accountScope(entry.accountId)}${entry.id}`;
+      // Newest first: a late settle stands after the hold's release or expiry.
+      if (!outcomes.has(field)) outcomes.set(field, writeOutcome(outcomeOf(entry)));
+    }
+    if (outcomes.size > 0) {
+      const reply = await this.scripts.load(queue.partition.fenceArguments(), Number.MAX_SAFE_INTEGER, [], [...outcomes].flat());
+      if (typeof reply === 'object') throw queue.partition.refused(reply);
+    }
+    operations.forEach((operation, i) => {
+      const { letter, accountId, id } = wanted[i] as (typeof wanted)[number];
+      const ended = outcomes.has(`${letter}${accountScope(accountId)}${id}`);
+      if (operation.packed[0] === OP.extend && !ended) {
+        // Extends are no lines of the ledger: it cannot say whether this one was made.
+        operation.done({ code: 'too old' }, { partition: queue.partition, nowMs: Date.now() });
+        return;
+      }
+      if (ended && operation.packed[0] === OP.usage) this.metrics.duplicates.inc({ caught_by: 'postgres' });
+      operation.packed[5] = idsSinceMs;
+      queue.push(operation);
+    });
+  }
+}
+
+function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
+  const wallets: Wallet[] = snapshot.wallets
+    .map(({ unit, debt }) => ({
+      unit: UNITS[unit as UnitName] as number,
+      debt,
+      lots: snapshot.lots
+        .filter((lot) => lot.unit === unit)
+        .map((lot) => ({
+          id: lot.lotId,
+          source: LOT_SOURCES[lot.source as LotSource] as number,
+          priority: lot.priority,
+          expiresAtMs: lot.expiresMs,
+          remaining: lot.remaining,
+          held: lot.held,
+        }))
+        .sort(
+          (a, b) =>
+            a.priority - b.priority || neverLast(a.expiresAtMs) - neverLast(b.expiresAtMs) || a.id - b.id,
+        ),
+    }))
+    .sort((a, b) => a.unit - b.unit);
+  const state: AccountState = {
+    key: snapshot.accountKey,
+    status: snapshot.status,
+    entries: snapshot.entries,
+    seq: snapshot.seq,
+    changedAtMs: snapshot.changedMs,
+    lotsMade: snapshot.lotsMade,
+    openHolds: snapshot.openHolds,
+    dueAtMs: snapshot.nextDueMs,
+    wallets,
+  };
+  const scope = accountScope(snapshot.accountId);
+  const holds = snapshot.holds.flatMap((hold) => [scope + hold.holdId, hold.state, hold.deadlineMs]);
+  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, holds];
+}
+
+/** 0 means never, which burns last. */
+function neverLast(expiresAtMs: number): number {
+  return expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : expiresAtMs;
+}
+
+function outcomeOf(entry: KnownEntry): StoredOutcome {
+  const grant = entry.kind === 'grant';
+  return {
+    hash: entry.payloadHash,
+    seq: entry.seq,
+    state: STATES[entry.kind] as number,
+    unit: UNITS[entry.unit as UnitName],
+    amount: grant ? entry.granted : Math.abs(entry.spent),
+    overdrawn: Math.abs(entry.debt),
+    available: entry.available,
+    flags: entry.flags
+      .split(',')
+      .filter((name) => name !== '')
+      .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], 0),
+    extra: grant ? entry.lot : entry.released,
+    catalogVersion: entry.catalogVersion,
+  };
+}
