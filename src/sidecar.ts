@@ -81,7 +81,9 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
   const cleanups: (() => Promise<void> | void)[] = [];
   const cleanUp = async (): Promise<void> => {
     for (const step of cleanups.reverse()) {
-      await Promise.resolve(step()).catch((error: unknown) => logger.error({ reason: String(error) }, 'stopping failed'));
+      await Promise.resolve(step()).catch((error: unknown) =>
+        logger.error({ reason: String(error) }, 'stopping failed'),
+      );
     }
   };
   try {
@@ -203,7 +205,8 @@ async function prepareInstallation(pool: Pool, config: Config): Promise<string> 
 /** Seeds an empty installation from the catalog file; afterwards Postgres' versions win, and a file that differs is reported. */
 async function loadCatalogs(pool: Pool, config: Config, logger: Logger): Promise<Catalogs> {
   const parsed = parseCatalog(readFileSync(config.catalogFile, 'utf8'), config.catalogFile);
-  if ('problems' in parsed) throw new Error(`the catalog has mistakes:\n${parsed.problems.map(formatProblem).join('\n')}`);
+  if ('problems' in parsed)
+    throw new Error(`the catalog has mistakes:\n${parsed.problems.map(formatProblem).join('\n')}`);
   const { json, hash } = canonicalCatalog(parsed.catalog);
   await seedCatalog(pool, json, hash);
   const catalogs = new Catalogs(await readCatalogVersions(pool));
@@ -241,12 +244,17 @@ function startCore(
     { length: config.partitionCount },
     (_, number) =>
       new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, (partition, why) =>
-        logger.error({ partition: partition.number, why }, 'partition fenced: it does not serve until an operator acts'),
+        logger.error(
+          { partition: partition.number, why },
+          'partition fenced: it does not serve until an operator acts',
+        ),
       ),
   );
   const watermarks = new DurableWatermarks(config.partitionCount);
   const resolver = new PostgresResolver(pool, scripts, metrics);
-  const queues = partitions.map((partition) => new PartitionQueue(partition, scripts, resolver, config, metrics));
+  const queues = partitions.map(
+    (partition) => new PartitionQueue(partition, scripts, resolver, config, metrics),
+  );
   const executor = new Executor(queues, watermarks);
   const flusher = new Flusher(partitions, pool, connection, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
@@ -258,7 +266,17 @@ function startCore(
     (owned) => flusher.own(owned),
     logger,
   );
-  const sweeper = new Sweeper(partitions, () => leases.owned, executor, connection, scripts, pool, config, metrics, logger);
+  const sweeper = new Sweeper(
+    partitions,
+    () => leases.owned,
+    executor,
+    connection,
+    scripts,
+    pool,
+    config,
+    metrics,
+    logger,
+  );
   const opener = new Opener(partitions, pool, connection, scripts, logger);
 
   connection.onDown(() => {
@@ -302,14 +320,23 @@ interface Gauged {
 }
 
 /** Gauges are computed when somebody looks. */
-function updateGauges(metrics: Metrics, { config, partitions, queues, leases, flusher, connection }: Gauged): void {
+function updateGauges(
+  metrics: Metrics,
+  { config, partitions, queues, leases, flusher, connection }: Gauged,
+): void {
   const nowMs = Date.now();
   const sum = <T>(items: readonly T[], value: (item: T) => number): number =>
     items.reduce((total, item) => total + value(item), 0);
   const pendingBytesMax = Math.max(0, ...partitions.map((partition) => partition.pendingBytes));
-  const skewMs = partitions.reduce((worst, { skewMs }) => (Math.abs(skewMs) > Math.abs(worst) ? skewMs : worst), 0);
+  const skewMs = partitions.reduce(
+    (worst, { skewMs }) => (Math.abs(skewMs) > Math.abs(worst) ? skewMs : worst),
+    0,
+  );
   for (const lane of ['urgent', 'bulk'] as const) {
-    metrics.queueOperations.set({ lane }, sum(queues, (queue) => queue.waiting(lane)));
+    metrics.queueOperations.set(
+      { lane },
+      sum(queues, (queue) => queue.waiting(lane)),
+    );
   }
   metrics.journalEntries.set(flusher.backlog().entries);
   metrics.journalBytes.set(sum(partitions, (partition) => partition.pendingBytes));

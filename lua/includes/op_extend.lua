@@ -20,7 +20,6 @@ local function op_extend(op_index, op)
   local wallet = ensure_wallet(account, hold[H_UNIT])
   local amount, have = op[8], available(wallet)
   if amount > have then return denied(REASON_INSUFFICIENT_BALANCE, hold[H_UNIT], have, amount - have) end
-  if hold[H_AMOUNT] > AMOUNT_MAX - amount then return denied(REASON_AMOUNT_OUT_OF_RANGE, hold[H_UNIT], have) end
   set_aside(wallet, amount, hold[H_PARTS])
   hold[H_AMOUNT] = hold[H_AMOUNT] + amount
   if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end

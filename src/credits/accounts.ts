@@ -1,13 +1,13 @@
 import { DrawdownError } from '../errors.js';
-import { type KnownEntry, type EntryView, findEntries, readEntries } from '../postgres/entries.js';
 import { prepareAccount } from '../postgres/accounts.js';
-import { readHolds, readLots } from '../postgres/views.js';
+import { type EntryView, findEntries, type KnownEntry, readEntries } from '../postgres/entries.js';
 import type { Pool } from '../postgres/pool.js';
+import { readHolds, readLots } from '../postgres/views.js';
 import { CODE, OP, type PackedOperation, REASON, type StoredOutcome } from '../redis/format.js';
 import { type Executed, type Executor, resultError } from '../usage/executor.js';
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
 import { accountOrThrow, balancesOf } from '../usage/meter.js';
-import { type CallOptions, type Unit, UNITS, type UnitName } from '../usage/types.js';
+import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
 import {
   type AccountBalance,
   type AccountCreated,
@@ -91,7 +91,9 @@ export class AccountControl implements Accounts {
     ];
     const executed = await this.#run(call.accountId, packed, options);
     if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.fieldInvalid) {
-      throw new DrawdownError('FIELD_INVALID', 'expires_at_ms: is reached already', { field: 'expires_at_ms' });
+      throw new DrawdownError('FIELD_INVALID', 'expires_at_ms: is reached already', {
+        field: 'expires_at_ms',
+      });
     }
     const outcome = await this.#outcome(executed, call.accountId, options);
     return {
@@ -141,7 +143,9 @@ export class AccountControl implements Accounts {
   ): Promise<Page<HoldView>> {
     const { key } = await this.#caughtUp(query.accountId, options);
     const offset = pageOffset(query.pageToken);
-    const rows = await this.#postgres(() => readHolds(this.pool, { accountKey: key, offset, countMax: query.pageSize + 1 }));
+    const rows = await this.#postgres(() =>
+      readHolds(this.pool, { accountKey: key, offset, countMax: query.pageSize + 1 }),
+    );
     const items = rows.map((row) => ({
       holdId: row.hold_id,
       agentId: row.agent,
@@ -192,7 +196,10 @@ export class AccountControl implements Accounts {
     );
     if (entry === undefined) throw accountExists(call.accountId);
     const { payloadHash, bookedTimeMs }: KnownEntry = entry;
-    if (payloadHash !== hash) throw new DrawdownError('ID_CONFLICT', 'request_id is already used with another payload', { field: 'request_id' });
+    if (payloadHash !== hash)
+      throw new DrawdownError('ID_CONFLICT', 'request_id is already used with another payload', {
+        field: 'request_id',
+      });
     return { accountId: call.accountId, createdTimeMs: bookedTimeMs, duplicate: true };
   }
 
@@ -200,7 +207,11 @@ export class AccountControl implements Accounts {
     return this.executor.run({ accountId, packed, details: null, ending: false, bulk: false }, options);
   }
 
-  async #outcome({ result, decision }: Executed, accountId: string, options: CallOptions): Promise<StoredOutcome> {
+  async #outcome(
+    { result, decision }: Executed,
+    accountId: string,
+    options: CallOptions,
+  ): Promise<StoredOutcome> {
     if (result.code !== CODE.ok && result.code !== CODE.duplicate) throw resultError(result, accountId);
     await this.executor.settleDurability([decision.partition.position(result.outcome.seq)], options);
     return result.outcome;
@@ -210,17 +221,24 @@ export class AccountControl implements Accounts {
     try {
       return await read();
     } catch (cause) {
-      throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this call and does not answer', { cause, retryAfterMs: 500 });
+      throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this call and does not answer', {
+        cause,
+        retryAfterMs: 500,
+      });
     }
   }
 
   #checkTime(timeMs: number): void {
     const nowMs = Date.now();
     if (timeMs < nowMs - this.limits.eventAgeMaxMs) {
-      throw new DrawdownError('EVENT_TOO_OLD', 'event_time_ms: older than eventAgeMaxMs', { field: 'event_time_ms' });
+      throw new DrawdownError('EVENT_TOO_OLD', 'event_time_ms: older than eventAgeMaxMs', {
+        field: 'event_time_ms',
+      });
     }
     if (timeMs > nowMs + this.limits.eventFutureMaxMs) {
-      throw new DrawdownError('EVENT_IN_FUTURE', 'event_time_ms: further ahead than eventFutureMaxMs', { field: 'event_time_ms' });
+      throw new DrawdownError('EVENT_IN_FUTURE', 'event_time_ms: further ahead than eventFutureMaxMs', {
+        field: 'event_time_ms',
+      });
     }
   }
 }
@@ -233,7 +251,9 @@ function pageOffset(token: string): number {
   if (token === '') return 0;
   const value = Number(token);
   if (!/^\d{1,15}$/.test(token) || !Number.isSafeInteger(value)) {
-    throw new DrawdownError('FIELD_INVALID', 'page_token: not one that this call returned', { field: 'page_token' });
+    throw new DrawdownError('FIELD_INVALID', 'page_token: not one that this call returned', {
+      field: 'page_token',
+    });
   }
   return value;
 }
@@ -266,7 +286,12 @@ function lineOf(row: EntryView): LedgerLine {
     balanceAfter:
       unit === 0
         ? null
-        : { unit, available: row.remaining_after - row.held_after, held: row.held_after, debt: row.debt_after },
+        : {
+            unit,
+            available: row.remaining_after - row.held_after,
+            held: row.held_after,
+            debt: row.debt_after,
+          },
     flags: row.flags === '' ? [] : row.flags.split(','),
     eventTimeMs: row.event_time.getTime(),
     bookedTimeMs: row.booked_time.getTime(),

@@ -41,7 +41,14 @@ export interface AccountBalance {
 }
 
 /** Numbers as in the proto's LotSource. */
-export const LOT_SOURCES = { free: 1, plan: 2, top_up: 3, conversion: 4, agent_cycle: 5, correction: 6 } as const;
+export const LOT_SOURCES = {
+  free: 1,
+  plan: 2,
+  top_up: 3,
+  conversion: 4,
+  agent_cycle: 5,
+  correction: 6,
+} as const;
 export type LotSource = keyof typeof LOT_SOURCES;
 
 export interface LotView {

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { deleteHolds, upsertAccounts, upsertHolds, upsertLots, upsertWallets } from '../postgres/accounts.js';
-import { copyEntries, type DuplicateEntry, ensureMonths, isDuplicateEntry, stageEntries } from '../postgres/entries.js';
+import {
+  copyEntries,
+  type DuplicateEntry,
+  ensureMonths,
+  isDuplicateEntry,
+  stageEntries,
+} from '../postgres/entries.js';
 import { EntryEncoder } from '../postgres/entry-row.js';
 import { type FlushRow, insertFlushes } from '../postgres/flushes.js';
 import { type Cursor, lockCursors, moveCursors } from '../postgres/partitions.js';
@@ -87,17 +93,30 @@ async function makeMonths(pool: Pool, lines: Prepared['lines']): Promise<void> {
   const missing = new Set<number>();
   for (const { line } of lines) if (!months.has(line.row.eventMonth)) missing.add(line.row.eventMonth);
   if (missing.size === 0) return;
-  await ensureMonths(pool, [...missing].sort((a, b) => a - b));
+  await ensureMonths(
+    pool,
+    [...missing].sort((a, b) => a - b),
+  );
   for (const month of missing) months.add(month);
 }
 
-async function transaction(client: PoolClient, parts: readonly FlushPart[], prepared: Prepared): Promise<FlushResult> {
+async function transaction(
+  client: PoolClient,
+  parts: readonly FlushPart[],
+  prepared: Prepared,
+): Promise<FlushResult> {
   await client.query('BEGIN');
   const cursors = await lockCursors(
     client,
     parts.map((part) => part.partition),
   );
-  if (!parts.every((part) => cursors.some((c) => c.partition === part.partition && c.epoch === part.epoch && c.seq === part.afterSeq))) {
+  if (
+    !parts.every((part) =>
+      cursors.some(
+        (c) => c.partition === part.partition && c.epoch === part.epoch && c.seq === part.afterSeq,
+      ),
+    )
+  ) {
     await client.query('ROLLBACK');
     throw new CursorMoved(cursors);
   }
@@ -161,7 +180,10 @@ function encode(lines: Prepared['lines']): Encoded {
   const hashes = new Map(
     [...ranges].map(([partition, range]) => [
       partition,
-      { hash: createHash('sha256').update(bytes.subarray(range.start, range.end)).digest(), lines: range.lines },
+      {
+        hash: createHash('sha256').update(bytes.subarray(range.start, range.end)).digest(),
+        lines: range.lines,
+      },
     ]),
   );
   return { hashes, bytes };
@@ -171,7 +193,10 @@ function encode(lines: Prepared['lines']): Encoded {
  * Copies the lines. Where the ledger has one of their ids already, the batch goes through a temporary table, the duplicates are
  * stored as such, and a row that cannot be forgotten asks for their reversal.
  */
-async function writeLines(client: PoolClient, prepared: Prepared): Promise<{ encoded: Encoded; duplicates: number }> {
+async function writeLines(
+  client: PoolClient,
+  prepared: Prepared,
+): Promise<{ encoded: Encoded; duplicates: number }> {
   const encoded = encode(prepared.lines);
   if (prepared.lines.length === 0) return { encoded, duplicates: 0 };
   await client.query('SAVEPOINT before_lines');
@@ -192,7 +217,9 @@ async function writeLines(client: PoolClient, prepared: Prepared): Promise<{ enc
 
 /** Turns the lines at the given places into duplicates under ids of their own, and says what is to be given back. */
 function markDuplicates(lines: Prepared['lines'], duplicates: readonly DuplicateEntry[]): ReversalDue[] {
-  const conflicts = new Map(duplicates.map(({ partition, seq, conflict }) => [`${partition} ${seq}`, conflict]));
+  const conflicts = new Map(
+    duplicates.map(({ partition, seq, conflict }) => [`${partition} ${seq}`, conflict]),
+  );
   const due: ReversalDue[] = [];
   for (const { line } of lines) {
     const { row } = line;
@@ -221,7 +248,8 @@ function markDuplicates(lines: Prepared['lines'], duplicates: readonly Duplicate
 
 function lotsGiven({ entry }: Line): [number, number][] {
   const given: [number, number][] = [];
-  for (let i = 0; i < entry.lots.length; i += 2) given.push([entry.lots[i] as number, -(entry.lots[i + 1] as number)]);
+  for (let i = 0; i < entry.lots.length; i += 2)
+    given.push([entry.lots[i] as number, -(entry.lots[i + 1] as number)]);
   return given;
 }
 

@@ -154,7 +154,12 @@ export class Flusher {
   #claim(): Track[] {
     const nowMs = Date.now();
     const ready = this.#tracks.filter(
-      (track) => track.owned && !track.busy && track.partition.isOpen && track.notBeforeMs <= nowMs && this.#hasWork(track, nowMs),
+      (track) =>
+        track.owned &&
+        !track.busy &&
+        track.partition.isOpen &&
+        track.notBeforeMs <= nowMs &&
+        this.#hasWork(track, nowMs),
     );
     const share = Math.max(1, Math.ceil(this.#tracks.length / this.options.flushConnections));
     // Those that failed go alone, so that one partition's trouble is not everybody's.
@@ -174,7 +179,9 @@ export class Flusher {
     const startedMs = performance.now();
     try {
       await this.#readCursors(tracks);
-      const parts = (await Promise.all(tracks.map((track) => this.#read(track)))).filter((part) => part !== null);
+      const parts = (await Promise.all(tracks.map((track) => this.#read(track)))).filter(
+        (part) => part !== null,
+      );
       if (parts.length > 0) {
         const result = await flush(this.pool, parts);
         this.#committed(tracks, parts, result, performance.now() - startedMs);
@@ -207,7 +214,11 @@ export class Flusher {
     let entries = 0;
     while (entries < this.options.flushEntriesMax) {
       const wanted = Math.min(RECORDS_PER_READ_MAX, this.options.flushEntriesMax - entries);
-      const read = await readJournal(this.connection, partition.keys[7], { epoch: cursor.epoch, fromSeq, recordsMax: wanted });
+      const read = await readJournal(this.connection, partition.keys[7], {
+        epoch: cursor.epoch,
+        fromSeq,
+        recordsMax: wanted,
+      });
       for (const record of read) {
         if (record.firstSeq !== fromSeq) {
           partition.fence(`the journal has no record for seq ${fromSeq}, which Postgres needs next`);
@@ -225,7 +236,12 @@ export class Flusher {
     return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };
   }
 
-  #committed(tracks: readonly Track[], parts: readonly FlushPart[], result: FlushResult, durationMs: number): void {
+  #committed(
+    tracks: readonly Track[],
+    parts: readonly FlushPart[],
+    result: FlushResult,
+    durationMs: number,
+  ): void {
     const nowMs = Date.now();
     let entries = 0;
     for (const part of parts) {
@@ -237,16 +253,22 @@ export class Flusher {
         entries += record.entries.length;
         track.tail.push({ seq: record.firstSeq, bookedTimeMs: record.bookedTimeMs });
       }
-      this.metrics.durableLagSeconds.observe(Math.max(0, nowMs - (part.records[0] as JournalRecord).bookedTimeMs) / 1000);
+      this.metrics.durableLagSeconds.observe(
+        Math.max(0, nowMs - (part.records[0] as JournalRecord).bookedTimeMs) / 1000,
+      );
     }
     this.metrics.flushSeconds.observe(durationMs / 1000);
     this.metrics.flushEntries.observe(entries);
-    for (const [unit, count] of Object.entries(result.expiredUnits)) this.metrics.lotUnitsExpired.inc({ unit }, count);
+    for (const [unit, count] of Object.entries(result.expiredUnits))
+      this.metrics.lotUnitsExpired.inc({ unit }, count);
     for (const [table, count] of Object.entries(result.rows)) this.metrics.flushRows.inc({ table }, count);
     if (result.duplicates > 0) {
       this.metrics.flushFallbacks.inc();
       this.metrics.duplicates.inc({ caught_by: 'postgres' }, result.duplicates);
-      this.logger.warn({ duplicates: result.duplicates }, 'charges that only Postgres saw were made twice; they are reversed');
+      this.logger.warn(
+        { duplicates: result.duplicates },
+        'charges that only Postgres saw were made twice; they are reversed',
+      );
     }
   }
 
@@ -258,7 +280,10 @@ export class Flusher {
     track.progressToldMs = nowMs;
     // The record at the cursor always stays: it shows whether Redis is the one that Postgres knows.
     let keepFrom = 0;
-    while (tail.length > 1 && (tail[0] as { bookedTimeMs: number }).bookedTimeMs < nowMs - this.options.journalTailMs) {
+    while (
+      tail.length > 1 &&
+      (tail[0] as { bookedTimeMs: number }).bookedTimeMs < nowMs - this.options.journalTailMs
+    ) {
       tail.shift();
       keepFrom = (tail[0] as { seq: number }).seq;
     }
@@ -276,12 +301,18 @@ export class Flusher {
     const reason = error instanceof CursorMoved ? 'cursor_moved' : 'store';
     this.metrics.flushRetries.inc({ reason });
     const message = error instanceof Error ? error.message : String(error);
-    this.logger.warn({ partitions: tracks.map((t) => t.partition.number), reason: message }, 'flush failed; it will be tried again');
+    this.logger.warn(
+      { partitions: tracks.map((t) => t.partition.number), reason: message },
+      'flush failed; it will be tried again',
+    );
     for (const track of tracks) {
       // A commit without an answer may have happened: the cursor tells.
       track.cursor = null;
       track.failures += 1;
-      const waitMs = Math.min(this.options.flushRetryMaxMs, RETRY_FIRST_MS * 2 ** Math.min(track.failures, 10));
+      const waitMs = Math.min(
+        this.options.flushRetryMaxMs,
+        RETRY_FIRST_MS * 2 ** Math.min(track.failures, 10),
+      );
       track.notBeforeMs = Date.now() + waitMs * (0.5 + Math.random() / 2);
     }
   }

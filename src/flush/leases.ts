@@ -63,7 +63,8 @@ export class Leases {
     if (this.#owned.size === this.partitionCount || !this.watermarks.hasWaiters) return;
     try {
       for (const cursor of await readCursors(this.pool)) {
-        if (!this.#owned.has(cursor.partition)) this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
+        if (!this.#owned.has(cursor.partition))
+          this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
       }
     } catch (error) {
       this.logger.warn({ reason: String(error) }, 'cursors could not be read');

@@ -1,18 +1,30 @@
 import { LOT_SOURCES, type LotSource } from '../credits/types.js';
 import type { AccountRow, HoldRow, LotRow, WalletRow } from '../postgres/accounts.js';
 import type { EntryRow } from '../postgres/entry-row.js';
-import { type AccountState, ENTRY, FLAG, OP, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
+import {
+  type AccountState,
+  ENTRY,
+  FLAG,
+  OP,
+  type PackedHold,
+  type PackedOperation,
+  pack,
+} from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { readDetails } from '../redis/opaque.js';
 import { UNITS } from '../usage/types.js';
 
 /** Turns journal records into what a flush writes: pure, no I/O. */
 
-const UNIT_NAMES: Record<number, string> = Object.fromEntries(Object.entries(UNITS).map(([name, number]) => [number, name]));
+const UNIT_NAMES: Record<number, string> = Object.fromEntries(
+  Object.entries(UNITS).map(([name, number]) => [number, name]),
+);
 const SOURCE_NAMES: Record<number, string> = Object.fromEntries(
   Object.entries(LOT_SOURCES).map(([name, number]) => [number, name]),
 );
-const KIND_NAMES: Record<number, string> = Object.fromEntries(Object.entries(ENTRY).map(([name, number]) => [number, name]));
+const KIND_NAMES: Record<number, string> = Object.fromEntries(
+  Object.entries(ENTRY).map(([name, number]) => [number, name]),
+);
 const FLAG_NAMES = Object.keys(FLAG) as (keyof typeof FLAG)[];
 
 /** Lots that a reversal made get these; all others are described by the grant that made them. */
@@ -45,7 +57,11 @@ export function linesOf(record: JournalRecord, partition: number): Line[] {
   const lines: Line[] = [];
   for (const entry of record.entries) {
     if (entry.kind >= ENTRY.hold) continue;
-    lines.push({ entry, accountId: record.accountIds[entry.account] as string, row: rowOf(record, entry, partition) });
+    lines.push({
+      entry,
+      accountId: record.accountIds[entry.account] as string,
+      row: rowOf(record, entry, partition),
+    });
   }
   return lines;
 }
@@ -88,11 +104,15 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
 function idOf(entry: JournalEntry, operation: PackedOperation | undefined): string {
   if (entry.hold !== null) return entry.hold.holdId;
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
-  if (operation === undefined) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
+  if (operation === undefined)
+    throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
   return operation[2] as string;
 }
 
-function amountsOf({ kind, amount }: JournalEntry): Pick<EntryRow, 'granted' | 'spent' | 'expired' | 'converted'> {
+function amountsOf({
+  kind,
+  amount,
+}: JournalEntry): Pick<EntryRow, 'granted' | 'spent' | 'expired' | 'converted'> {
   const none = { granted: 0, spent: 0, expired: 0, converted: 0 };
   switch (kind) {
     case ENTRY.grant:
@@ -132,7 +152,10 @@ interface TouchedAccount {
 /** What several records leave accounts and holds at: each row once, whatever happened to it between. */
 export class StateChanges {
   readonly #accounts = new Map<number, TouchedAccount>();
-  readonly #holds = new Map<string, { accountId: string; holdId: string; partition: number; state: PackedHold | null }>();
+  readonly #holds = new Map<
+    string,
+    { accountId: string; holdId: string; partition: number; state: PackedHold | null }
+  >();
   readonly #keys = new Map<string, number>();
 
   add(record: JournalRecord, partition: number): void {
@@ -155,7 +178,9 @@ export class StateChanges {
 
   #addEntry(record: JournalRecord, entry: JournalEntry): void {
     if (entry.unit === 0) return;
-    const account = this.#accounts.get((record.accounts.get(entry.account) as AccountState).key) as TouchedAccount;
+    const account = this.#accounts.get(
+      (record.accounts.get(entry.account) as AccountState).key,
+    ) as TouchedAccount;
     for (let i = 0; i < entry.lots.length; i += 2) {
       const lot = entry.lots[i] as number;
       if (!account.lots.has(lot)) account.lots.set(lot, { unit: entry.unit, ...CORRECTION });
@@ -201,7 +226,13 @@ export class StateChanges {
   }
 
   /** Rows in the order of their keys, so that no two transactions lock them crosswise. */
-  rows(): { accounts: AccountRow[]; wallets: WalletRow[]; lots: LotRow[]; holds: HoldRow[]; ended: { accountKey: number; holdId: string }[] } {
+  rows(): {
+    accounts: AccountRow[];
+    wallets: WalletRow[];
+    lots: LotRow[];
+    holds: HoldRow[];
+    ended: { accountKey: number; holdId: string }[];
+  } {
     const touched = [...this.#accounts.values()].sort((a, b) => a.state.key - b.state.key);
     const holds: HoldRow[] = [];
     const ended: { accountKey: number; holdId: string }[] = [];
@@ -222,7 +253,10 @@ export class StateChanges {
   }
 }
 
-function byHold(a: { accountKey: number; holdId: string }, b: { accountKey: number; holdId: string }): number {
+function byHold(
+  a: { accountKey: number; holdId: string },
+  b: { accountKey: number; holdId: string },
+): number {
   return a.accountKey - b.accountKey || (a.holdId < b.holdId ? -1 : 1);
 }
 
@@ -243,7 +277,9 @@ function accountRow({ accountId, partition, state }: TouchedAccount): AccountRow
 
 /** Lots that changed; one that left the state has nothing remaining. */
 function lotRows({ state, lots }: TouchedAccount): LotRow[] {
-  const current = new Map(state.wallets.flatMap((wallet) => wallet.lots.map((lot) => [lot.id, lot] as const)));
+  const current = new Map(
+    state.wallets.flatMap((wallet) => wallet.lots.map((lot) => [lot.id, lot] as const)),
+  );
   return [...lots]
     .sort(([a], [b]) => a - b)
     .map(([lotId, { unit, source, priority, expiresMs }]) => {

@@ -70,12 +70,15 @@ export class Opener {
     const contradiction = await this.#verify(partition, cursor, meta.seq);
     if (contradiction !== null) return partition.fence(contradiction);
     const fence = { ...partition.fenceArguments(runId), epoch: cursor.epoch };
-    if ((await this.scripts.adopt(fence, meta.seq)) === 'OK') partition.open({ epoch: cursor.epoch, seq: meta.seq, runId });
+    if ((await this.scripts.adopt(fence, meta.seq)) === 'OK')
+      partition.open({ epoch: cursor.epoch, seq: meta.seq, runId });
   }
 
   async #openNew(partition: Partition, cursor: Cursor, runId: string): Promise<void> {
     if (cursor.seq > 0 || partition.seqSeen > 0) {
-      return partition.fence('Redis has lost its keys (a flush, or a restart without its data), Postgres knows entries');
+      return partition.fence(
+        'Redis has lost its keys (a flush, or a restart without its data), Postgres knows entries',
+      );
     }
     const fence = { ...partition.fenceArguments(runId), epoch: cursor.epoch };
     // EXISTS: another sidecar was faster; the next round verifies what it made.
@@ -84,8 +87,15 @@ export class Opener {
     }
   }
 
-  async #readMeta(partition: Partition): Promise<{ epoch: number; seq: number; installation: string } | null> {
-    const [epoch, seq, installation] = await this.connection.client.hmget(partition.keys[0], 'epoch', 'seq', 'installation');
+  async #readMeta(
+    partition: Partition,
+  ): Promise<{ epoch: number; seq: number; installation: string } | null> {
+    const [epoch, seq, installation] = await this.connection.client.hmget(
+      partition.keys[0],
+      'epoch',
+      'seq',
+      'installation',
+    );
     if (epoch == null || seq == null || installation == null) return null;
     return { epoch: Number(epoch), seq: Number(seq), installation };
   }
@@ -93,12 +103,14 @@ export class Opener {
   /** Does the record at the cursor carry the hash that Postgres stored, and is nothing missing after it? Says what is wrong, or null. */
   async #verify(partition: Partition, cursor: Cursor, seq: number): Promise<string | null> {
     if (seq < cursor.seq) return `Redis went back to seq ${seq}, Postgres has ${cursor.seq}`;
-    if (seq < partition.seqSeen) return `Redis went back to seq ${seq}, ${partition.seqSeen} was acknowledged`;
+    if (seq < partition.seqSeen)
+      return `Redis went back to seq ${seq}, ${partition.seqSeen} was acknowledged`;
     const read = (fromSeq: number, recordsMax: number) =>
       readJournal(this.connection, partition.keys[7], { epoch: cursor.epoch, fromSeq, recordsMax });
     if (cursor.recordSeq !== null) {
       const [record] = await read(cursor.recordSeq, 1);
-      if (record === undefined || record.firstSeq !== cursor.recordSeq) return `the journal lacks the record at the cursor (seq ${cursor.recordSeq})`;
+      if (record === undefined || record.firstSeq !== cursor.recordSeq)
+        return `the journal lacks the record at the cursor (seq ${cursor.recordSeq})`;
       if (cursor.recordHash === null || !record.hash.equals(cursor.recordHash)) {
         return `the journal's record at seq ${cursor.recordSeq} is not the one that Postgres has`;
       }

@@ -66,7 +66,9 @@ export class Sweeper {
   /** One sweep over the partitions that this sidecar owns. Never rejects: what failed is swept next time. */
   async sweep(): Promise<void> {
     this.#busy = true;
-    const owned = this.partitions.filter((partition) => partition.isOpen && this.owned().has(partition.number));
+    const owned = this.partitions.filter(
+      (partition) => partition.isOpen && this.owned().has(partition.number),
+    );
     try {
       const nowMs = await this.#redisTime();
       await this.#loadDueAccounts(owned, nowMs);
@@ -75,11 +77,17 @@ export class Sweeper {
         await this.#evict(partition, nowMs);
       }
       await this.#reverse(owned);
-      const oldestMs = await readOldestHold(this.pool, owned.map((partition) => partition.number));
+      const oldestMs = await readOldestHold(
+        this.pool,
+        owned.map((partition) => partition.number),
+      );
       this.metrics.openHoldOldestAgeSeconds.set(oldestMs === null ? 0 : Math.max(0, nowMs - oldestMs) / 1000);
     } catch (error) {
       this.metrics.sweepFailures.inc();
-      this.logger.warn({ reason: error instanceof Error ? error.message : String(error) }, 'sweep failed; it will be repeated');
+      this.logger.warn(
+        { reason: error instanceof Error ? error.message : String(error) },
+        'sweep failed; it will be repeated',
+      );
     } finally {
       this.#busy = false;
     }
@@ -98,7 +106,14 @@ export class Sweeper {
   }
 
   async #sweepDue(partition: Partition, nowMs: number): Promise<void> {
-    const due = await this.connection.client.zrangebyscore(partition.keys[6], '-inf', nowMs, 'LIMIT', 0, DUE_PER_SWEEP_MAX);
+    const due = await this.connection.client.zrangebyscore(
+      partition.keys[6],
+      '-inf',
+      nowMs,
+      'LIMIT',
+      0,
+      DUE_PER_SWEEP_MAX,
+    );
     await this.#runAll(
       due.map((member) => {
         if (member.startsWith('a')) return { accountId: member.slice(1), packed: [OP.touch, 0] };
@@ -111,9 +126,15 @@ export class Sweeper {
   async #evict(partition: Partition, nowMs: number): Promise<void> {
     const accounts = partition.progress?.accounts ?? 0;
     const crowded = accounts > this.options.accountsHotMax;
-    const idleSinceMs = nowMs - (crowded ? Math.min(IDLE_MIN_MS, this.options.accountIdleMs) : this.options.accountIdleMs);
+    const idleSinceMs =
+      nowMs - (crowded ? Math.min(IDLE_MIN_MS, this.options.accountIdleMs) : this.options.accountIdleMs);
     const start = this.#scanCursors.get(partition.number) ?? '0';
-    const [next, flat] = (await this.connection.client.hscanBuffer(partition.keys[1], start, 'COUNT', EVICT_SCAN_COUNT)) as [Buffer, Buffer[]];
+    const [next, flat] = (await this.connection.client.hscanBuffer(
+      partition.keys[1],
+      start,
+      'COUNT',
+      EVICT_SCAN_COUNT,
+    )) as [Buffer, Buffer[]];
     this.#scanCursors.set(partition.number, next.toString());
     const idle: string[] = [];
     for (let i = 0; i < flat.length; i += 2) {
@@ -146,7 +167,13 @@ export class Sweeper {
           -1,
           UNITS[reversal.unit as UnitName],
           reversal.amount,
-          ...reversal.lots.flatMap((lot) => [lot.lot, lot.amount, LOT_SOURCES[lot.source as LotSource], lot.priority, lot.expiresMs]),
+          ...reversal.lots.flatMap((lot) => [
+            lot.lot,
+            lot.amount,
+            LOT_SOURCES[lot.source as LotSource],
+            lot.priority,
+            lot.expiresMs,
+          ]),
         ],
       })),
     );
@@ -156,7 +183,10 @@ export class Sweeper {
     const deadlineMs = Date.now() + SWEEP_WAIT_MAX_MS;
     const outcomes = await Promise.allSettled(
       operations.map(({ accountId, packed }) =>
-        this.executor.run({ accountId, packed, details: null, ending: packed[0] !== OP.touch, bulk: false }, { deadlineMs }),
+        this.executor.run(
+          { accountId, packed, details: null, ending: packed[0] !== OP.touch, bulk: false },
+          { deadlineMs },
+        ),
       ),
     );
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');

@@ -1,5 +1,5 @@
-import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Pool, PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { COPY_HEADER, COPY_TRAILER, ENTRY_COLUMNS } from './entry-row.js';
@@ -44,7 +44,11 @@ export async function stageEntries(client: PoolClient, rows: Buffer): Promise<Du
   return found;
 }
 
-async function copyInto(client: PoolClient, table: 'entries' | 'staged_entries', rows: Buffer): Promise<void> {
+async function copyInto(
+  client: PoolClient,
+  table: 'entries' | 'staged_entries',
+  rows: Buffer,
+): Promise<void> {
   const target = client.query(copyFrom(`COPY ${table} (${COLUMNS}) FROM STDIN (FORMAT binary)`));
   await pipeline(Readable.from([COPY_HEADER, rows, COPY_TRAILER]), target);
 }
@@ -146,7 +150,9 @@ export async function findEntries(
   pool: Pool,
   ids: readonly { readonly accountId: string; readonly kinds: readonly string[]; readonly id: string }[],
 ): Promise<KnownEntry[]> {
-  const flat = ids.flatMap((item) => item.kinds.map((kind) => ({ accountId: item.accountId, kind, id: item.id })));
+  const flat = ids.flatMap((item) =>
+    item.kinds.map((kind) => ({ accountId: item.accountId, kind, id: item.id })),
+  );
   const { rows } = await pool.query<Omit<KnownEntry, 'bookedTimeMs'> & { bookedTime: Date }>({
     name: 'find_entries',
     text: `SELECT a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,

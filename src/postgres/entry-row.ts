@@ -104,7 +104,13 @@ export class EntryEncoder {
   /** Appends a row with its checksum; returns where it begins. */
   add(row: EntryRow): number {
     const texts =
-      row.id.length + row.agent.length + row.meter.length + row.model.length + row.quantities.length + row.lots.length + row.flags.length;
+      row.id.length +
+      row.agent.length +
+      row.meter.length +
+      row.model.length +
+      row.quantities.length +
+      row.lots.length +
+      row.flags.length;
     // UTF-8 takes at most three bytes a UTF-16 unit.
     this.#ensure(FIXED_BYTES_MAX + 3 * (texts + row.kind.length + row.unit.length));
     const start = this.#place;

@@ -98,5 +98,7 @@ export async function takeLeases(pool: Pool, owner: string, leaseMs: number): Pr
 }
 
 export async function giveLeasesBack(pool: Pool, owner: string): Promise<void> {
-  await pool.query(`UPDATE partitions SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1`, [owner]);
+  await pool.query(`UPDATE partitions SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1`, [
+    owner,
+  ]);
 }

@@ -3,9 +3,22 @@ import type { Pool } from 'pg';
 /** Lots of an account in burn-down order, wallet by wallet, as of the last flush. */
 export async function readLots(
   pool: Pool,
-  query: { readonly accountKey: number; readonly includeEmpty: boolean; readonly offset: number; readonly countMax: number },
+  query: {
+    readonly accountKey: number;
+    readonly includeEmpty: boolean;
+    readonly offset: number;
+    readonly countMax: number;
+  },
 ): Promise<
-  { lot_id: number; unit: string; source: string; priority: number; expires_ms: number; remaining: number; held: number }[]
+  {
+    lot_id: number;
+    unit: string;
+    source: string;
+    priority: number;
+    expires_ms: number;
+    remaining: number;
+    held: number;
+  }[]
 > {
   const { rows } = await pool.query(
     `SELECT lot_id, unit, source, priority, expires_ms, remaining, held FROM lots

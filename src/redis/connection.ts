@@ -43,7 +43,9 @@ export class RedisConnection {
       enableReadyCheck: true,
       retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
     });
-    this.client.on('error', (error: Error) => this.#logger.warn({ reason: error.message }, 'redis connection'));
+    this.client.on('error', (error: Error) =>
+      this.#logger.warn({ reason: error.message }, 'redis connection'),
+    );
     this.client.on('ready', () => void this.#identify());
     this.client.on('close', () => this.#lost());
   }
@@ -122,7 +124,8 @@ function parseInfo(text: string): Map<string, string> {
 /** Why a server must not hold balances, in words for its operator; null if it may. */
 function refusalOf(info: Map<string, string>): string | null {
   const major = Number.parseInt(info.get('redis_version') ?? '0', 10);
-  if (major < REDIS_MAJOR_MIN) return `Redis ${info.get('redis_version')} is too old: ${REDIS_MAJOR_MIN}.0 or later is needed`;
+  if (major < REDIS_MAJOR_MIN)
+    return `Redis ${info.get('redis_version')} is too old: ${REDIS_MAJOR_MIN}.0 or later is needed`;
   const policy = info.get('maxmemory_policy');
   if (policy !== 'noeviction') {
     return `Redis runs maxmemory-policy ${policy}: it would evict balances. Set it to noeviction`;

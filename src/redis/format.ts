@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import { BinaryReader, BinaryWriter } from './binary.js';
+import { type BinaryReader, BinaryWriter } from './binary.js';
 
 /**
  * The formats that scripts, journal and TypeScript share: the numbers, positions and layouts of lua/includes/formats.lua.

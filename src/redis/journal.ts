@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
-import { type AccountState, ENTRY, FORMAT, type PackedHold, type PackedOperation, readAccount, unpack, unpackAll } from './format.js';
+import {
+  type AccountState,
+  ENTRY,
+  FORMAT,
+  type PackedHold,
+  type PackedOperation,
+  readAccount,
+  unpack,
+  unpackAll,
+} from './format.js';
 import { splitScope } from './keys.js';
 import type { Opaque } from './opaque.js';
 
@@ -26,7 +35,13 @@ export interface JournalEntry {
   /** (lot, change of remaining), flat. */
   readonly lots: readonly number[];
   /** For release and hold_expired: which hold ended. */
-  readonly hold: { readonly holdId: string; readonly agent: string; readonly meter: string; readonly model: string; readonly catalogVersion: number } | null;
+  readonly hold: {
+    readonly holdId: string;
+    readonly agent: string;
+    readonly meter: string;
+    readonly model: string;
+    readonly catalogVersion: number;
+  } | null;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -42,7 +57,11 @@ export interface JournalRecord {
   /** Accounts after the record, by index. */
   readonly accounts: ReadonlyMap<number, AccountState>;
   /** Holds after the record, by account and hold id; null: ended. */
-  readonly holds: readonly { readonly accountId: string; readonly holdId: string; readonly state: PackedHold | null }[];
+  readonly holds: readonly {
+    readonly accountId: string;
+    readonly holdId: string;
+    readonly state: PackedHold | null;
+  }[];
   /** Bytes of the journal through this record, counted from the start of the epoch. */
   readonly bytes: number;
   /** sha-256 of the raw record. */
@@ -71,7 +90,8 @@ export async function readJournal(
 /** Throws on a record of a format that this version does not know, or that is not whole. */
 export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   const byName = new Map<string, Buffer>();
-  for (let i = 0; i < fields.length; i += 2) byName.set((fields[i] as Buffer).toString(), fields[i + 1] as Buffer);
+  for (let i = 0; i < fields.length; i += 2)
+    byName.set((fields[i] as Buffer).toString(), fields[i + 1] as Buffer);
   const field = (name: string): Buffer => {
     const value = byName.get(name);
     if (value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);

@@ -5,7 +5,11 @@ import { FORMAT } from './format.js';
  * Texts that repeat (meters, models, names of quantities) stand once, in a list. One item an operation: null, or
  * [meter, model, agent, catalog version, name, count, name, count, ...] with texts as positions in the list.
  */
-export type Opaque = readonly [format: number, texts: readonly string[], items: readonly (readonly number[] | null)[]];
+export type Opaque = readonly [
+  format: number,
+  texts: readonly string[],
+  items: readonly (readonly number[] | null)[],
+];
 
 /** The ledger's part of one operation. */
 export interface LedgerDetails {

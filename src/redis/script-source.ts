@@ -45,7 +45,8 @@ export function readScript(name: string, options: ScriptOptions): ScriptSource {
   return { name, text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
-const CONSTANTS = /^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = ((?:'[^'\n]*'|\d+)(?:, (?:'[^'\n]*'|\d+))*)\n/gm;
+const CONSTANTS =
+  /^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = ((?:'[^'\n]*'|\d+)(?:, (?:'[^'\n]*'|\d+))*)\n/gm;
 
 /** Puts the values of `local NAME = literal` (upper case, from the start of a line) in place of the names. */
 function withConstants(text: string): string {

@@ -1,7 +1,6 @@
 import { DrawdownError } from '../errors.js';
-import type { RedisConnection } from './connection.js';
-import type { PartitionKeys } from './keys.js';
 import { BinaryReader } from './binary.js';
+import type { RedisConnection } from './connection.js';
 import {
   type AccountState,
   CODE,
@@ -14,6 +13,7 @@ import {
   type StoredOutcome,
   unpack,
 } from './format.js';
+import type { PartitionKeys } from './keys.js';
 import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
 
 /** What every call but `open` carries, and what the scripts compare before they do anything. */
@@ -50,14 +50,19 @@ export interface BatchReply {
 
 /** What became of one operation. */
 export type OperationResult =
-  | { readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict; readonly outcome: StoredOutcome }
+  | {
+      readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict;
+      readonly outcome: StoredOutcome;
+    }
   /** A touch: the account as it is. */
   | { readonly code: 'account'; readonly account: AccountState }
   | { readonly code: typeof CODE.denied; readonly denial: Denial }
   /** The amounts must be priced with this catalog version. */
   | { readonly code: typeof CODE.reprice; readonly catalogVersion: number }
   | { readonly code: typeof CODE.limit; readonly limit: string }
-  | { readonly code: typeof CODE.miss | typeof CODE.check | typeof CODE.none | typeof CODE.stale | 'expired' };
+  | {
+      readonly code: typeof CODE.miss | typeof CODE.check | typeof CODE.none | typeof CODE.stale | 'expired';
+    };
 
 export interface DurableReply {
   readonly status: 'OK';
@@ -78,7 +83,12 @@ export interface ScriptLimits {
 }
 
 /** An account to load: id, packed state, when its next lot expires (0: none), its open holds as (field, packed hold, deadline), flat. */
-export type LoadedAccount = readonly [id: string, state: Buffer, dueMs: number, holds: readonly (string | Buffer | number)[]];
+export type LoadedAccount = readonly [
+  id: string,
+  state: Buffer,
+  dueMs: number,
+  holds: readonly (string | Buffer | number)[],
+];
 
 type Reply = (Buffer | string | number)[];
 
@@ -129,7 +139,10 @@ export class Scripts {
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
     if (head[0] !== 'OK') return refusalOf(head);
-    const [, epoch, seq, durableSeq, nowMs, idsSinceMs, firstSeq, pendingBytes, expiredHolds] = head as [string, ...number[]];
+    const [, epoch, seq, durableSeq, nowMs, idsSinceMs, firstSeq, pendingBytes, expiredHolds] = head as [
+      string,
+      ...number[],
+    ];
     return {
       status: 'OK',
       epoch: epoch as number,
@@ -145,11 +158,7 @@ export class Scripts {
   }
 
   /** Makes the keys of a new epoch; 'EXISTS' where there are some already. */
-  async openNew(
-    fence: Fence,
-    afterSeq: number,
-    idsSinceMs: number,
-  ): Promise<'OK' | 'EXISTS'> {
+  async openNew(fence: Fence, afterSeq: number, idsSinceMs: number): Promise<'OK' | 'EXISTS'> {
     const reply = await this.#call(this.#open, fence.keys, [
       fence.installation,
       fence.epoch,
@@ -263,10 +272,15 @@ function fenceArguments(fence: Fence): (string | number)[] {
   return [fence.installation, fence.epoch, fence.runId, fence.seqSeen, Date.now()];
 }
 
-function readResults(operations: readonly PackedOperation[], codes: Buffer, values: Buffer): OperationResult[] {
+function readResults(
+  operations: readonly PackedOperation[],
+  codes: Buffer,
+  values: Buffer,
+): OperationResult[] {
   const reader = new BinaryReader(values);
   const results = new Array<OperationResult>(operations.length);
-  for (let i = 0; i < operations.length; i++) results[i] = readResult(operations[i] as PackedOperation, codes[i] as number, reader);
+  for (let i = 0; i < operations.length; i++)
+    results[i] = readResult(operations[i] as PackedOperation, codes[i] as number, reader);
   if (!reader.atEnd) throw new Error('a script answered more than was asked');
   return results;
 }
@@ -320,7 +334,9 @@ function refusalOf(head: unknown[]): FenceRefusal {
 function callError(error: unknown): DrawdownError {
   const message = error instanceof Error ? error.message : String(error);
   if (message.startsWith('OOM')) {
-    return new DrawdownError('LIMIT_REACHED', "Redis' maxmemory is reached: new work is refused", { cause: error });
+    return new DrawdownError('LIMIT_REACHED', "Redis' maxmemory is reached: new work is refused", {
+      cause: error,
+    });
   }
   if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)/.test(message)) {
     return new DrawdownError('UNAVAILABLE', 'Redis does not accept writes now', { cause: error });
@@ -329,5 +345,7 @@ function callError(error: unknown): DrawdownError {
     return new DrawdownError('UNAVAILABLE', 'Redis is not connected', { cause: error });
   }
   if (/^ERR/.test(message)) return new DrawdownError('INTERNAL', 'a script failed', { cause: error });
-  return new DrawdownError('OUTCOME_UNKNOWN', "Redis' reply was lost; repeat the call unchanged", { cause: error });
+  return new DrawdownError('OUTCOME_UNKNOWN', "Redis' reply was lost; repeat the call unchanged", {
+    cause: error,
+  });
 }

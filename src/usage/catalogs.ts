@@ -19,13 +19,20 @@ export class Catalogs {
   readonly #current: PublishedCatalog;
 
   constructor(
-    stored: readonly { readonly version: number; readonly hash: string; readonly json: string; readonly publishedMs: number }[],
+    stored: readonly {
+      readonly version: number;
+      readonly hash: string;
+      readonly json: string;
+      readonly publishedMs: number;
+    }[],
   ) {
     let current: PublishedCatalog | undefined;
     for (const { version, hash, json, publishedMs } of stored) {
       const parsed = catalogFromJson(json);
       if ('problems' in parsed) {
-        throw new Error(`catalog version ${version} in Postgres: ${parsed.problems.map(formatProblem).join('; ')}`);
+        throw new Error(
+          `catalog version ${version} in Postgres: ${parsed.problems.map(formatProblem).join('; ')}`,
+        );
       }
       const compiled = compileCatalog(parsed.catalog, version);
       const published = { version, hash, json, publishedTimeMs: publishedMs, compiled };

@@ -52,7 +52,10 @@ export class Executor {
   async settleDurability(positions: readonly Position[], options: CallOptions): Promise<void> {
     if (!options.durable) return;
     if ((await this.watermarks.wait(positions, options.deadlineMs)) === 'resend') {
-      throw new DrawdownError('RESEND', 'applied, but lost with Redis before it was durable; send it again unchanged');
+      throw new DrawdownError(
+        'RESEND',
+        'applied, but lost with Redis before it was durable; send it again unchanged',
+      );
     }
   }
 }
@@ -83,11 +86,17 @@ export function unitOf(number: number): Unit | 0 {
 export function resultError(result: FinalResult, accountId: string): DrawdownError {
   switch (result.code) {
     case 'unknown account':
-      return new DrawdownError('ACCOUNT_UNKNOWN', `account ${accountId} does not exist`, { field: 'account_id' });
-    case 'too old':
-      return new DrawdownError('EVENT_TOO_OLD', 'event_time_ms: too old to tell whether this call was made before', {
-        field: 'event_time_ms',
+      return new DrawdownError('ACCOUNT_UNKNOWN', `account ${accountId} does not exist`, {
+        field: 'account_id',
       });
+    case 'too old':
+      return new DrawdownError(
+        'EVENT_TOO_OLD',
+        'event_time_ms: too old to tell whether this call was made before',
+        {
+          field: 'event_time_ms',
+        },
+      );
     case CODE.conflict:
       return new DrawdownError('ID_CONFLICT', 'the id is already used with another payload');
     case CODE.limit:
@@ -101,7 +110,9 @@ export function resultError(result: FinalResult, accountId: string): DrawdownErr
 
 export function limitError(limit: string): DrawdownError {
   const waitMs = 500;
-  return new DrawdownError('LIMIT_REACHED', `${limit} is reached; nothing was changed`, { retryAfterMs: waitMs });
+  return new DrawdownError('LIMIT_REACHED', `${limit} is reached; nothing was changed`, {
+    retryAfterMs: waitMs,
+  });
 }
 
 function denialError(reason: Reason): DrawdownError {
@@ -111,7 +122,9 @@ function denialError(reason: Reason): DrawdownError {
     case 'HOLD_ENDED':
       return new DrawdownError('HOLD_ENDED', 'the hold is settled already', { field: 'hold_id' });
     case 'FIELD_INVALID':
-      return new DrawdownError('FIELD_INVALID', 'amount.unit: the hold is in another unit', { field: 'amount.unit' });
+      return new DrawdownError('FIELD_INVALID', 'amount.unit: the hold is in another unit', {
+        field: 'amount.unit',
+      });
     case 'AMOUNT_OUT_OF_RANGE':
       return new DrawdownError('AMOUNT_OUT_OF_RANGE', 'a balance, hold or debt would exceed 2^53-1');
     case 'LIMIT_REACHED':

@@ -1,6 +1,14 @@
 import { hash } from 'node:crypto';
-import type { Estimate, ExtendCall, Quantities, ReleaseCall, ReserveCall, SettleCall, UsageEvent } from './types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
+import type {
+  Estimate,
+  ExtendCall,
+  Quantities,
+  ReleaseCall,
+  ReserveCall,
+  SettleCall,
+  UsageEvent,
+} from './types.js';
 
 /**
  * 48 bits of SHA-256 over a call's fields: tells a repetition from a conflict. It guards callers against their own mistakes,
@@ -21,15 +29,30 @@ function quantityFields(quantities: Quantities): string {
 }
 
 function estimateFields(estimate: Estimate): string {
-  return estimate.kind === 'amount' ? `amount ${estimate.unit} ${estimate.value}` : quantityFields(estimate.quantities);
+  return estimate.kind === 'amount'
+    ? `amount ${estimate.unit} ${estimate.value}`
+    : quantityFields(estimate.quantities);
 }
 
 export function usageFingerprint(event: UsageEvent): number {
-  return fingerprint([event.agentId, event.meter, event.model, event.eventTimeMs, quantityFields(event.quantities)]);
+  return fingerprint([
+    event.agentId,
+    event.meter,
+    event.model,
+    event.eventTimeMs,
+    quantityFields(event.quantities),
+  ]);
 }
 
 export function reserveFingerprint(call: ReserveCall): number {
-  return fingerprint([call.agentId, call.meter, call.model, call.startTimeMs, call.holdTimeMs, estimateFields(call.estimate)]);
+  return fingerprint([
+    call.agentId,
+    call.meter,
+    call.model,
+    call.startTimeMs,
+    call.holdTimeMs,
+    estimateFields(call.estimate),
+  ]);
 }
 
 export function extendFingerprint(call: ExtendCall): number {

@@ -2,7 +2,15 @@ import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { findEntries } from '../postgres/entries.js';
 import type { Pool } from '../postgres/pool.js';
-import { type AccountState, CODE, FLAG, OP, type PackedOperation, STATE, type StoredOutcome } from '../redis/format.js';
+import {
+  type AccountState,
+  CODE,
+  FLAG,
+  OP,
+  type PackedOperation,
+  STATE,
+  type StoredOutcome,
+} from '../redis/format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
 import type { Catalogs } from './catalogs.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
@@ -23,13 +31,13 @@ import {
   type ExtendCall,
   type Held,
   type RecordOutcome,
-  type Released,
   type ReleaseCall,
+  type Released,
   type ReserveCall,
-  type Settled,
   type SettleCall,
-  type Unit,
+  type Settled,
   UNITS,
+  type Unit,
   type UnitName,
   type UsageEvent,
   type UsageMeter,
@@ -122,7 +130,9 @@ export class Meter implements UsageMeter {
     this.#checkTime(call.eventTimeMs, 'event_time_ms');
     const holdTimeMs = this.#holdTime(call.holdTimeMs);
     if (call.addAmount === 0 && holdTimeMs === 0) {
-      throw new DrawdownError('FIELD_INVALID', 'add_amount: an amount or a hold_time_ms must be above 0', { field: 'add_amount' });
+      throw new DrawdownError('FIELD_INVALID', 'add_amount: an amount or a hold_time_ms must be above 0', {
+        field: 'add_amount',
+      });
     }
     const packed = [
       OP.extend,
@@ -162,7 +172,8 @@ export class Meter implements UsageMeter {
         return settledOf(outcome, result.code === CODE.duplicate);
       }
       const wanted = await this.catalogs.version(result.catalogVersion);
-      if (wanted === null) throw new DrawdownError('INTERNAL', `a hold names catalog version ${result.catalogVersion}`);
+      if (wanted === null)
+        throw new DrawdownError('INTERNAL', `a hold names catalog version ${result.catalogVersion}`);
       catalog = wanted;
     }
     throw new DrawdownError('INTERNAL', "the hold's catalog version changed while it was settled");
@@ -187,7 +198,8 @@ export class Meter implements UsageMeter {
     options: CallOptions,
   ): Promise<BalanceCheck> {
     const pairs: PackedOperation = [];
-    if (call.estimate !== null) appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
+    if (call.estimate !== null)
+      appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
     const executed = await this.#run(call.accountId, [OP.touch, 0], null, false, options);
     const balances = balancesOf(accountOrThrow(executed, call.accountId));
     const free = { verdict: 'allowed', reason: null, unit: 0, amount: 0, missing: 0, balances } as const;
@@ -209,7 +221,13 @@ export class Meter implements UsageMeter {
     options: CallOptions,
   ): Promise<UsageStatus> {
     const letter = call.kind === 'event' ? 'u' : 'h';
-    const { result, decision } = await this.#run(call.accountId, [OP.lookup, 0, call.id, 0, 0, -1, letter], null, false, options);
+    const { result, decision } = await this.#run(
+      call.accountId,
+      [OP.lookup, 0, call.id, 0, 0, -1, letter],
+      null,
+      false,
+      options,
+    );
     if (result.code === CODE.duplicate) {
       const durable = this.executor.isDurable([decision.partition.position(result.outcome.seq)]);
       return statusOf(result.outcome, durable);
@@ -239,7 +257,11 @@ export class Meter implements UsageMeter {
     return this.executor.run({ accountId, packed, details, ending, bulk: false }, options);
   }
 
-  async #held({ result, decision }: Executed, accountId: string, options: CallOptions): Promise<Held | Denied> {
+  async #held(
+    { result, decision }: Executed,
+    accountId: string,
+    options: CallOptions,
+  ): Promise<Held | Denied> {
     if (result.code === 'unknown account') {
       return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, available: 0, missing: 0 };
     }
@@ -247,7 +269,13 @@ export class Meter implements UsageMeter {
       const { denial } = result;
       const reason = reasonOf(denial);
       if (reason === 'AMOUNT_OUT_OF_RANGE') throw resultError(result, accountId);
-      return { verdict: 'denied', reason, unit: unitOf(denial.unit), available: denial.available, missing: denial.missing };
+      return {
+        verdict: 'denied',
+        reason,
+        unit: unitOf(denial.unit),
+        available: denial.available,
+        missing: denial.missing,
+      };
     }
     const outcome = outcomeOrThrow({ result, decision }, accountId);
     await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
@@ -274,9 +302,13 @@ export class Meter implements UsageMeter {
 
   #holdTime(holdTimeMs: number): number {
     if (holdTimeMs > this.limits.holdTimeMaxMs) {
-      throw new DrawdownError('FIELD_INVALID', `hold_time_ms: at most ${this.limits.holdTimeMaxMs} (holdTimeMaxMs)`, {
-        field: 'hold_time_ms',
-      });
+      throw new DrawdownError(
+        'FIELD_INVALID',
+        `hold_time_ms: at most ${this.limits.holdTimeMaxMs} (holdTimeMaxMs)`,
+        {
+          field: 'hold_time_ms',
+        },
+      );
     }
     return holdTimeMs;
   }

@@ -77,9 +77,13 @@ export class PartitionQueue {
     if (this.length >= room) {
       this.metrics.queueRefused.inc({ limit: 'queueOpsMax' });
       return operation.failed(
-        new DrawdownError('LIMIT_REACHED', `queueOpsMax: ${room} operations wait for partition ${this.partition.number}`, {
-          retryAfterMs: 100,
-        }),
+        new DrawdownError(
+          'LIMIT_REACHED',
+          `queueOpsMax: ${room} operations wait for partition ${this.partition.number}`,
+          {
+            retryAfterMs: 100,
+          },
+        ),
       );
     }
     if (this.length === 0) this.#oldestWaitingMs = performance.now();
@@ -94,7 +98,11 @@ export class PartitionQueue {
   async #run(): Promise<void> {
     while (this.length > 0) {
       const batch = this.#take();
-      if (batch.length > 0) await this.#apply(batch, batch.every((operation) => operation.ending));
+      if (batch.length > 0)
+        await this.#apply(
+          batch,
+          batch.every((operation) => operation.ending),
+        );
     }
     this.#running = false;
   }
@@ -108,7 +116,12 @@ export class PartitionQueue {
       if (operation === undefined) break;
       if (operation.deadlineMs < nowMs) {
         this.metrics.deadlineDropped.inc();
-        operation.failed(new DrawdownError('DEADLINE_EXCEEDED', 'the deadline passed before the operation was sent; nothing was changed'));
+        operation.failed(
+          new DrawdownError(
+            'DEADLINE_EXCEEDED',
+            'the deadline passed before the operation was sent; nothing was changed',
+          ),
+        );
       } else {
         batch.push(operation);
       }
@@ -128,7 +141,9 @@ export class PartitionQueue {
       reply = await this.#send(batch, ending);
     } catch (error) {
       const failure =
-        error instanceof DrawdownError ? error : new DrawdownError('INTERNAL', 'a batch could not be sent', { cause: error });
+        error instanceof DrawdownError
+          ? error
+          : new DrawdownError('INTERNAL', 'a batch could not be sent', { cause: error });
       this.metrics.scriptFailures.inc({ script: 'batch', code: failure.code });
       if (failure.code === 'LIMIT_REACHED' && !ending) return this.#applyEndingOnly(batch, failure);
       return failAll(batch, failure);
@@ -165,9 +180,15 @@ export class PartitionQueue {
       packed[i] = operation.packed;
       opaque.add(operation.details);
     }
-    return this.scripts.batch(this.partition.fenceArguments(), packed, pack([FORMAT, accounts, packed]), pack(opaque.build()), {
-      ending,
-    });
+    return this.scripts.batch(
+      this.partition.fenceArguments(),
+      packed,
+      pack([FORMAT, accounts, packed]),
+      pack(opaque.build()),
+      {
+        ending,
+      },
+    );
   }
 
   #dispatch(batch: readonly Operation[], reply: BatchReply): void {
@@ -186,7 +207,8 @@ export class PartitionQueue {
       else if (result.code === CODE.check) unchecked.push(operation);
       else operation.done(result, decision);
     }
-    if (missing.length > 0 || unchecked.length > 0) this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
+    if (missing.length > 0 || unchecked.length > 0)
+      this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
   }
 }
 

@@ -70,7 +70,13 @@ export class Partition {
   /** What a script call must carry. `forRunId`: for opening, before the partition is open. */
   fenceArguments(forRunId?: string): Fence {
     const runId = forRunId ?? (this.#state.kind === 'open' ? this.#state.runId : '');
-    return { keys: this.keys, installation: this.installation, epoch: this.#epoch, runId, seqSeen: this.#seqSeen };
+    return {
+      keys: this.keys,
+      installation: this.installation,
+      epoch: this.#epoch,
+      runId,
+      seqSeen: this.#seqSeen,
+    };
   }
 
   saw(epoch: number, seq: number, bookedMs: number): void {
@@ -103,9 +109,13 @@ export class Partition {
           retryAfterMs: 200,
         });
       case 'fenced':
-        return new DrawdownError('PARTITION_FENCED', `partition ${this.number} is fenced: ${this.#state.why}`, {
-          retryAfterMs: 5_000,
-        });
+        return new DrawdownError(
+          'PARTITION_FENCED',
+          `partition ${this.number} is fenced: ${this.#state.why}`,
+          {
+            retryAfterMs: 5_000,
+          },
+        );
     }
   }
 

@@ -10,7 +10,11 @@ const UNRATED = -1;
  * Appends (unit, amount) pairs in the order in which the meter's wallets may pay; null, or why the usage cannot be priced.
  * An allowance that this usage takes nothing from (a model counted in other quantities) must not pay for it with nothing.
  */
-export function appendCosts(operation: PackedOperation, catalog: CompiledCatalog, usage: Usage): Refusal | null {
+export function appendCosts(
+  operation: PackedOperation,
+  catalog: CompiledCatalog,
+  usage: Usage,
+): Refusal | null {
   const priced = walletCosts(catalog, usage);
   if (priced.kind === 'refused') return priced;
   const { costs } = priced;
@@ -36,14 +40,22 @@ export function appendEstimate(
   if (meter === undefined) throw meterUnknown(call.meter);
   if (estimate.kind === 'amount') {
     if (!meter.wallets.some((unit) => UNITS[unit] === estimate.unit)) {
-      throw new DrawdownError('FIELD_INVALID', `${field}.amount.unit: none of the wallets of meter ${call.meter}`, {
-        field: `${field}.amount.unit`,
-      });
+      throw new DrawdownError(
+        'FIELD_INVALID',
+        `${field}.amount.unit: none of the wallets of meter ${call.meter}`,
+        {
+          field: `${field}.amount.unit`,
+        },
+      );
     }
     operation.push(estimate.unit, estimate.value);
     return;
   }
-  const refusal = appendCosts(operation, catalog, { meter: call.meter, model: call.model, quantities: estimate.quantities });
+  const refusal = appendCosts(operation, catalog, {
+    meter: call.meter,
+    model: call.model,
+    quantities: estimate.quantities,
+  });
   if (refusal !== null) throw refusalError(refusal, `${field}.`);
 }
 

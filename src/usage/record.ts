@@ -26,7 +26,11 @@ export class RecordCollector {
     this.results[index] = result;
     if (position !== null) {
       const known = this.#positions.get(position.partition);
-      if (known === undefined || known.epoch < position.epoch || (known.epoch === position.epoch && known.seq < position.seq)) {
+      if (
+        known === undefined ||
+        known.epoch < position.epoch ||
+        (known.epoch === position.epoch && known.seq < position.seq)
+      ) {
         this.#positions.set(position.partition, position);
       }
     }

@@ -4,7 +4,16 @@ import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { type AccountSnapshot, readSnapshots } from '../postgres/accounts.js';
 import { findEntries, type KnownEntry } from '../postgres/entries.js';
-import { type AccountState, FLAG, OP, STATE, type StoredOutcome, type Wallet, writeAccount, writeOutcome } from '../redis/format.js';
+import {
+  type AccountState,
+  FLAG,
+  OP,
+  STATE,
+  type StoredOutcome,
+  type Wallet,
+  writeAccount,
+  writeOutcome,
+} from '../redis/format.js';
 import { accountScope } from '../redis/keys.js';
 import type { LoadedAccount, Scripts } from '../redis/scripts.js';
 import type { Operation } from './operation.js';
@@ -57,10 +66,14 @@ export class PostgresResolver implements Resolver {
       const error =
         cause instanceof DrawdownError
           ? cause
-          : new DrawdownError('UNAVAILABLE', 'Postgres is needed for this account or id and does not answer; nothing was changed', {
-              cause,
-              retryAfterMs: 500,
-            });
+          : new DrawdownError(
+              'UNAVAILABLE',
+              'Postgres is needed for this account or id and does not answer; nothing was changed',
+              {
+                cause,
+                retryAfterMs: 500,
+              },
+            );
       for (const operation of operations) operation.failed(error);
     });
   }
@@ -69,7 +82,11 @@ export class PostgresResolver implements Resolver {
     const accountIds = [...new Set(operations.map((operation) => operation.accountId))];
     const known = new Set<string>();
     for (let first = 0; first < accountIds.length; first += ACCOUNTS_PER_QUERY_MAX) {
-      for (const id of await this.#loadAccounts(queue, accountIds.slice(first, first + ACCOUNTS_PER_QUERY_MAX))) known.add(id);
+      for (const id of await this.#loadAccounts(
+        queue,
+        accountIds.slice(first, first + ACCOUNTS_PER_QUERY_MAX),
+      ))
+        known.add(id);
     }
     for (const operation of operations) {
       if (known.has(operation.accountId)) queue.push(operation);
@@ -95,7 +112,9 @@ export class PostgresResolver implements Resolver {
       }
       if (reply !== 'STALE') throw queue.partition.refused(reply);
     }
-    throw new DrawdownError('UNAVAILABLE', 'an account was evicted again and again while it was loaded', { retryAfterMs: 100 });
+    throw new DrawdownError('UNAVAILABLE', 'an account was evicted again and again while it was loaded', {
+      retryAfterMs: 100,
+    });
   }
 
   async #check(queue: PartitionQueue, operations: readonly Operation[], idsSinceMs: number): Promise<void> {
@@ -113,7 +132,12 @@ export class PostgresResolver implements Resolver {
       if (!outcomes.has(field)) outcomes.set(field, writeOutcome(outcomeOf(entry)));
     }
     if (outcomes.size > 0) {
-      const reply = await this.scripts.load(queue.partition.fenceArguments(), Number.MAX_SAFE_INTEGER, [], [...outcomes].flat());
+      const reply = await this.scripts.load(
+        queue.partition.fenceArguments(),
+        Number.MAX_SAFE_INTEGER,
+        [],
+        [...outcomes].flat(),
+      );
       if (typeof reply === 'object') throw queue.partition.refused(reply);
     }
     operations.forEach((operation, i) => {

@@ -68,7 +68,12 @@ export class DurableWatermarks implements Watermarks {
       const timer = setTimeout(
         () => {
           this.#waiters.delete(waiter);
-          reject(new DrawdownError('DEADLINE_EXCEEDED', 'applied, but not durable before the deadline; repeat the call to wait on'));
+          reject(
+            new DrawdownError(
+              'DEADLINE_EXCEEDED',
+              'applied, but not durable before the deadline; repeat the call to wait on',
+            ),
+          );
         },
         Math.max(0, deadlineMs - Date.now()),
       );
@@ -86,7 +91,11 @@ export class DurableWatermarks implements Watermarks {
   stop(): void {
     for (const waiter of this.#waiters) {
       clearTimeout(waiter.timer);
-      waiter.reject(new DrawdownError('DRAINING', 'the sidecar stopped before this was durable; repeat the call', { retryAfterMs: 1_000 }));
+      waiter.reject(
+        new DrawdownError('DRAINING', 'the sidecar stopped before this was durable; repeat the call', {
+          retryAfterMs: 1_000,
+        }),
+      );
     }
     this.#waiters.clear();
   }

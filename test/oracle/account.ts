@@ -546,6 +546,7 @@ class Work {
       lots: [],
       flags: [],
       ...change,
+      ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },
       bookedMs: this.nowMs,
     });
@@ -579,6 +580,17 @@ class Work {
 }
 
 /** Priority, then soonest expiry (never last), then lowest number. */
+/** The same lot twice in a row is one change. */
+function merged(changes: readonly LotChange[]): LotChange[] {
+  const result: LotChange[] = [];
+  for (const { lot, delta } of changes) {
+    const last = result.at(-1);
+    if (last?.lot === lot) last.delta += delta;
+    else result.push({ lot, delta });
+  }
+  return result;
+}
+
 export function burnDown(lots: readonly Lot[]): Lot[] {
   const expiry = (lot: Lot) => lot.expiresAtMs ?? Number.POSITIVE_INFINITY;
   return [...lots].sort((a, b) => {

@@ -84,9 +84,7 @@ export function resolve(planned: Planned, world: World): Op | undefined {
   const charges = world.ledger.filter((entry) => entry.account === account && kinds.includes(entry.kind));
   const charge = charges.at(-1 - planned.chargesBack);
   if (charge?.unit === undefined || charge.spent === 0n) return undefined;
-  const sums = new Map<number, bigint>();
-  for (const { lot, delta } of charge.lots as LotChange[]) sums.set(lot, (sums.get(lot) ?? 0n) - delta);
-  const drawn = [...sums].map(([lot, amount]) => ({ lot, amount }));
+  const drawn = (charge.lots as LotChange[]).map(({ lot, delta }) => ({ lot, amount: -delta }));
   // A charge is reversed once: the id of the reversal is made from the charge.
   const id = `reversal of ${charge.accountSeq}`;
   return { kind: 'reversal', account, id, payload, unit: charge.unit, amount: charge.spent, drawn };
@@ -255,7 +253,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
   const reversal = fc.record({
     kind: fc.constant('reverseCharge' as const),
     account,
-    payload: fc.constant('p'),
+    payload: payload(),
     chargesBack: fc.integer({ min: 0, max: 3 }),
   });
 
