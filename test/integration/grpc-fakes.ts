@@ -317,9 +317,16 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
 }
 
+/** Longer than anything here takes, and shorter than the limit of a test, so that what hangs says where. */
+const untilMaxMs = 20_000;
+
 /** Resolves once the condition holds; it is looked at whenever the event loop turns. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await turns(1);
+  const startedAt = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - startedAt > untilMaxMs) throw new Error(`Never became true: ${condition}`);
+    await turns(1);
+  }
 }
 
 export async function turns(count: number): Promise<void> {

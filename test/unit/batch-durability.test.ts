@@ -62,7 +62,7 @@ describe('the durability of batches', () => {
     const batches = new BatchDurability();
     for (let number = 1; number <= 5_000; number++) {
       batches.accept(number);
-      batches.applied(number, [{ partition: 0, epoch: number <= 2_500 ? 1 : 2, seq: 5_000 - number }]);
+      batches.applied(number, [{ partition: 0, epoch: number <= 2_501 ? 1 : 2, seq: number }]);
     }
     const epochOneIsLost = {
       state: (positions: readonly Position[]) =>
@@ -75,7 +75,7 @@ describe('the durability of batches', () => {
       expect(progress.durableThrough).toBe(0);
       if (!progress.more) break;
     }
-    for (let number = 1; number <= 2_500; number++) expect(resend.has(number)).toBe(true);
+    for (let number = 1; number <= 2_501; number++) expect(resend.has(number)).toBe(true);
   });
 
   it('names at most so many lost batches at once, and all of them in the end', () => {

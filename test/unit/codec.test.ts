@@ -205,7 +205,12 @@ describe('decoding RecordUsage requests', () => {
     ['a group that never ends', [0x1b, 0x08, 0x01]],
     ['groups within groups without end', new Array(100).fill(0x1b)],
     ['the end of a group that never began', [0x1c]],
+    [
+      'groups nested too deeply, each with its end',
+      [...new Array(100).fill(0x1b), ...new Array(100).fill(0x1c)],
+    ],
     ['an impossible wire type', [0x0e]],
+    ['a varint that reaches into the next event', [0x12, 0x02, 0x38, 0x80, 0x08, 0x01]],
     ['a length of 2^62', [0x12, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40]],
     ['an inner field that reaches into the next event', [0x12, 0x02, 0x0a, 0x05, 0x61, 0x61, 0x61, 0x61]],
   ])('refuses %s', (_name, bytes) => {
@@ -222,6 +227,7 @@ describe('decoding RecordUsage requests', () => {
     ['event_id', { eventId: 'x'.repeat(129) }],
     ['event_id', { eventId: 'a b' }],
     ['account_id', { accountId: '' }],
+    ['account_id', { accountId: 'x'.repeat(129) }],
     ['account_id', { accountId: 'zwölf' }],
     ['agent_id', { agentId: 'a\u0000' }],
     ['meter', { meter: '' }],
@@ -389,6 +395,7 @@ describe('merging results', () => {
     const bytes = encodeRequest(1, [
       encodeWith({ eventId: '' }),
       encodeWith({}),
+      encodeWith({ eventId: 'e2' }),
       encodeWith({ meter: '' }),
       encodeWith({ eventId: 'e4' }),
       encodeWith({ model: '' }),
@@ -397,14 +404,16 @@ describe('merging results', () => {
     const booked = { outcome: 'recorded', unit: 1, overdrawn: 0, available: 0, unrated: false } as const;
     const merged = mergeResults(decoded, [
       { ...booked, charged: 1 },
+      { ...booked, charged: 2 },
       { ...booked, charged: 4 },
     ]);
     expect(merged.map((one) => (one.outcome === 'refused' ? one.message.slice(0, 9) : one.charged))).toEqual([
       'events[0]',
       1,
-      'events[2]',
+      2,
+      'events[3]',
       4,
-      'events[4]',
+      'events[5]',
     ]);
   });
 
