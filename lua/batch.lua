@@ -52,11 +52,13 @@ elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
 end
 
 -- Read: accounts, ids, holds.
-local packed_states, due_before = {}, {}
+local packed_states, due_before, lengths = {}, {}, {}
 hash_read(ACCOUNTS, account_ids, packed_states)
 for i = 1, #account_ids do
   local id = account_ids[i]
-  ctx.prefixes[i] = #id .. ':' .. id
+  local length = #id
+  lengths[length] = lengths[length] or length .. ':'
+  ctx.prefixes[i] = lengths[length] .. id
   if packed_states[id] then
     ctx.states[i] = unpack_account(packed_states[id])
     due_before[i] = ctx.states[i][A_DUE]
@@ -73,7 +75,9 @@ for i = 1, #ops do
   local kind = op[P_KIND]
   local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
   if id_kind then
-    wanted_ids[#wanted_ids + 1] = id_field(id_kind, op, op[P_ID])
+    local field = id_field(id_kind, op, op[P_ID])
+    ctx.fields[i] = field
+    wanted_ids[#wanted_ids + 1] = field
     if id_kind == 'h' then
       wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
     elseif kind == OP_EXTEND then
@@ -82,7 +86,8 @@ for i = 1, #ops do
     end
   end
 end
-hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids)
+-- The sentinel alone: nothing to read in it.
+if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
 if #wanted_holds > 0 then
   local packed_holds = {}
@@ -99,12 +104,12 @@ end
 -- Touching is all: due lots are expired before any operation. Returns the account as it is.
 local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) end
 
-local function op_lookup(_, op)
+local function op_lookup(op_index, op)
   if op[7] == 'h' then
     local hold = hold_get(hold_field(op, op[P_ID]))
     if hold then return CODE_DUPLICATE, held_outcome(hold) end
   end
-  local stored = stored_outcome(id_field(op[7], op, op[P_ID]))
+  local stored = stored_outcome(ctx.fields[op_index])
   if stored then return CODE_DUPLICATE, stored end
   return CODE_NONE
 end
@@ -125,8 +130,8 @@ for i = 1, #ops do
   elseif not ctx.states[op[P_ACCOUNT]] and kind ~= OP_CREATE then
     code = CODE_MISS
   else
-    if ctx.states[op[P_ACCOUNT]] then
-      expire_due_lots(op[P_ACCOUNT])
+    if not ctx.touched[op[P_ACCOUNT]] then expire_due_lots(op[P_ACCOUNT]) end
+    if kind ~= OP_USAGE and ctx.states[op[P_ACCOUNT]] then
       if kind == OP_EXTEND then
         expire_due_hold(op[P_ACCOUNT], op[7])
       elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then
@@ -142,14 +147,14 @@ end
 -- Write.
 local first_seq, entries = meta.seq + 1, ctx.entries
 if #entries > 0 then
-  local states, account_pairs, hold_pairs, ended, due, not_due = {}, {}, {}, {}, {}, {}
+  local states, state_indexes, account_pairs, hold_pairs, ended, due, not_due = {}, {}, {}, {}, {}, {}, {}
   for i = 1, #account_ids do
     if ctx.changed[i] then
       local account = ctx.states[i]
       local packed = pack_account(account)
       account_pairs[#account_pairs + 1] = account_ids[i]
       account_pairs[#account_pairs + 1] = packed
-      states[#states + 1] = struct.pack('<H', i)
+      state_indexes[#state_indexes + 1] = i
       states[#states + 1] = packed
       if account[A_DUE] ~= (due_before[i] or 0) then
         if account[A_DUE] > 0 then
@@ -185,10 +190,10 @@ if #entries > 0 then
   end
 
   local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, #entries) .. table.concat(entries)
-  local account_states, hold_state = table.concat(states), table.concat(hold_states)
-  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #account_states + #hold_state
+  local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
+  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state
   redis.call('XADD', JOURNAL, string.format('%.0f-%.0f', meta.epoch, first_seq),
-    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'a', account_states, 'h', hold_state, 'c', string.format('%.0f', bytes))
+    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'c', string.format('%.0f', bytes))
   hash_write(ACCOUNTS, account_pairs)
   hash_write(IDS[meta.ids_current + 1], id_pairs)
   hash_write(HOLDS, hold_pairs)

@@ -1,7 +1,14 @@
 -- @include "formats"
 
+-- One wallet with one lot is by far the most frequent account: the same layout, packed and unpacked at once.
 local function pack_account(account)
   local wallets = account[A_WALLETS]
+  local first = wallets[1]
+  if #wallets == 1 and #first[W_LOTS] == 1 then
+    local lot = first[W_LOTS][1]
+    return struct.pack(ACCOUNT_ONE_LOT, account[1], account[2], account[3], account[4], account[5], account[6], account[7], account[8],
+      account[9], 1, first[W_UNIT], first[W_DEBT], 1, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
+  end
   local packed = struct.pack(ACCOUNT, account[1], account[2], account[3], account[4], account[5], account[6], account[7],
     account[8], account[9], #wallets)
   for w = 1, #wallets do
@@ -16,7 +23,16 @@ local function pack_account(account)
   return packed
 end
 
+local ONE_LOT_BYTES = struct.size(ACCOUNT_ONE_LOT)
+
 local function unpack_account(packed)
+  if #packed == ONE_LOT_BYTES then
+    local a1, a2, a3, a4, a5, a6, a7, a8, a9, wallets, unit, debt, lots, l1, l2, l3, l4, l5, l6 =
+      struct.unpack(ACCOUNT_ONE_LOT, packed)
+    if wallets == 1 and lots == 1 then
+      return { a1, a2, a3, a4, a5, a6, a7, a8, a9, { { unit, debt, { { l1, l2, l3, l4, l5, l6 } }, l5, l6 } } }
+    end
+  end
   local account = { struct.unpack(ACCOUNT, packed) }
   local wallets, place = {}, account[A_WALLETS + 1]
   for w = 1, account[A_WALLETS] do

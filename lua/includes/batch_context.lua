@@ -8,11 +8,12 @@
 --   now, seq           time of the call; seq of the last entry
 --   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
+--   fields             by operation, the field of its id
 --   ids, new_ids       stored outcomes found in Redis, packed; those of this batch, packed
 --   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
 --   entries            the journal record's decisions
 local ctx = {
-  states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, new_id_fields = {}, holds = {}, hold_changed = {},
+  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, new_id_fields = {}, holds = {}, hold_changed = {},
   hold_fields = {}, entries = {}, expired_holds = 0,
 }
 

@@ -1,11 +1,11 @@
 -- @include "add_entry"
 
--- Expires what is available of every lot whose time is reached; one entry a lot. Held parts stay until their holds end.
+-- Expires what is available of every lot whose time is reached; one entry a lot; once for each
+-- account and batch. Held parts stay until their holds end.
 local function expire_due_lots(account_index)
-  if ctx.touched[account_index] then return end
   ctx.touched[account_index] = true
   local account = ctx.states[account_index]
-  if account[A_DUE] == 0 or account[A_DUE] > ctx.now then return end
+  if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then return end
   for _, wallet in ipairs(account[A_WALLETS]) do
     for _, lot in ipairs(wallet[W_LOTS]) do
       local free = lot[L_REMAINING] - lot[L_HELD]

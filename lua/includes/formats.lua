@@ -50,6 +50,7 @@ local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
 -- soonest lot expiry (0: none), wallets. Unpacked: a table of these.
 local ACCOUNT, WALLET, LOT = '<BI7BI7I7I7I4I4I7B', '<BI7H', '<I4BI4I7I7I7'
+local ACCOUNT_ONE_LOT = '<BI7BI7I7I7I4I4I7BBI7HI4BI4I7I7I7'
 local A_FORMAT, A_KEY, A_STATUS, A_ENTRIES, A_SEQ = 1, 2, 3, 4, 5
 local A_CHANGED_AT, A_LOTS, A_HOLDS, A_DUE, A_WALLETS = 6, 7, 8, 9, 10
 local STATUS_ACTIVE = 1

@@ -20,14 +20,16 @@ local function insert_lot(wallet, lot)
 end
 
 local function find_lot(wallet, id)
-  for _, lot in ipairs(wallet[W_LOTS]) do
-    if lot[L_ID] == id then return lot end
+  local lots = wallet[W_LOTS]
+  for i = 1, #lots do
+    if lots[i][L_ID] == id then return lots[i] end
   end
 end
 
 local function find_wallet(account, unit)
-  for _, wallet in ipairs(account[A_WALLETS]) do
-    if wallet[W_UNIT] == unit then return wallet end
+  local wallets = account[A_WALLETS]
+  for i = 1, #wallets do
+    if wallets[i][W_UNIT] == unit then return wallets[i] end
   end
 end
 
@@ -70,9 +72,17 @@ local function append_pair(pairs_list, id, amount)
   end
 end
 
+-- Lots with nothing remaining leave the state.
+local function drop_empty_lots(wallet)
+  local lots = wallet[W_LOTS]
+  for i = #lots, 1, -1 do
+    if lots[i][L_REMAINING] == 0 then table.remove(lots, i) end
+  end
+end
+
 -- Takes up to `amount` of what is available, in burn-down order; appends (lot, -taken) to `changes`. Returns what was missing.
 local function draw(wallet, amount, changes)
-  local left = amount
+  local left, emptied = amount, false
   local lots = wallet[W_LOTS]
   for i = 1, #lots do
     if left == 0 then break end
@@ -83,8 +93,10 @@ local function draw(wallet, amount, changes)
       add_remaining(wallet, lot, -taken)
       left = left - taken
       append_pair(changes, lot[L_ID], -taken)
+      emptied = emptied or lot[L_REMAINING] == 0
     end
   end
+  if emptied then drop_empty_lots(wallet) end
   return left
 end
 
@@ -100,14 +112,6 @@ local function set_aside(wallet, amount, parts)
       left = left - taken
       append_pair(parts, lot[L_ID], taken)
     end
-  end
-end
-
--- Lots with nothing remaining leave the state.
-local function drop_empty_lots(wallet)
-  local lots = wallet[W_LOTS]
-  for i = #lots, 1, -1 do
-    if lots[i][L_REMAINING] == 0 then table.remove(lots, i) end
   end
 end
 

@@ -4,7 +4,7 @@
 -- An account that was evicted after that snapshot would look absent too: then the caller looks again (STALE).
 local function op_create(op_index, op)
   local account_index = op[P_ACCOUNT]
-  local field = id_field('c', op, op[P_ID])
+  local field = ctx.fields[op_index]
   if ctx.states[account_index] then
     local stored = stored_outcome(field)
     if not stored then return denied(REASON_ACCOUNT_EXISTS) end

@@ -4,7 +4,7 @@
 local function op_extend(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
-  local field = id_field('x', op, op[P_ID])
+  local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   local own_field = hold_field(op, op[7])

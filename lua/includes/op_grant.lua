@@ -4,7 +4,7 @@
 local function op_grant(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
-  local field = id_field('g', op, op[P_ID])
+  local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   if needs_check(op) then return CODE_CHECK end

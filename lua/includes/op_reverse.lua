@@ -5,7 +5,7 @@
 local function op_reverse(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
-  local field = id_field('r', op, op[P_ID])
+  local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   if needs_check(op) then return CODE_CHECK end

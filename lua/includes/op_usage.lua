@@ -26,7 +26,6 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   local changes = {}
   if amount > 0 then
     draw(wallet, amount, changes)
-    drop_empty_lots(wallet)
     if missing > 0 then
       wallet[W_DEBT] = wallet[W_DEBT] + missing
       flags = flags + FLAG_OVERDRAWN
@@ -39,7 +38,7 @@ end
 
 -- Finished usage. op: 7.. (unit, amount) pairs in the meter's order of wallets; amount -1 = unrated.
 local function op_usage(op_index, op)
-  local field = id_field('u', op, op[P_ID])
+  local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   if needs_check(op) then return CODE_CHECK end

@@ -111,10 +111,10 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
 
   const accounts = new Map<number, AccountState>();
   const accountReader = new BinaryReader(field('a'));
-  while (!accountReader.atEnd) accounts.set(accountReader.u16() - 1, readAccount(accountReader));
+  for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
   const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'a', 'h']) hash.update(field(name));
+  for (const name of ['b', 'o', 'd', 'i', 'a', 'h']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
