@@ -53,7 +53,11 @@ async function serve(options: Readonly<Record<string, unknown>>, io: Io): Promis
 }
 
 function banner(sidecar: { grpcAddress: string; httpAddress: string; dataDir: string | null }): string[] {
-  const lines = ['Drawdown is running.', `  gRPC  ${sidecar.grpcAddress}`, `  HTTP  ${sidecar.httpAddress}  (/metrics /healthz /readyz)`];
+  const lines = [
+    'Drawdown is running.',
+    `  gRPC  ${sidecar.grpcAddress}`,
+    `  HTTP  ${sidecar.httpAddress}  (/metrics /healthz /readyz)`,
+  ];
   if (sidecar.dataDir !== null) {
     lines.push(
       `  data  ${sidecar.dataDir}`,
@@ -65,8 +69,8 @@ function banner(sidecar: { grpcAddress: string; httpAddress: string; dataDir: st
   lines.push(
     '',
     'Next, in another terminal:',
-    `  npx drawdown account create --account acme${address}`,
-    `  npx drawdown account topup --account acme --credits 5${address}`,
+    `  npx drawdown account create acme${address}`,
+    `  npx drawdown account topup acme --credits 5${address}`,
     `  npx drawdown usage record --account acme --meter llm --model gpt-4o-mini --input-tokens 1000${address}`,
     '',
     'Ctrl-C drains and stops everything.',
