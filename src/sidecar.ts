@@ -240,15 +240,21 @@ function startCore(
   { metrics, logger }: { metrics: Metrics; logger: Logger },
 ): Core {
   const scripts = new Scripts(connection, config);
+  const onStopped = (partition: Partition): void => {
+    const { state } = partition;
+    if (state.kind === 'fenced') {
+      logger.error(
+        { partition: partition.number, why: state.why },
+        'partition fenced: it does not serve until an operator acts',
+      );
+    } else {
+      void opener.openAll();
+    }
+  };
   const partitions = Array.from(
     { length: config.partitionCount },
     (_, number) =>
-      new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, (partition, why) =>
-        logger.error(
-          { partition: partition.number, why },
-          'partition fenced: it does not serve until an operator acts',
-        ),
-      ),
+      new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, onStopped),
   );
   const watermarks = new DurableWatermarks(config.partitionCount);
   const resolver = new PostgresResolver(pool, scripts, metrics);
@@ -373,14 +379,15 @@ function watchReadiness(
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
   };
-  let looking: Promise<void> | null = null;
-  const lookOnce = (): void => {
-    looking ??= look().finally(() => {
-      looking = null;
-    });
+  let looking = false;
+  const lookOnce = async (): Promise<void> => {
+    if (looking) return;
+    looking = true;
+    await look();
+    looking = false;
   };
-  lookOnce();
-  return setInterval(lookOnce, READINESS_EVERY_MS);
+  void lookOnce();
+  return setInterval(() => void lookOnce(), READINESS_EVERY_MS);
 }
 
 function packageVersion(): string {

@@ -25,6 +25,8 @@ import {
   type TopUpCall,
 } from './types.js';
 
+/** An eviction between the look into Postgres and the script is rare; one after the other this often is not to be believed. */
+const CREATE_ATTEMPTS_MAX = 5;
 /** Priority of top-ups: behind the lots of plans, which expire. */
 const PRIORITY_TOP_UP = 20;
 
@@ -46,7 +48,7 @@ export class AccountControl implements Accounts {
     this.#checkTime(call.eventTimeMs);
     const hash = createFingerprint(call);
     const partition = this.executor.queueOf(call.accountId).partition.number;
-    for (;;) {
+    for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt++) {
       const prepared = await this.#postgres(() => prepareAccount(this.pool, call.accountId, partition));
       if (prepared === null) return this.#createdBefore(call, hash);
       const packed: PackedOperation = [
@@ -72,6 +74,9 @@ export class AccountControl implements Accounts {
         duplicate: executed.result.code === CODE.duplicate,
       };
     }
+    throw new DrawdownError('UNAVAILABLE', 'the account was evicted again and again while it was looked up', {
+      retryAfterMs: 100,
+    });
   }
 
   async topUp(call: TopUpCall, options: CallOptions): Promise<ToppedUp> {

@@ -43,15 +43,17 @@ export class CursorMoved extends Error {
   }
 }
 
-const months = new Set<number>();
-
 /**
  * Writes records of some partitions in one transaction: ledger lines, balances, holds, flushes, cursors. Rejects CursorMoved
- * where a cursor is elsewhere; any other rejection may have committed or not, which reading the cursors tells.
+ * where a cursor is elsewhere. `knownMonths` are those whose partitions of the ledger exist; this adds to it. Any other rejection may have committed or not, which reading the cursors tells.
  */
-export async function flush(pool: Pool, parts: readonly FlushPart[]): Promise<FlushResult> {
+export async function flush(
+  pool: Pool,
+  parts: readonly FlushPart[],
+  knownMonths: Set<number>,
+): Promise<FlushResult> {
   const prepared = prepare(parts);
-  await makeMonths(pool, prepared.lines);
+  await makeMonths(pool, prepared.lines, knownMonths);
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
@@ -89,7 +91,7 @@ function prepare(parts: readonly FlushPart[]): Prepared {
 }
 
 /** Before the transaction: making a partition of the table takes a lock that flushes must not wait for each time. */
-async function makeMonths(pool: Pool, lines: Prepared['lines']): Promise<void> {
+async function makeMonths(pool: Pool, lines: Prepared['lines'], months: Set<number>): Promise<void> {
   const missing = new Set<number>();
   for (const { line } of lines) if (!months.has(line.row.eventMonth)) missing.add(line.row.eventMonth);
   if (missing.size === 0) return;

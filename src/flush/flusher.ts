@@ -20,6 +20,8 @@ export interface FlusherOptions {
 const RETRY_FIRST_MS = 50;
 /** Records asked for in one read: at batchOpsMax operations each, far more than flushEntriesMax entries. */
 const RECORDS_PER_READ_MAX = 200;
+/** Entries that another sidecar has journaled are looked for this often. */
+const LOOK_EVERY_MS = 100;
 /** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
 const PROGRESS_EVERY_MS = 500;
 
@@ -36,7 +38,7 @@ interface Track {
   /** Durable records with the time they were booked, oldest first: what may be trimmed once the tail has passed. */
   readonly tail: { seq: number; bookedTimeMs: number }[];
   progressToldMs: number;
-  progressTold: number;
+  lookedMs: number;
 }
 
 /**
@@ -49,6 +51,8 @@ export class Flusher {
   readonly #tracks: Track[];
   readonly #workers: Promise<void>[] = [];
   #stopping = false;
+  /** Months whose partitions of the ledger exist; forgotten after a failure, because one may have been detached. */
+  readonly #months = new Set<number>();
   #wake: () => void = () => undefined;
   #woken: Promise<void>;
 
@@ -71,7 +75,7 @@ export class Flusher {
       failures: 0,
       tail: [],
       progressToldMs: 0,
-      progressTold: 0,
+      lookedMs: 0,
     }));
     this.#woken = this.#nextWake();
   }
@@ -172,7 +176,7 @@ export class Flusher {
   #hasWork(track: Track, nowMs: number): boolean {
     const { cursor, partition } = track;
     if (cursor === null || partition.seqSeen > cursor.seq) return true;
-    return nowMs - track.progressToldMs >= PROGRESS_EVERY_MS;
+    return nowMs - track.lookedMs >= LOOK_EVERY_MS;
   }
 
   async #flushTogether(tracks: readonly Track[]): Promise<void> {
@@ -183,7 +187,7 @@ export class Flusher {
         (part) => part !== null,
       );
       if (parts.length > 0) {
-        const result = await flush(this.pool, parts);
+        const result = await flush(this.pool, parts, this.#months);
         this.#committed(tracks, parts, result, performance.now() - startedMs);
       }
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
@@ -209,6 +213,7 @@ export class Flusher {
   async #read(track: Track): Promise<FlushPart | null> {
     const { partition } = track;
     const cursor = track.cursor as Cursor;
+    track.lookedMs = Date.now();
     const records: JournalRecord[] = [];
     let fromSeq = cursor.seq + 1;
     let entries = 0;
@@ -300,6 +305,7 @@ export class Flusher {
   #failed(tracks: readonly Track[], error: unknown): void {
     const reason = error instanceof CursorMoved ? 'cursor_moved' : 'store';
     this.metrics.flushRetries.inc({ reason });
+    this.#months.clear();
     const message = error instanceof Error ? error.message : String(error);
     this.logger.warn(
       { partitions: tracks.map((t) => t.partition.number), reason: message },

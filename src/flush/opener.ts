@@ -41,8 +41,9 @@ export class Opener {
 
   async #run(): Promise<void> {
     for (;;) {
-      const closed = this.partitions.filter((partition) => partition.state.kind === 'closed');
       const { runId } = this.connection;
+      if (runId !== null) for (const partition of this.partitions) partition.reopen(runId);
+      const closed = this.partitions.filter((partition) => partition.state.kind === 'closed');
       if (closed.length === 0 || runId === null || this.#stopped) return;
       try {
         const cursors = await readCursors(this.pool);

@@ -201,6 +201,9 @@ export class Meter implements UsageMeter {
     if (call.estimate !== null)
       appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
     const executed = await this.#run(call.accountId, [OP.touch, 0], null, false, options);
+    if (executed.result.code === 'unknown account') {
+      return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, amount: 0, missing: 0, balances: [] };
+    }
     const balances = balancesOf(accountOrThrow(executed, call.accountId));
     const free = { verdict: 'allowed', reason: null, unit: 0, amount: 0, missing: 0, balances } as const;
     if (call.estimate === null) return free;

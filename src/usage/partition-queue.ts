@@ -71,20 +71,10 @@ export class PartitionQueue {
 
   /** Takes an operation, or fails it at once: the partition is closed or the queue is full. Ending work has twice the room. */
   push(operation: Operation): void {
-    const unavailable = this.partition.unavailability();
-    if (unavailable !== null) return operation.failed(unavailable);
-    const room = operation.ending ? 2 * this.limits.queueOpsMax : this.limits.queueOpsMax;
-    if (this.length >= room) {
-      this.metrics.queueRefused.inc({ limit: 'queueOpsMax' });
-      return operation.failed(
-        new DrawdownError(
-          'LIMIT_REACHED',
-          `queueOpsMax: ${room} operations wait for partition ${this.partition.number}`,
-          {
-            retryAfterMs: 100,
-          },
-        ),
-      );
+    const refusal = this.partition.unavailability() ?? this.#full(operation);
+    if (refusal !== null) {
+      operation.failed(refusal);
+      return;
     }
     if (this.length === 0) this.#oldestWaitingMs = performance.now();
     (operation.bulk ? this.#bulk : this.#urgent).push(operation);
@@ -93,6 +83,14 @@ export class PartitionQueue {
       // What arrives in this turn of the event loop joins the first batch.
       queueMicrotask(() => void this.#run());
     }
+  }
+
+  #full(operation: Operation): DrawdownError | null {
+    const room = operation.ending ? 2 * this.limits.queueOpsMax : this.limits.queueOpsMax;
+    if (this.length < room) return null;
+    this.metrics.queueRefused.inc({ limit: 'queueOpsMax' });
+    const message = `queueOpsMax: ${room} operations wait for partition ${this.partition.number}`;
+    return new DrawdownError('LIMIT_REACHED', message, { retryAfterMs: 100 });
   }
 
   async #run(): Promise<void> {

@@ -18,6 +18,7 @@ export type PartitionState =
 export class Partition {
   #state: PartitionState = { kind: 'closed', why: 'not opened yet' };
   #epoch = 0;
+  #verifiedRunId = '';
   #seqSeen = 0;
   /** What Redis said when it was last told what is durable; null before. */
   progress: DurableReply | null = null;
@@ -30,7 +31,8 @@ export class Partition {
     readonly number: number,
     readonly keys: PartitionKeys,
     private readonly installation: string,
-    private readonly onFenced: (partition: Partition, why: string) => void,
+    /** Called after the partition was closed or fenced. */
+    private readonly onStopped: (partition: Partition) => void,
   ) {}
 
   get state(): PartitionState {
@@ -55,16 +57,26 @@ export class Partition {
     this.#epoch = at.epoch;
     this.#seqSeen = Math.max(this.#seqSeen, at.seq);
     this.#state = { kind: 'open', runId: at.runId };
+    this.#verifiedRunId = at.runId;
   }
 
   close(why: string): void {
-    if (this.#state.kind === 'open') this.#state = { kind: 'closed', why };
+    if (this.#state.kind !== 'open') return;
+    this.#state = { kind: 'closed', why };
+    this.onStopped(this);
   }
 
   fence(why: string): void {
     if (this.#state.kind === 'fenced') return;
     this.#state = { kind: 'fenced', why };
-    this.onFenced(this, why);
+    this.onStopped(this);
+  }
+
+  /** Serves again after a lost connection, if the server is the one that was verified: its fence checks the rest. */
+  reopen(runId: string): boolean {
+    if (this.#state.kind !== 'closed' || runId !== this.#verifiedRunId) return false;
+    this.#state = { kind: 'open', runId };
+    return true;
   }
 
   /** What a script call must carry. `forRunId`: for opening, before the partition is open. */
@@ -130,6 +142,7 @@ export class Partition {
     }
     if (refusal.status === 'FENCED' && refusal.what === 'run_id') {
       // Another process may have verified this server, or nobody has: the opener finds out.
+      this.#verifiedRunId = '';
       this.close('Redis was restarted and must be verified');
     } else {
       this.fence(refusalText(refusal));

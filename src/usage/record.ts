@@ -100,7 +100,7 @@ export class UsageOperation implements Operation {
       case CODE.denied:
         return refused(reasonOf(result.denial), 'the debt would exceed 2^53-1');
       default:
-        throw resultError(result, this.accountId);
+        return refused('UNAVAILABLE', resultError(result, this.accountId).message);
     }
   }
 }
