@@ -4,16 +4,7 @@ import type { Io } from './io.js';
 
 /** Modules that only some commands need are loaded by these, so that all others start fast and work without them. */
 
-export interface SidecarModule {
-  startSidecar(
-    config: Config,
-    options: { onFatal: (error: Error) => void },
-  ): Promise<{
-    grpcAddress: string;
-    httpAddress: string;
-    dataDir: string | null;
-    stop(): Promise<void>;
-  }>;
+export interface MigratingModule {
   /** Brings Postgres to this version's schema; names what was applied. */
   migrateInstallation(config: Config): Promise<{ applied: readonly string[] }>;
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { type ConfigSources, loadConfig, printableConfig, settingRows } from '../config.js';
 import { type Io, printJson } from './io.js';
-import { load, type SidecarModule } from './modules.js';
 
 /** Adds `--config` and a flag for every setting, so that commands with a whole configuration agree. */
 export function addConfigOptions(command: Command): Command {
@@ -35,7 +34,7 @@ export function addServeCommand(program: Command, io: Io): void {
 async function serve(options: Readonly<Record<string, unknown>>, io: Io): Promise<void> {
   const config = loadConfig(configSources(options));
   if (options.printConfig === true) return printJson(io, printableConfig(config));
-  const { startSidecar } = await load<SidecarModule>('../sidecar.js');
+  const { startSidecar } = await import('../sidecar.js');
   const stopped = stopSignal();
   let fatal: Error | undefined;
   const sidecar = await startSidecar(config, {

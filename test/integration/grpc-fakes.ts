@@ -38,6 +38,8 @@ export class FakeMeter implements UsageMeter {
   /** While set, calls wait until `letThrough()`. */
   gated = false;
   failWith: Error | null = null;
+  /** The part of every charged event that becomes debt. */
+  overdrawn = 0;
   #seq = 0;
   readonly #waiting: (() => void)[] = [];
   lastOptions: CallOptions | null = null;
@@ -56,7 +58,7 @@ export class FakeMeter implements UsageMeter {
       outcome: 'recorded' as const,
       unit: 1 as const,
       charged: 7,
-      overdrawn: 0,
+      overdrawn: this.overdrawn,
       available: 93,
       unrated: false,
     }));

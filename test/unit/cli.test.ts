@@ -29,6 +29,7 @@ describe('amounts on the command line', () => {
       }),
     );
     expect(parseCredits('5')).toBe('5000000');
+    expect(parseCredits('0.25')).toBe('250000');
     expect(parseCredits('0.000001')).toBe('1');
     expect(parseCredits('9007199254.740991')).toBe('9007199254740991');
     expect(formatCredits('-1500000')).toBe('-1.500000');
