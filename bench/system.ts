@@ -1,0 +1,13 @@
+/** What is measured: a sidecar or something of its kind with its stores, each a process of its own. */
+export interface System {
+  readonly address: string;
+  readonly pids: { readonly sidecar: number; readonly redis: number; readonly postgres: number };
+  /** What a reader of the report must know about it. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Stops every process and removes all data. */
+  stop(): Promise<void>;
+}
+
+export interface LoadOptions {
+  readonly accounts: number;
+}
