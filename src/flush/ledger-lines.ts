@@ -30,6 +30,9 @@ const FLAG_NAMES = Object.keys(FLAG) as (keyof typeof FLAG)[];
 /** Lots that a reversal made get these; all others are described by the grant that made them. */
 const CORRECTION = { source: 'correction', priority: 20, expiresMs: 0 };
 
+/** Kinds of entries that end a hold, where there is one. */
+const HOLD_ENDINGS = new Set<number>([ENTRY.settle, ENTRY.release, ENTRY.hold_expired]);
+
 export function unitName(unit: number): string {
   return UNIT_NAMES[unit] ?? '';
 }
@@ -195,6 +198,7 @@ export class StateChanges {
       });
     }
     if (entry.kind >= ENTRY.hold) return;
+    if (HOLD_ENDINGS.has(entry.kind)) this.#touchWallet(account, entry.unit);
     let wallet = account.wallets.get(entry.unit);
     if (wallet === undefined) {
       wallet = {
@@ -214,6 +218,16 @@ export class StateChanges {
     wallet.spent += amounts.spent;
     wallet.expired += amounts.expired;
     wallet.converted += amounts.converted;
+  }
+
+  /** A hold that ended gave its parts back, also to lots of which it drew nothing; which ones, only the hold knew. */
+  #touchWallet(account: TouchedAccount, unit: number): void {
+    for (const wallet of account.state.wallets) {
+      if (wallet.unit !== unit) continue;
+      for (const lot of wallet.lots) {
+        if (!account.lots.has(lot.id)) account.lots.set(lot.id, { unit, ...CORRECTION });
+      }
+    }
   }
 
   /** A hold that was made or extended changed what its lots hold. */
