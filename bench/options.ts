@@ -21,6 +21,7 @@ export const help = `npm run bench -- [options]
   --kept N          events that a client keeps because they are not durable; past it it waits (default 200000)
   --in-flight N     unary calls on their way at once (default 200)
   --seed N          of everything random (default 1)
+  --profile DIR     have the sidecar write a CPU profile there (which costs it some CPU)
   --json FILE       write the results there as an array
   --help            this text`;
 
@@ -40,6 +41,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
       kept: text,
       'in-flight': text,
       seed: text,
+      profile: text,
       json: text,
       help: { type: 'boolean' },
     },
@@ -66,6 +68,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
       keptEventsMax: whole('kept', 200_000),
       callsInFlight: whole('in-flight', 200),
       seed: whole('seed', 1),
+      profileDir: values.profile,
     },
   };
 }

@@ -8,6 +8,8 @@ export interface System {
   stop(): Promise<void>;
 }
 
-export interface LoadOptions {
-  readonly accounts: number;
+export interface StartOptions {
+  readonly accountIds: readonly string[];
+  /** Where the sidecar writes a CPU profile when it ends; undefined: it is not profiled. */
+  readonly profileDir: string | undefined;
 }

@@ -3,7 +3,7 @@ import { ClientProcess } from '../client-process.js';
 import type { Counts, Window } from '../clients/protocol.js';
 import { cpuMicros, percentiles, round, rssMegabytes } from '../measure.js';
 import type { CpuPart, Result } from '../result.js';
-import type { System } from '../system.js';
+import type { StartOptions, System } from '../system.js';
 import { startDrawdown } from '../variants/drawdown.js';
 import { startPlain } from '../variants/plain.js';
 
@@ -19,10 +19,11 @@ export interface RecordOptions {
   readonly keptEventsMax: number;
   readonly callsInFlight: number;
   readonly seed: number;
+  readonly profileDir: string | undefined;
 }
 
 interface Variant {
-  start(accountIds: readonly string[]): Promise<System>;
+  start(options: StartOptions): Promise<System>;
   readonly clientFile: URL;
   /** Closed: the next call follows an answer, so the rate finds itself. */
   readonly load: 'open' | 'closed';
@@ -61,7 +62,7 @@ export async function runRecord(
   if (variant === undefined) throw new Error(`record has no variant ${name}: ${recordVariants.join(', ')}`);
   const accountIds = Array.from({ length: options.accounts }, (_, i) => `acct-${String(i).padStart(6, '0')}`);
   say(`${name}: starting with ${options.accounts} accounts`);
-  const system = await variant.start(accountIds);
+  const system = await variant.start({ accountIds, profileDir: options.profileDir });
   const client = new ClientProcess(variant.clientFile);
   try {
     const { streams, batchEvents, keptEventsMax, callsInFlight, seed } = options;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { SidecarClient } from '../../src/cli/client.js';
-import type { System } from '../system.js';
+import type { StartOptions, System } from '../system.js';
 
 const mainFile = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 /** Setting accounts up: so many calls at once. */
@@ -15,12 +15,13 @@ const setupCallsAtOnce = 64;
 const grantMicros = '1000000000000000';
 
 /** A sidecar of its own with the embedded stores and the default settings. */
-export async function startDrawdown(accountIds: readonly string[]): Promise<System> {
+export async function startDrawdown({ accountIds, profileDir }: StartOptions): Promise<System> {
   const dataDir = mkdtempSync(join(tmpdir(), 'drawdown-bench-'));
   // Postgres, which may run as another user, looks for its directory below.
   const child = spawn(
     process.execPath,
     [
+      ...(profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]),
       mainFile,
       '--json',
       '--data-dir',

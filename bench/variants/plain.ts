@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { postgresProcess } from '../../src/embedded/postgres.js';
 import { redisProcess } from '../../src/embedded/redis.js';
-import type { System } from '../system.js';
+import type { StartOptions, System } from '../system.js';
 import type { PlainServerConfig } from './plain-server.js';
 
 /** Measured on 2 cores: 10, 20 and 40 differ by less than runs do. */
 const connections = 20;
 
 /** The plain design on stores of the same kind and with the same settings as the sidecar's embedded ones. */
-export async function startPlain(accountIds: readonly string[]): Promise<System> {
+export async function startPlain({ accountIds, profileDir }: StartOptions): Promise<System> {
   const directory = mkdtempSync(join(tmpdir(), 'drawdown-bench-plain-'));
   // As root, Postgres runs as another user, who must be able to enter the directory above its own.
   chmodSync(directory, 0o711);
@@ -28,7 +28,9 @@ export async function startPlain(accountIds: readonly string[]): Promise<System>
     const { pid: postgresPid } = await postgres.start();
     stops.push(() => postgres.stop(postgresPid));
 
-    const server = fork(new URL('./plain-server.js', import.meta.url));
+    const server = fork(new URL('./plain-server.js', import.meta.url), {
+      execArgv: profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`],
+    });
     stops.push(async () => {
       if (server.exitCode !== null || server.signalCode !== null) return;
       server.kill('SIGTERM');
