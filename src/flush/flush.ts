@@ -14,7 +14,8 @@ import type { Pool, PoolClient } from '../postgres/pool.js';
 import { deleteReversalsDue, insertReversalsDue, type ReversalDue } from '../postgres/reversals.js';
 import { FORMAT } from '../redis/format.js';
 import type { JournalRecord } from '../redis/journal.js';
-import { type Line, linesOf, reversalIdOf, StateChanges } from './ledger-lines.js';
+import { appendLines, type Line, reversalIdOf } from './ledger-lines.js';
+import { StateChanges, type StateRows } from './state-changes.js';
 
 /** What one partition brings to a flush: records from exactly the seq after its cursor, without a gap. */
 export interface FlushPart {
@@ -68,21 +69,21 @@ export async function flush(
 }
 
 interface Prepared {
-  readonly lines: readonly { readonly part: FlushPart; readonly line: Line }[];
-  readonly changes: ReturnType<StateChanges['rows']>;
+  readonly lines: readonly Line[];
+  readonly changes: StateRows;
   readonly reversed: readonly string[];
 }
 
 function prepare(parts: readonly FlushPart[]): Prepared {
   const changes = new StateChanges();
-  const lines: { part: FlushPart; line: Line }[] = [];
+  const lines: Line[] = [];
   const reversed: string[] = [];
   for (const part of parts) {
     for (const record of part.records) {
-      for (const line of linesOf(record, part.partition)) lines.push({ part, line });
+      appendLines(record, part.partition, lines);
       changes.add(record, part.partition);
-      for (const operation of record.operations) {
-        const id = reversalIdOf(operation);
+      for (const entry of record.entries) {
+        const id = reversalIdOf(entry, record);
         if (id !== null) reversed.push(id);
       }
     }
@@ -93,7 +94,7 @@ function prepare(parts: readonly FlushPart[]): Prepared {
 /** Before the transaction: making a partition of the table takes a lock that flushes must not wait for each time. */
 async function makeMonths(pool: Pool, lines: Prepared['lines'], months: Set<number>): Promise<void> {
   const missing = new Set<number>();
-  for (const { line } of lines) if (!months.has(line.row.eventMonth)) missing.add(line.row.eventMonth);
+  for (const line of lines) if (!months.has(line.row.eventMonth)) missing.add(line.row.eventMonth);
   if (missing.size === 0) return;
   await ensureMonths(
     pool,
@@ -152,7 +153,7 @@ async function transaction(
 
 function expiredUnits(lines: Prepared['lines']): Record<string, number> {
   const units: Record<string, number> = {};
-  for (const { line } of lines) {
+  for (const line of lines) {
     if (line.row.expired > 0) units[line.row.unit] = (units[line.row.unit] ?? 0) + line.row.expired;
   }
   return units;
@@ -167,12 +168,12 @@ interface Encoded {
 function encode(lines: Prepared['lines']): Encoded {
   const encoder = new EntryEncoder();
   const ranges = new Map<number, { start: number; end: number; lines: number }>();
-  for (const { part, line } of lines) {
-    const start = encoder.add(line.row);
+  for (const { row } of lines) {
+    const start = encoder.add(row);
     const end = encoder.bytes().length;
-    const range = ranges.get(part.partition);
+    const range = ranges.get(row.partition);
     if (range === undefined) {
-      ranges.set(part.partition, { start, end, lines: 1 });
+      ranges.set(row.partition, { start, end, lines: 1 });
     } else {
       range.end = end;
       range.lines += 1;
@@ -223,7 +224,7 @@ function markDuplicates(lines: Prepared['lines'], duplicates: readonly Duplicate
     duplicates.map(({ partition, seq, conflict }) => [`${partition} ${seq}`, conflict]),
   );
   const due: ReversalDue[] = [];
-  for (const { line } of lines) {
+  for (const line of lines) {
     const { row } = line;
     const conflict = conflicts.get(`${row.partition} ${row.seq}`);
     if (conflict === undefined) continue;

@@ -79,17 +79,21 @@ export const COPY_TRAILER = Buffer.from('ffff', 'hex');
 
 const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 const TWO_32 = 2 ** 32;
+/** Up to here a loop over characters beats Buffer.write: measured at about 60. */
+const SHORT_TEXT_MAX = 48;
 /** Room for every fixed column with its length: 29 columns of at most 12 bytes, and the count of columns. */
 const FIXED_BYTES_MAX = 2 + 29 * 12;
 
 /** Encodes rows one after the other into one growing buffer. */
 export class EntryEncoder {
   #data: Buffer;
+  #view: DataView;
   #place = 0;
   #rows = 0;
 
   constructor(bytes = 65_536) {
     this.#data = Buffer.allocUnsafe(bytes);
+    this.#view = viewOf(this.#data);
   }
 
   get rows(): number {
@@ -114,7 +118,7 @@ export class EntryEncoder {
     // UTF-8 takes at most three bytes a UTF-16 unit.
     this.#ensure(FIXED_BYTES_MAX + 3 * (texts + row.kind.length + row.unit.length));
     const start = this.#place;
-    this.#data.writeInt16BE(ENTRY_COLUMNS.length, start);
+    this.#view.setInt16(start, ENTRY_COLUMNS.length);
     this.#place = start + 2;
     this.#int8(row.accountKey);
     this.#int8(row.accountSeq);
@@ -154,28 +158,46 @@ export class EntryEncoder {
     const grown = Buffer.allocUnsafe(2 * (this.#data.length + size));
     this.#data.copy(grown, 0, 0, this.#place);
     this.#data = grown;
+    this.#view = viewOf(grown);
   }
 
   #int4(value: number): void {
-    this.#data.writeInt32BE(4, this.#place);
-    this.#data.writeInt32BE(value, this.#place + 4);
+    this.#view.setInt32(this.#place, 4);
+    this.#view.setInt32(this.#place + 4, value);
     this.#place += 8;
   }
 
   /** Integers within +-2^53 as 64-bit two's complement. */
   #int8(value: number): void {
     const high = Math.floor(value / TWO_32);
-    this.#data.writeInt32BE(8, this.#place);
-    this.#data.writeInt32BE(high, this.#place + 4);
-    this.#data.writeUInt32BE(value - high * TWO_32, this.#place + 8);
+    this.#view.setInt32(this.#place, 8);
+    this.#view.setInt32(this.#place + 4, high);
+    this.#view.setUint32(this.#place + 8, value - high * TWO_32);
     this.#place += 12;
   }
 
+  /** Writes UTF-8, returns its bytes. Ids and names are short and ASCII: a loop is faster than a call into C++ for them. */
+  #characters(value: string, place: number): number {
+    const data = this.#data;
+    const { length } = value;
+    if (length > SHORT_TEXT_MAX) return data.write(value, place);
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i);
+      if (code > 0x7f) return data.write(value, place);
+      data[place + i] = code;
+    }
+    return length;
+  }
+
   #text(value: string): void {
-    const length = this.#data.write(value, this.#place + 4);
-    this.#data.writeInt32BE(length, this.#place);
+    const length = this.#characters(value, this.#place + 4);
+    this.#view.setInt32(this.#place, length);
     this.#place += 4 + length;
   }
+}
+
+function viewOf(data: Buffer): DataView {
+  return new DataView(data.buffer, data.byteOffset, data.byteLength);
 }
 
 /** crc32 of a row's bytes up to its checksum, as the signed integer that the column holds. */

@@ -4,11 +4,14 @@ const TWO_32 = 2 ** 32;
 
 export class BinaryReader {
   #place: number;
+  // A DataView is read without a call into Buffer, several times faster.
+  readonly #view: DataView;
 
   constructor(
     private readonly data: Buffer,
     place = 0,
   ) {
+    this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     this.#place = place;
   }
 
@@ -21,42 +24,42 @@ export class BinaryReader {
   }
 
   u8(): number {
-    return this.data.readUInt8(this.#place++);
+    return this.#view.getUint8(this.#place++);
   }
 
   u16(): number {
-    const value = this.data.readUInt16LE(this.#place);
+    const value = this.#view.getUint16(this.#place, true);
     this.#place += 2;
     return value;
   }
 
   u32(): number {
-    const value = this.data.readUInt32LE(this.#place);
+    const value = this.#view.getUint32(this.#place, true);
     this.#place += 4;
     return value;
   }
 
   u48(): number {
-    const value = this.data.readUInt32LE(this.#place) + this.data.readUInt16LE(this.#place + 4) * TWO_32;
-    this.#place += 6;
-    return value;
+    const place = this.#place;
+    this.#place = place + 6;
+    return this.#view.getUint32(place, true) + this.#view.getUint16(place + 4, true) * TWO_32;
   }
 
   u56(): number {
-    const { data } = this;
     const place = this.#place;
-    const high = data.readUInt16LE(place + 4) + data.readUInt8(place + 6) * 65_536;
     this.#place = place + 7;
-    return data.readUInt32LE(place) + high * TWO_32;
+    const view = this.#view;
+    const high = view.getUint16(place + 4, true) + view.getUint8(place + 6) * 65_536;
+    return view.getUint32(place, true) + high * TWO_32;
   }
 
   /** Two's complement. */
   i56(): number {
-    const { data } = this;
     const place = this.#place;
-    const high = data.readUInt16LE(place + 4) + data.readInt8(place + 6) * 65_536;
     this.#place = place + 7;
-    return data.readUInt32LE(place) + high * TWO_32;
+    const view = this.#view;
+    const high = view.getUint16(place + 4, true) + view.getInt8(place + 6) * 65_536;
+    return view.getUint32(place, true) + high * TWO_32;
   }
 
   /** Text that a zero byte ends. */

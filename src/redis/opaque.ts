@@ -30,13 +30,17 @@ export class OpaqueBuilder {
       this.#items.push(null);
       return;
     }
+    const { quantities } = details;
     const item = [
       this.#position(details.meter),
       this.#position(details.model),
       this.#position(details.agentId),
       details.catalogVersion,
     ];
-    for (const [name, count] of details.quantities) item.push(this.#position(name), count);
+    for (let i = 0; i < quantities.length; i++) {
+      const quantity = quantities[i] as readonly [string, number];
+      item.push(this.#position(quantity[0]), quantity[1]);
+    }
     this.#items.push(item);
   }
 
@@ -55,13 +59,22 @@ export class OpaqueBuilder {
   }
 }
 
-/** The ledger's part of an operation of a record; null where it has none. */
-export function readDetails(opaque: Opaque, operation: number): LedgerDetails | null {
-  const [, texts, items] = opaque;
-  const item = items[operation];
-  if (item === undefined || item === null) return null;
-  const text = (position: number): string => texts[item[position] as number] as string;
-  const quantities: [string, number][] = [];
-  for (let i = 4; i < item.length; i += 2) quantities.push([text(i), item[i + 1] as number]);
-  return { meter: text(0), model: text(1), agentId: text(2), catalogVersion: item[3] as number, quantities };
+/** The item of one operation of a record; null where the ledger needs nothing of it. */
+export function opaqueItem(opaque: Opaque, operation: number): readonly number[] | null {
+  return opaque[2][operation] ?? null;
+}
+
+/** One of an item's texts: 0 meter, 1 model, 2 agent. */
+export function opaqueText(opaque: Opaque, item: readonly number[], slot: 0 | 1 | 2): string {
+  return opaque[1][item[slot] as number] as string;
+}
+
+/** The quantities of an item as a JSON object. Their names come from the catalog (a-z 0-9 _), so they need no escaping. */
+export function opaqueQuantities(opaque: Opaque, item: readonly number[]): string {
+  const texts = opaque[1];
+  let json = '{';
+  for (let i = 4; i < item.length; i += 2) {
+    json += `${i === 4 ? '' : ','}"${texts[item[i] as number]}":${item[i + 1]}`;
+  }
+  return `${json}}`;
 }

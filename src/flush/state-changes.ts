@@ -1,0 +1,208 @@
+import type { AccountRow, HoldRow, LotRow, WalletRow } from '../postgres/accounts.js';
+import { type AccountState, ENTRY, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
+import type { JournalEntry, JournalRecord } from '../redis/journal.js';
+import { expiredBy, grantedBy, spentBy } from './ledger-lines.js';
+import { sourceName, unitName } from './names.js';
+
+/** How a lot is described that a grant made, or, without one, a reversal. */
+interface LotOrigin {
+  readonly unit: number;
+  readonly source: string;
+  readonly priority: number;
+  readonly expiresMs: number;
+}
+
+interface TouchedAccount {
+  readonly accountId: string;
+  readonly partition: number;
+  state: AccountState;
+  readonly wallets: Map<number, WalletRow>;
+  /** Lots whose remaining changed, with what is known of those that may have left the state since. */
+  readonly lots: Map<number, LotOrigin>;
+  /** A hold began, grew or ended: any lot of the state may hold more or less than before. */
+  heldChanged: boolean;
+}
+
+/** The rows that a flush writes beside the ledger's lines. */
+export interface StateRows {
+  readonly accounts: readonly AccountRow[];
+  readonly wallets: readonly WalletRow[];
+  readonly lots: readonly LotRow[];
+  readonly holds: readonly HoldRow[];
+  readonly ended: readonly { readonly accountKey: number; readonly holdId: string }[];
+}
+
+/** What several records leave accounts and holds at: each row once, whatever happened to it between. */
+export class StateChanges {
+  readonly #accounts = new Map<number, TouchedAccount>();
+  readonly #holds = new Map<
+    string,
+    { accountId: string; holdId: string; partition: number; state: PackedHold | null }
+  >();
+  readonly #keys = new Map<string, number>();
+
+  add(record: JournalRecord, partition: number): void {
+    const touched: TouchedAccount[] = [];
+    for (const [index, state] of record.accounts) {
+      touched[index] = this.#touch(record.accountIds[index] as string, partition, state);
+    }
+    for (const entry of record.entries) addEntry(touched[entry.account] as TouchedAccount, record, entry);
+    for (const hold of record.holds) {
+      this.#holds.set(`${hold.accountId} ${hold.holdId}`, { ...hold, partition });
+    }
+  }
+
+  #touch(accountId: string, partition: number, state: AccountState): TouchedAccount {
+    let account = this.#accounts.get(state.key);
+    if (account === undefined) {
+      account = { accountId, partition, state, wallets: new Map(), lots: new Map(), heldChanged: false };
+      this.#accounts.set(state.key, account);
+      this.#keys.set(accountId, state.key);
+    }
+    account.state = state;
+    return account;
+  }
+
+  /** Rows in the order of their keys, so that no two transactions lock them crosswise. */
+  rows(): StateRows {
+    const touched = [...this.#accounts.values()].sort((a, b) => a.state.key - b.state.key);
+    const holds: HoldRow[] = [];
+    const ended: { accountKey: number; holdId: string }[] = [];
+    for (const { accountId, holdId, partition, state } of this.#holds.values()) {
+      const accountKey = this.#keys.get(accountId) as number;
+      if (state === null) ended.push({ accountKey, holdId });
+      else holds.push(holdRow(accountKey, holdId, partition, state));
+    }
+    return {
+      accounts: touched.map(accountRow),
+      wallets: touched.flatMap(walletRows),
+      lots: touched.flatMap(lotRows),
+      holds: holds.sort(byHold),
+      ended: ended.sort(byHold),
+    };
+  }
+}
+
+function addEntry(account: TouchedAccount, record: JournalRecord, entry: JournalEntry): void {
+  const { kind, unit, amount, lots } = entry;
+  if (unit === 0) return;
+  if (kind === ENTRY.grant) {
+    account.lots.set(
+      lots[0] as number,
+      grantedLot(unit, record.operations[entry.operation] as PackedOperation),
+    );
+  } else {
+    for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
+  }
+  account.heldChanged ||=
+    kind >= ENTRY.hold || kind === ENTRY.settle || kind === ENTRY.release || kind === ENTRY.hold_expired;
+  if (kind >= ENTRY.hold) return;
+  let wallet = account.wallets.get(unit);
+  if (wallet === undefined) {
+    wallet = newWallet(account.state.key, unit);
+    account.wallets.set(unit, wallet);
+  }
+  wallet.debt = entry.debtAfter;
+  wallet.granted += grantedBy(kind, amount);
+  wallet.spent += spentBy(kind, amount);
+  wallet.expired += expiredBy(kind, amount);
+}
+
+function newWallet(accountKey: number, unit: number): WalletRow {
+  return { accountKey, unit: unitName(unit), debt: 0, granted: 0, spent: 0, expired: 0, converted: 0 };
+}
+
+function grantedLot(unit: number, operation: PackedOperation): LotOrigin {
+  return {
+    unit,
+    source: sourceName(operation[8] as number),
+    priority: operation[9] as number,
+    expiresMs: operation[10] as number,
+  };
+}
+
+/** A lot that no grant of these records made is in Postgres already, or was made by a reversal: then it is described like this. */
+function touchLot(account: TouchedAccount, lotId: number, unit: number): void {
+  if (account.lots.has(lotId)) return;
+  account.lots.set(lotId, { unit, source: 'correction', priority: 20, expiresMs: 0 });
+}
+
+function byHold(
+  a: { accountKey: number; holdId: string },
+  b: { accountKey: number; holdId: string },
+): number {
+  return a.accountKey - b.accountKey || (a.holdId < b.holdId ? -1 : 1);
+}
+
+function accountRow({ accountId, partition, state }: TouchedAccount): AccountRow {
+  return {
+    accountKey: state.key,
+    accountId,
+    partition,
+    status: state.status,
+    entries: state.entries,
+    seq: state.seq,
+    changedMs: state.changedAtMs,
+    lotsMade: state.lotsMade,
+    openHolds: state.openHolds,
+    nextDueMs: state.dueAtMs,
+  };
+}
+
+function walletRows({ wallets }: TouchedAccount): WalletRow[] {
+  if (wallets.size === 1) return [...wallets.values()];
+  return [...wallets].sort(([a], [b]) => a - b).map(([, wallet]) => wallet);
+}
+
+/** Lots that changed; one that left the state has nothing remaining. */
+function lotRows({ state, lots, heldChanged }: TouchedAccount): LotRow[] {
+  const rows: LotRow[] = [];
+  const present = new Set<number>();
+  for (const wallet of state.wallets) {
+    for (const lot of wallet.lots) {
+      present.add(lot.id);
+      if (!heldChanged && !lots.has(lot.id)) continue;
+      rows.push({
+        accountKey: state.key,
+        lotId: lot.id,
+        unit: unitName(wallet.unit),
+        source: sourceName(lot.source),
+        priority: lot.priority,
+        expiresMs: lot.expiresAtMs,
+        remaining: lot.remaining,
+        held: lot.held,
+      });
+    }
+  }
+  for (const [lotId, { unit, source, priority, expiresMs }] of lots) {
+    if (present.has(lotId)) continue;
+    rows.push({
+      accountKey: state.key,
+      lotId,
+      unit: unitName(unit),
+      source,
+      priority,
+      expiresMs,
+      remaining: 0,
+      held: 0,
+    });
+  }
+  return rows.sort((a, b) => a.lotId - b.lotId);
+}
+
+function holdRow(accountKey: number, holdId: string, partition: number, state: PackedHold): HoldRow {
+  return {
+    accountKey,
+    holdId,
+    partition,
+    agent: state[12],
+    meter: state[13],
+    model: state[14],
+    unit: unitName(state[1]),
+    held: state[2],
+    startMs: state[11],
+    deadlineMs: state[3],
+    catalogVersion: state[4],
+    state: pack(state),
+  };
+}

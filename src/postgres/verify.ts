@@ -1,0 +1,308 @@
+import type { Readable } from 'node:stream';
+import type { Pool, PoolClient } from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
+import { ENTRY_COLUMNS } from './entry-row.js';
+
+/** What verification reads. Amounts come as text: a row that somebody changed by hand may hold any of 64 bits. */
+
+const COLUMNS = ENTRY_COLUMNS.join(', ');
+
+/** Opens a read-only snapshot on a connection; returns the name under which others can join it. */
+export async function beginSnapshot(client: PoolClient): Promise<string> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  const { rows } = await client.query<{ name: string }>('SELECT pg_export_snapshot() AS name');
+  return (rows[0] as { name: string }).name;
+}
+
+/** Opens the same snapshot on another connection. */
+export async function joinSnapshot(client: PoolClient, name: string): Promise<void> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await client.query(`SET TRANSACTION SNAPSHOT '${name.replaceAll("'", '')}'`);
+}
+
+export async function endSnapshot(client: PoolClient): Promise<void> {
+  await client.query('ROLLBACK');
+}
+
+/** The whole ledger in the order of the partitions' entries, in the binary form of entry-row.ts. */
+export function copyEntriesByPlace(client: PoolClient): Readable {
+  return client.query(
+    copyTo(`COPY (SELECT ${COLUMNS} FROM entries ORDER BY partition, seq) TO STDOUT (FORMAT binary)`),
+  );
+}
+
+/** The whole ledger in the order of accounts and their lines, in the binary form of entry-row.ts. */
+export function copyEntriesByAccount(client: PoolClient): Readable {
+  return client.query(
+    copyTo(
+      `COPY (SELECT ${COLUMNS} FROM entries ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
+    ),
+  );
+}
+
+export interface VerifiedInstallation {
+  readonly id: string;
+  readonly partitionCount: number;
+  readonly format: number;
+}
+
+/** Null: this database belongs to no installation yet. */
+export async function readInstallation(client: PoolClient): Promise<VerifiedInstallation | null> {
+  const { rows: found } = await client.query<{ there: boolean }>(
+    `SELECT to_regclass('installation') IS NOT NULL AS there`,
+  );
+  if (found[0]?.there !== true) return null;
+  const { rows } = await client.query<{ installation_id: string; partition_count: number; format: number }>(
+    `SELECT installation_id, partition_count, format FROM installation`,
+  );
+  const row = rows[0];
+  if (row === undefined) return null;
+  return { id: row.installation_id, partitionCount: row.partition_count, format: row.format };
+}
+
+export interface VerifiedCursor {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly recordSeq: number | null;
+  readonly recordHash: Buffer | null;
+  readonly chain: Buffer;
+}
+
+export async function readVerifiedCursors(client: Pool | PoolClient): Promise<VerifiedCursor[]> {
+  const { rows } = await (client as Pool).query<VerifiedCursor>(
+    `SELECT partition, epoch, seq, record_seq AS "recordSeq", record_hash AS "recordHash", chain FROM partitions ORDER BY partition`,
+  );
+  return rows;
+}
+
+export async function readEpochs(
+  client: PoolClient,
+): Promise<{ partition: number; epoch: number; afterSeq: number; lastSeq: number | null }[]> {
+  const { rows } = await client.query(
+    `SELECT partition, epoch, after_seq AS "afterSeq", last_seq AS "lastSeq" FROM epochs ORDER BY partition, epoch`,
+  );
+  return rows;
+}
+
+/** How many lines all flushes wrote: what lies before a verification. */
+export async function countFlushedLines(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ lines: number }>(
+    `SELECT coalesce(sum(lines), 0)::float8 AS lines FROM flushes`,
+  );
+  return rows[0]?.lines ?? 0;
+}
+
+export interface VerifiedFlush {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly lines: number;
+  readonly format: number;
+  readonly rawHash: Buffer;
+  readonly rowsHash: Buffer;
+  readonly chain: Buffer;
+}
+
+/** Flushes in order of partition and seq, after a place. */
+export async function readFlushesAfter(
+  client: PoolClient,
+  after: { readonly partition: number; readonly fromSeq: number },
+  countMax: number,
+): Promise<VerifiedFlush[]> {
+  const { rows } = await client.query<VerifiedFlush>({
+    name: 'verify_flushes',
+    text: `SELECT partition, epoch, from_seq AS "fromSeq", to_seq AS "toSeq", lines, format, raw_hash AS "rawHash",
+             rows_hash AS "rowsHash", chain
+           FROM flushes WHERE (partition, from_seq) > ($1::integer, $2::bigint) ORDER BY partition, from_seq LIMIT $3`,
+    values: [after.partition, after.fromSeq, countMax],
+  });
+  return rows;
+}
+
+export interface VerifiedAccount {
+  readonly accountKey: number;
+  readonly accountId: string | null;
+  readonly partition: number;
+  readonly status: number;
+  readonly entries: number;
+  readonly seq: number;
+  readonly changedMs: number;
+  readonly lotsMade: number;
+  readonly openHolds: number;
+  readonly nextDueMs: number;
+}
+
+const ACCOUNT_COLUMNS = `account_key AS "accountKey", account_id AS "accountId", partition, status, entries, seq, changed_ms AS "changedMs",
+  lots_made AS "lotsMade", open_holds AS "openHolds", next_due_ms AS "nextDueMs"`;
+
+export async function readAccountsAfter(
+  client: PoolClient,
+  afterKey: number,
+  countMax: number,
+): Promise<VerifiedAccount[]> {
+  const { rows } = await client.query<VerifiedAccount>({
+    name: 'verify_accounts_after',
+    text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_key > $1 ORDER BY account_key LIMIT $2`,
+    values: [afterKey, countMax],
+  });
+  return rows;
+}
+
+export async function readAccountsById(
+  client: PoolClient,
+  accountIds: readonly string[],
+): Promise<VerifiedAccount[]> {
+  const { rows } = await client.query<VerifiedAccount>({
+    name: 'verify_accounts_by_id',
+    text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_id = ANY($1::text[])`,
+    values: [accountIds],
+  });
+  return rows;
+}
+
+/** External ids of account keys, for naming what was found. */
+export async function readAccountIds(
+  pool: Pool,
+  accountKeys: readonly number[],
+): Promise<{ accountKey: number; accountId: string | null }[]> {
+  const { rows } = await pool.query<{ accountKey: number; accountId: string | null }>(
+    `SELECT account_key AS "accountKey", account_id AS "accountId" FROM accounts WHERE account_key = ANY($1::bigint[])`,
+    [accountKeys],
+  );
+  return rows;
+}
+
+export interface VerifiedWallet {
+  readonly accountKey: number;
+  readonly unit: string;
+  readonly debt: string;
+  readonly granted: string;
+  readonly spent: string;
+  readonly expired: string;
+  readonly converted: string;
+}
+
+export async function readWallets(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<VerifiedWallet[]> {
+  const { rows } = await client.query<VerifiedWallet>({
+    name: 'verify_wallets',
+    text: `SELECT account_key AS "accountKey", unit, debt::text, granted::text, spent::text, expired::text, converted::text
+           FROM wallets WHERE account_key = ANY($1::bigint[])`,
+    values: [accountKeys],
+  });
+  return rows;
+}
+
+export interface VerifiedLot {
+  readonly accountKey: number;
+  readonly lotId: number;
+  readonly unit: string;
+  readonly source: string;
+  readonly priority: number;
+  readonly expiresMs: string;
+  readonly remaining: string;
+  readonly held: string;
+}
+
+/** Lots with something remaining or held. */
+export async function readLiveLots(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<VerifiedLot[]> {
+  const { rows } = await client.query<VerifiedLot>({
+    name: 'verify_lots',
+    text: `SELECT account_key AS "accountKey", lot_id AS "lotId", unit, source, priority, expires_ms::text AS "expiresMs",
+             remaining::text, held::text
+           FROM lots WHERE account_key = ANY($1::bigint[]) AND (remaining <> 0 OR held <> 0)`,
+    values: [accountKeys],
+  });
+  return rows;
+}
+
+export interface VerifiedHold {
+  readonly accountKey: number;
+  readonly holdId: string;
+  readonly partition: number;
+  readonly agent: string;
+  readonly meter: string;
+  readonly model: string;
+  readonly unit: string;
+  readonly held: string;
+  readonly startMs: string;
+  readonly deadlineMs: string;
+  readonly catalogVersion: number;
+  readonly state: Buffer;
+}
+
+export async function readOpenHolds(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<VerifiedHold[]> {
+  const { rows } = await client.query<VerifiedHold>({
+    name: 'verify_holds',
+    text: `SELECT account_key AS "accountKey", hold_id AS "holdId", partition, agent, meter, model, unit, held::text,
+             start_ms::text AS "startMs", deadline_ms::text AS "deadlineMs", catalog_version AS "catalogVersion", state
+           FROM holds WHERE account_key = ANY($1::bigint[])`,
+    values: [accountKeys],
+  });
+  return rows;
+}
+
+/** Which of the holds (account id, hold id) Postgres has, and where their accounts stand. */
+export async function readHoldPlaces(
+  client: PoolClient,
+  holds: readonly { readonly accountId: string; readonly holdId: string }[],
+): Promise<{ accountId: string; holdId: string; seq: number; open: boolean }[]> {
+  const { rows } = await client.query({
+    name: 'verify_hold_places',
+    text: `SELECT a.account_id AS "accountId", wanted.hold_id AS "holdId", a.seq, h.hold_id IS NOT NULL AS open
+           FROM unnest($1::text[], $2::text[]) AS wanted (account_id, hold_id)
+           JOIN accounts a ON a.account_id = wanted.account_id
+           LEFT JOIN holds h ON h.account_key = a.account_key AND h.hold_id = wanted.hold_id`,
+    values: [holds.map((hold) => hold.accountId), holds.map((hold) => hold.holdId)],
+  });
+  return rows;
+}
+
+/** Rows that name an account which is not there. */
+export async function readStrays(
+  client: PoolClient,
+  countMax: number,
+): Promise<{ table: string; accountKey: number }[]> {
+  const stray = (table: string): string =>
+    `(SELECT DISTINCT '${table}' AS "table", account_key AS "accountKey" FROM ${table} t
+      WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_key = t.account_key) LIMIT $1)`;
+  const { rows } = await client.query(
+    `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')}`,
+    [countMax],
+  );
+  return rows;
+}
+
+/** Ids that stand more than once under their account and kind, over all months. */
+export async function readRepeatedIds(
+  client: PoolClient,
+  countMax: number,
+): Promise<
+  { accountKey: number; kind: string; id: string; times: number; accountSeq: number; seq: number }[]
+> {
+  const { rows } = await client.query(
+    `SELECT account_key AS "accountKey", kind, id, count(*)::integer AS times, max(account_seq) AS "accountSeq", max(seq) AS seq
+     FROM entries GROUP BY account_key, kind, id HAVING count(*) > 1 LIMIT $1`,
+    [countMax],
+  );
+  return rows;
+}
+
+export async function readStoredCatalogs(
+  client: PoolClient,
+): Promise<{ version: number; hash: string; json: string }[]> {
+  const { rows } = await client.query(
+    `SELECT version, hash, content::text AS json FROM catalog_versions ORDER BY version`,
+  );
+  return rows;
+}
