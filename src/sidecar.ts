@@ -34,7 +34,10 @@ import { Meter } from './usage/meter.js';
 import { Partition } from './usage/partition.js';
 import { PartitionQueue } from './usage/partition-queue.js';
 import { PostgresResolver } from './usage/resolver.js';
+import { ScriptSlots } from './usage/script-slots.js';
 import { DurableWatermarks } from './usage/watermarks.js';
+
+export { migrateInstallation } from './stores.js';
 
 /** A running sidecar. */
 export interface Sidecar {
@@ -258,8 +261,9 @@ function startCore(
   );
   const watermarks = new DurableWatermarks(config.partitionCount);
   const resolver = new PostgresResolver(pool, scripts, metrics);
+  const slots = new ScriptSlots(config.scriptsInFlightMax);
   const queues = partitions.map(
-    (partition) => new PartitionQueue(partition, scripts, resolver, config, metrics),
+    (partition) => new PartitionQueue(partition, scripts, resolver, slots, config, metrics),
   );
   const executor = new Executor(queues, watermarks);
   const flusher = new Flusher(partitions, pool, connection, scripts, watermarks, config, metrics, logger);

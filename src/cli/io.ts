@@ -8,6 +8,8 @@ export interface Io {
 export const EXIT = {
   /** The command failed, or the answer is an error. */
   failed: 1,
+  /** `verify` could not look: it says nothing about the installation. */
+  notVerified: 2,
   /** The answer is DENIED: nothing was changed. */
   denied: 3,
 } as const;

@@ -5,8 +5,8 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { takeOwnerLock } from './lock.js';
-import { postgresProcess } from './postgres.js';
-import { redisProcess } from './redis.js';
+import { findPostgres, postgresProcess } from './postgres.js';
+import { findRedis, redisProcess } from './redis.js';
 import type { StoreProcess } from './store.js';
 import { type StoreExit, Supervisor } from './supervisor.js';
 
@@ -89,6 +89,23 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     await stopAll().catch(() => undefined); // The first error is the one that explains.
     throw error;
   }
+}
+
+/**
+ * The stores that serve a data directory now, whoever started them: for looking at them beside their owner, without its lock.
+ * Undefined unless all that are asked for serve. Starts and makes nothing.
+ */
+export async function findEmbedded(
+  dataDir: string,
+  wanted: { readonly redis?: boolean; readonly postgres?: boolean } = {},
+): Promise<{ readonly redisUrl: string | undefined; readonly postgresUrl: string | undefined } | undefined> {
+  const directory = resolve(dataDir);
+  const redis = wanted.redis !== false;
+  const postgres = wanted.postgres !== false;
+  const redisUrl = redis ? await findRedis(join(directory, 'redis')) : undefined;
+  const postgresUrl = postgres ? await findPostgres(join(directory, 'postgres')) : undefined;
+  const all = (!redis || redisUrl !== undefined) && (!postgres || postgresUrl !== undefined);
+  return all ? { redisUrl, postgresUrl } : undefined;
 }
 
 /** The unprivileged user of Postgres must be able to pass through on its way to its own, closed directory. */

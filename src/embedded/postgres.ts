@@ -24,7 +24,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { findBinaries, type PostgresBinaries } from './binaries.js';
 import { commandLine, endProcess, isAlive, logTail, waitUntil } from './process.js';
-import { type Owner, socketDirectory } from './socket.js';
+import { type Owner, socketDirectory, socketDirectoryOf } from './socket.js';
 import { adoptedRun, type StoreProcess, type StoreRun, spawned } from './store.js';
 import { canReach, unprivilegedUser } from './user.js';
 
@@ -82,8 +82,7 @@ export function postgresProcess(
   options: PostgresOptions,
 ): StoreProcess & { urlOf(databaseName: string): string } {
   const place = prepare(options.directory);
-  const urlOf = (name: string): string =>
-    `postgresql://${user}@/${encodeURIComponent(name)}?host=${encodeURIComponent(place.socket)}`;
+  const urlOf = (name: string): string => urlAt(place.socket, name);
 
   async function start(): Promise<StoreRun> {
     const left = await findLeftBehind(place, urlOf('postgres'));
@@ -115,6 +114,18 @@ export function postgresProcess(
   }
 
   return { name: 'postgres', url: urlOf(database), urlOf, start, stop };
+}
+
+function urlAt(socket: string, databaseName: string): string {
+  return `postgresql://${user}@/${encodeURIComponent(databaseName)}?host=${encodeURIComponent(socket)}`;
+}
+
+/** The URL of the Postgres that serves this directory now, whoever started it; undefined where none does. Makes nothing. */
+export async function findPostgres(directory: string): Promise<string | undefined> {
+  if (!existsSync(directory)) return undefined;
+  const socket = socketDirectoryOf(join(realpathSync(directory), 'socket'), socketName);
+  const url = urlAt(socket, database);
+  return (await accepts(url)) ? url : undefined;
 }
 
 /** Fast: sessions are rolled back, a checkpoint is written. Immediate, which recovers at the next start, if that hangs. */

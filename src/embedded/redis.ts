@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { commandLine, endProcess, isAlive, logTail, waitUntil } from './process.js';
-import { socketDirectory } from './socket.js';
+import { socketDirectory, socketDirectoryOf } from './socket.js';
 import { adoptedRun, type StoreProcess, type StoreRun, spawned } from './store.js';
 
 export interface RedisOptions {
@@ -69,6 +69,12 @@ export function redisProcess(options: RedisOptions): StoreProcess & { socketPath
   }
 
   return { name: 'redis', url: `unix://${socketPath}`, socketPath, start, stop };
+}
+
+/** The URL of the Redis that serves this directory now, whoever started it; undefined where none does. Makes nothing. */
+export async function findRedis(directory: string): Promise<string | undefined> {
+  const socketPath = join(socketDirectoryOf(directory, socketName), socketName);
+  return (await probe(socketPath)).state === 'ready' ? `unix://${socketPath}` : undefined;
 }
 
 function settingsOf(

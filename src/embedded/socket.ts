@@ -12,16 +12,21 @@ export interface Owner {
   gid: number;
 }
 
+/** Where socketDirectory() puts a socket's directory; makes nothing. */
+export function socketDirectoryOf(preferred: string, socketName: string): string {
+  const plain = /^[A-Za-z0-9._/-]+$/.test(preferred);
+  const fits = Buffer.byteLength(join(preferred, socketName)) <= socketPathBytesMax;
+  const hash = createHash('sha256').update(preferred).digest('hex').slice(0, 16);
+  return plain && fits ? preferred : join(tmpdir(), `drawdown-${hash}`);
+}
+
 /**
  * The preferred directory, or, where a socket's path there would be too long or would need escaping in a URL, a short
  * one under the temporary directory, named by a hash of the preferred one. Either way it exists afterwards, belongs
  * to `owner` (or to this process) and is closed to everybody else.
  */
 export function socketDirectory(preferred: string, socketName: string, owner?: Owner): string {
-  const plain = /^[A-Za-z0-9._/-]+$/.test(preferred);
-  const fits = Buffer.byteLength(join(preferred, socketName)) <= socketPathBytesMax;
-  const hash = createHash('sha256').update(preferred).digest('hex').slice(0, 16);
-  const directory = plain && fits ? preferred : join(tmpdir(), `drawdown-${hash}`);
+  const directory = socketDirectoryOf(preferred, socketName);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
 
   // The temporary directory is everybody's: a stranger may have made this name first, or made it a link.

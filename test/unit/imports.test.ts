@@ -21,6 +21,16 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'src/http/metrics.ts': ['../postgres/entries.js'],
   'src/cli/doctor.ts': ['pg'],
   'src/embedded/redis.ts': ['../redis/connection.js'],
+  'src/verify/pass.ts': [
+    'pg',
+    'ioredis',
+    '../flush/flush.js',
+    '../embedded/index.js',
+    '../cli/io.js',
+    '../stores.js',
+  ],
+  'src/usage/meter.ts': ['../verify/index.js'],
+  'src/http/console.ts': ['../verify/index.js'],
   'test/oracle/account.ts': ['../../src/ledger/fold.js'],
 };
 
@@ -31,6 +41,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/usage/queue.ts': ['../redis/scripts.js', '../postgres/entries.js', '../catalog/price.js'],
   'src/flush/flusher.ts': ['../redis/journal.js', '../postgres/entries.js'],
   'src/grpc/usage.ts': ['@grpc/grpc-js', '../usage/queue.js', '../credits/plans.js'],
+  'src/verify/pass.ts': [
+    '../ledger/fold.js',
+    '../catalog/price.js',
+    '../postgres/verify.js',
+    '../redis/verify.js',
+    '../usage/types.js',
+  ],
+  'src/cli/verify.ts': ['../verify/index.js', '../stores.js'],
   'src/sidecar.ts': ['./postgres/pool.js', './redis/connection.js', './embedded/index.js'],
   'src/main.ts': ['./sidecar.js', './config.js'],
 };

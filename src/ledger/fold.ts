@@ -1,0 +1,172 @@
+import type { Report } from './finding.js';
+import { hasFlag, type LedgerLine, lotChanges } from './line.js';
+
+/** What the lines of one wallet add up to. Totals of a whole life may pass 2^53, a balance never does. */
+export interface WalletFold {
+  remaining: number;
+  debt: number;
+  granted: bigint;
+  spent: bigint;
+  expired: bigint;
+  converted: bigint;
+  /** Lots with something remaining; the others are forgotten, so that this stays small however many lots there were. */
+  readonly lots: Map<number, number>;
+}
+
+/** Which columns a line of a kind may move, by sign. Where a column is not named it is 0. */
+const SHAPES: Readonly<Record<string, Partial<Record<'granted' | 'spent' | 'expired' | 'debt', 1 | -1>>>> = {
+  account_created: {},
+  grant: { granted: 1, debt: -1 },
+  usage: { spent: 1, debt: 1 },
+  settle: { spent: 1, debt: 1 },
+  duplicate: { spent: 1, debt: 1 },
+  release: {},
+  hold_expired: {},
+  lot_expired: { expired: 1 },
+  reversal: { spent: -1, debt: -1 },
+};
+const SHAPED_COLUMNS = ['granted', 'spent', 'expired', 'debt'] as const;
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate']);
+
+/**
+ * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a
+ * contradiction it goes on from what the line says, so that one mistake is not reported again at every later line.
+ */
+export class AccountFold {
+  readonly wallets = new Map<string, WalletFold>();
+  /** Number of the last line, and how many lines were seen. */
+  last = 0;
+  lines = 0;
+  lastSeq = 0;
+  partition = -1;
+  lotsMade = 0;
+  missing = 0;
+  doubled = 0;
+
+  constructor(
+    readonly accountKey: number,
+    private readonly report: Report,
+  ) {}
+
+  add(line: LedgerLine): void {
+    const gap = this.#number(line);
+    this.#place(line);
+    this.#shape(line);
+    this.lines += 1;
+    if (line.unit === '') return;
+    const wallet = this.#wallet(line.unit);
+    const change = this.#lots(line, wallet);
+    this.#conserve(line, wallet, change, gap);
+    wallet.granted += BigInt(line.granted);
+    wallet.spent += BigInt(line.spent);
+    wallet.expired += BigInt(line.expired);
+    wallet.converted += BigInt(line.converted);
+    wallet.remaining = line.remainingAfter;
+    wallet.debt = line.debtAfter;
+  }
+
+  /** Returns whether lines are missing before this one: then it cannot follow from the one before. */
+  #number(line: LedgerLine): boolean {
+    const expected = this.last + 1;
+    const { accountSeq } = line;
+    if (accountSeq > expected) {
+      this.missing += accountSeq - expected;
+      const gap = expected === accountSeq - 1 ? `line ${expected}` : `lines ${expected} to ${accountSeq - 1}`;
+      this.#find('numbers', line, `${gap} missing before this line`);
+    } else if (accountSeq < expected) {
+      this.doubled += 1;
+      this.#find('numbers', line, `a second line of number ${accountSeq}`);
+    }
+    this.last = Math.max(this.last, accountSeq);
+    return accountSeq !== expected;
+  }
+
+  #place(line: LedgerLine): void {
+    if (this.partition >= 0 && line.partition !== this.partition) {
+      this.#find('line', line, `partition ${line.partition} after ${this.partition}`);
+    }
+    if (line.seq <= this.lastSeq) this.#find('line', line, `seq ${line.seq} after ${this.lastSeq}`);
+    this.partition = line.partition;
+    this.lastSeq = line.seq;
+  }
+
+  #shape(line: LedgerLine): void {
+    const shape = SHAPES[line.kind];
+    if (shape === undefined) {
+      this.#find('line', line, `unknown kind ${line.kind}`);
+      return;
+    }
+    for (const column of SHAPED_COLUMNS) {
+      if (line[column] * (shape[column] ?? 0) < 0 || (shape[column] === undefined && line[column] !== 0)) {
+        this.#find('line', line, `a line of kind ${line.kind} with ${column} ${line[column]}`);
+      }
+    }
+    const created = line.kind === 'account_created';
+    if (created !== (line.accountSeq === 1)) {
+      this.#find('line', line, created ? 'created again' : 'the first line does not create the account');
+    }
+    if (created !== (line.unit === ''))
+      this.#find('line', line, `a line of kind ${line.kind} with unit '${line.unit}'`);
+    if (OVERDRAWING_KINDS.has(line.kind) && line.debt > 0 !== hasFlag(line, 'overdrawn')) {
+      this.#find('line', line, `debt ${line.debt} with flags '${line.flags}'`);
+    }
+  }
+
+  /** Applies the changes of the lots; returns their sum. */
+  #lots(line: LedgerLine, wallet: WalletFold): number {
+    const changes = lotChanges(line);
+    if (changes === null) {
+      this.#find('line', line, `lots are ${line.lots}`);
+      return 0;
+    }
+    let sum = 0;
+    for (const [lot, change] of changes) {
+      sum += change;
+      const remaining = (wallet.lots.get(lot) ?? 0) + change;
+      if (remaining === 0) wallet.lots.delete(lot);
+      else wallet.lots.set(lot, remaining);
+      if (remaining < 0) this.#find('conservation', line, `lot ${lot} is drawn to ${remaining}`);
+      if (line.kind === 'grant' || line.kind === 'reversal') this.lotsMade = Math.max(this.lotsMade, lot);
+    }
+    return sum;
+  }
+
+  #conserve(line: LedgerLine, wallet: WalletFold, change: number, gap: boolean): void {
+    const { granted, debt, spent, expired, converted } = line;
+    if (granted + debt !== change + spent + expired + converted) {
+      this.#find(
+        'conservation',
+        line,
+        `granted ${granted} + debt ${debt} is not change of remaining ${change} + spent ${spent} + expired ${expired} + converted ${converted}`,
+      );
+    }
+    if (!gap && line.remainingAfter !== wallet.remaining + change) {
+      const message = `remaining after is ${line.remainingAfter}, ${wallet.remaining} before and a change of ${change}`;
+      this.#find('conservation', line, message);
+    }
+    if (!gap && line.debtAfter !== wallet.debt + debt) {
+      this.#find(
+        'conservation',
+        line,
+        `debt after is ${line.debtAfter}, ${wallet.debt} before and a change of ${debt}`,
+      );
+    }
+    if (line.heldAfter < 0 || line.heldAfter > line.remainingAfter) {
+      this.#find('line', line, `held after is ${line.heldAfter}, remaining ${line.remainingAfter}`);
+    }
+  }
+
+  #wallet(unit: string): WalletFold {
+    let wallet = this.wallets.get(unit);
+    if (wallet === undefined) {
+      wallet = { remaining: 0, debt: 0, granted: 0n, spent: 0n, expired: 0n, converted: 0n, lots: new Map() };
+      this.wallets.set(unit, wallet);
+    }
+    return wallet;
+  }
+
+  #find(check: 'numbers' | 'line' | 'conservation', line: LedgerLine, message: string): void {
+    const { accountKey, accountSeq, partition, epoch, seq } = line;
+    this.report({ check, message, accountKey, accountSeq, partition, epoch, seq });
+  }
+}

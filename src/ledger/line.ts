@@ -1,0 +1,60 @@
+/** A line of the ledger, as an audit reads it. Amounts are whole units; texts of JSON stand as they were written. */
+export interface LedgerLine {
+  readonly accountKey: number;
+  readonly accountSeq: number;
+  readonly partition: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly kind: string;
+  readonly id: string;
+  readonly meter: string;
+  readonly model: string;
+  /** JSON object of counts by name. */
+  readonly quantities: string;
+  readonly catalogVersion: number;
+  /** Empty: none. */
+  readonly unit: string;
+  readonly granted: number;
+  readonly spent: number;
+  readonly expired: number;
+  readonly converted: number;
+  readonly debt: number;
+  readonly released: number;
+  /** JSON array of [lot, change of remaining]. */
+  readonly lots: string;
+  readonly remainingAfter: number;
+  readonly heldAfter: number;
+  readonly debtAfter: number;
+  /** Names, separated by commas. */
+  readonly flags: string;
+}
+
+/** (lot, change of remaining), or null where the text is not of that form. */
+export function lotChanges(line: LedgerLine): [lot: number, change: number][] | null {
+  const parsed = parse(line.lots);
+  if (!Array.isArray(parsed)) return null;
+  for (const pair of parsed) {
+    if (!Array.isArray(pair) || pair.length !== 2 || !pair.every(Number.isSafeInteger)) return null;
+  }
+  return parsed as [number, number][];
+}
+
+/** (name, count), or null where the text is not of that form. */
+export function quantityCounts(line: LedgerLine): [name: string, count: number][] | null {
+  const parsed = parse(line.quantities);
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
+  const counts = Object.entries(parsed);
+  return counts.every(([, count]) => Number.isSafeInteger(count)) ? counts : null;
+}
+
+export function hasFlag(line: LedgerLine, flag: string): boolean {
+  return line.flags !== '' && line.flags.split(',').includes(flag);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,240 @@
+import { LOT_SOURCES, type LotSource } from '../credits/types.js';
+import type { StoredAccount, StoredHold } from '../ledger/account-audit.js';
+import type { PoolClient } from '../postgres/pool.js';
+import { readAccountsById, readHoldPlaces } from '../postgres/verify.js';
+import type { RedisConnection } from '../redis/connection.js';
+import type { AccountState, PackedHold } from '../redis/format.js';
+import { type PartitionKeys, splitScope } from '../redis/keys.js';
+import { type HotHold, type HotState, holdField, readHot, scanFields } from '../redis/verify.js';
+import { UNITS, type UnitName } from '../usage/types.js';
+import type { Tally } from './report.js';
+import { ACCOUNTS_PER_PAGE_MAX, readStoredAccounts } from './stored-accounts.js';
+
+/** Holds looked at at once. */
+const HOLDS_PER_PAGE_MAX = 500;
+
+export interface HotContext {
+  readonly connection: RedisConnection;
+  /** The snapshot; what is read from Redis is read after it was taken, so Redis is never behind. */
+  readonly rows: PoolClient;
+  readonly tally: Tally;
+  /** Called after every batch; throws to stop. */
+  readonly onBatch: () => void;
+}
+
+/** A partition as Postgres has it in the snapshot. */
+export interface HotPartition {
+  readonly partition: number;
+  readonly keys: PartitionKeys;
+  readonly cursorSeq: number;
+}
+
+/** Compares the accounts that Redis holds with Postgres; calls `moving` with those that are ahead of it. */
+export async function verifyHotAccounts(
+  context: HotContext,
+  place: HotPartition,
+  moving: (accountId: string) => void,
+): Promise<void> {
+  // A scan may bring a field twice; as many as Redis holds are bounded by accountsHotMax.
+  const seen = new Set<string>();
+  for await (const names of scanFields(context.connection, place.keys[1], ACCOUNTS_PER_PAGE_MAX)) {
+    const fresh = names.filter((name) => !seen.has(name));
+    for (const name of fresh) seen.add(name);
+    for (const accountId of await compareAccounts(context, place, fresh)) moving(accountId);
+    context.onBatch();
+  }
+}
+
+/** Compares some accounts; returns those that Redis holds at a later entry than the snapshot. */
+export async function compareAccounts(
+  { connection, rows, tally }: HotContext,
+  place: HotPartition,
+  accountIds: readonly string[],
+): Promise<string[]> {
+  if (accountIds.length === 0) return [];
+  const stored = new Map<string, StoredAccount>();
+  for (const account of await readStoredAccounts(rows, await readAccountsById(rows, accountIds))) {
+    stored.set(account.accountId as string, account);
+  }
+  const fields = [...stored].flatMap(([id, account]) =>
+    account.holds.map((hold) => holdField(id, hold.holdId)),
+  );
+  const hot = await readHot(connection, place.keys, accountIds, fields);
+  const ahead: string[] = [];
+  for (const [accountId, { state, sweptAtMs }] of hot.accounts) {
+    const account = stored.get(accountId);
+    const find = (message: string): void =>
+      tally.report({
+        check: 'redis',
+        message,
+        account: accountId,
+        partition: place.partition,
+        ...(account === undefined
+          ? {}
+          : { accountKey: account.accountKey, accountSeq: account.entries, seq: account.seq }),
+      });
+    if (state === null) {
+      find('its state in Redis is not readable');
+    } else if (state.seq > (account?.seq ?? place.cursorSeq)) {
+      ahead.push(accountId);
+    } else if (account === undefined) {
+      find(`Redis has it since seq ${state.seq}, Postgres does not know it at ${place.cursorSeq}`);
+    } else if (state.seq < account.seq) {
+      find(`Redis has it at seq ${state.seq}, Postgres at ${account.seq}`);
+    } else {
+      tally.comparedWithRedis += 1;
+      compareStates(account, state, find);
+      compareHolds(account, accountId, hot, find);
+      if (sweptAtMs !== state.dueAtMs)
+        find(`its next lot expires at ${state.dueAtMs}, Redis will look at ${sweptAtMs}`);
+      const drift = creditsOfRedis(state) - creditsOfPostgres(account);
+      tally.driftMicros += drift < 0n ? -drift : drift;
+    }
+  }
+  return ahead;
+}
+
+function creditsOfRedis(state: AccountState): bigint {
+  const wallet = state.wallets.find(({ unit }) => unit === UNITS.credits);
+  return (wallet?.lots ?? []).reduce((sum, lot) => sum + BigInt(lot.remaining), -BigInt(wallet?.debt ?? 0));
+}
+
+function creditsOfPostgres(account: StoredAccount): bigint {
+  const debt = account.wallets.find(({ unit }) => unit === 'credits')?.debt ?? 0;
+  return account.lots
+    .filter(({ unit }) => unit === 'credits')
+    .reduce((sum, lot) => sum + BigInt(lot.remaining), -BigInt(debt));
+}
+
+function compareStates(account: StoredAccount, state: AccountState, find: (message: string) => void): void {
+  const pairs: [name: string, redis: number, postgres: number][] = [
+    ['account key', state.key, account.accountKey],
+    ['status', state.status, account.status],
+    ['entries', state.entries, account.entries],
+    ['time of the last change', state.changedAtMs, account.changedMs],
+    ['lots made', state.lotsMade, account.lotsMade],
+    ['open holds', state.openHolds, account.openHolds],
+    ['next expiry', state.dueAtMs, account.nextDueMs],
+  ];
+  for (const [name, redis, postgres] of pairs) {
+    if (redis !== postgres) find(`${name}: ${redis} in Redis, ${postgres} in Postgres`);
+  }
+  for (const [name, unit] of Object.entries(UNITS)) {
+    const wallet = state.wallets.find((one) => one.unit === unit);
+    const stored = account.wallets.find((one) => one.unit === name);
+    if ((wallet?.debt ?? 0) !== (stored?.debt ?? 0)) {
+      find(`${name}: debt ${wallet?.debt ?? 0} in Redis, ${stored?.debt ?? 0} in Postgres`);
+    }
+    const redis = (wallet?.lots ?? []).map(
+      (lot) => `${lot.id} ${lot.source} ${lot.priority} ${lot.expiresAtMs} ${lot.remaining} ${lot.held}`,
+    );
+    const postgres = lotsInOrder(account, name as UnitName);
+    for (let i = 0; i < Math.max(redis.length, postgres.length); i++) {
+      if (redis[i] === postgres[i]) continue;
+      find(
+        `${name}: lot (number source priority expiry remaining held) ${redis[i] ?? 'none'} in Redis, ${postgres[i] ?? 'none'} in Postgres`,
+      );
+      break;
+    }
+  }
+}
+
+/** The lots of a wallet in burn-down order, as Redis keeps them. */
+function lotsInOrder(account: StoredAccount, unit: UnitName): string[] {
+  const neverLast = (expiresMs: number): number => (expiresMs === 0 ? Number.POSITIVE_INFINITY : expiresMs);
+  return account.lots
+    .filter((lot) => lot.unit === unit)
+    .sort((a, b) => {
+      if (a.priority !== b.priority) return a.priority - b.priority;
+      if (a.expiresMs !== b.expiresMs) return neverLast(a.expiresMs) - neverLast(b.expiresMs);
+      return a.lotId - b.lotId;
+    })
+    .map(
+      (lot) =>
+        `${lot.lotId} ${LOT_SOURCES[lot.source as LotSource] ?? lot.source} ${lot.priority} ${lot.expiresMs} ${lot.remaining} ${lot.held}`,
+    );
+}
+
+/** Every hold that Postgres has is in Redis, as it is there, and will be swept at its deadline. */
+function compareHolds(
+  account: StoredAccount,
+  accountId: string,
+  hot: HotState,
+  find: (message: string) => void,
+): void {
+  for (const hold of account.holds) {
+    const found = hot.holds.get(holdField(accountId, hold.holdId));
+    if (found === undefined) find(`hold ${hold.holdId} is open in Postgres, Redis does not have it`);
+    else if (!sameHold(hold, found)) find(`hold ${hold.holdId} differs between Redis and Postgres`);
+    else if (found.sweptAtMs !== hold.deadlineMs) {
+      find(`hold ${hold.holdId} ends at ${hold.deadlineMs}, Redis will look at ${found.sweptAtMs}`);
+    }
+  }
+}
+
+function sameHold({ state }: StoredHold, { state: packed }: HotHold): boolean {
+  if (state === null || packed === null) return false;
+  const unit = UNITS[state.unit as UnitName] as number | undefined;
+  const [, ownUnit, amount, deadlineMs, version, , , , , , , startMs, agent, meter, model, key, parts] =
+    packed as PackedHold;
+  return (
+    ownUnit === unit &&
+    amount === state.amount &&
+    deadlineMs === state.deadlineMs &&
+    version === state.catalogVersion &&
+    startMs === state.startMs &&
+    agent === state.agent &&
+    meter === state.meter &&
+    model === state.model &&
+    key === state.accountKey &&
+    parts.length === state.parts.length &&
+    parts.every((value, i) => value === state.parts[i])
+  );
+}
+
+/** Every hold that Redis has belongs to an account there, and Postgres has it where it has the account at the same entry. */
+export async function verifyHotHolds(context: HotContext, place: HotPartition): Promise<void> {
+  for await (const fields of scanFields(context.connection, place.keys[3], HOLDS_PER_PAGE_MAX)) {
+    await verifyHolds(context, place, fields);
+    context.onBatch();
+  }
+}
+
+async function verifyHolds(
+  { connection, rows, tally }: HotContext,
+  place: HotPartition,
+  fields: readonly string[],
+): Promise<void> {
+  const holds = fields.map((field) => {
+    const { accountId, id } = splitScope(field);
+    return { field, accountId, holdId: id };
+  });
+  const hot = await readHot(
+    connection,
+    place.keys,
+    [...new Set(holds.map((hold) => hold.accountId))],
+    fields,
+  );
+  const stored = new Map<string, { seq: number; open: boolean }>();
+  for (const { accountId, holdId, seq, open } of await readHoldPlaces(rows, holds)) {
+    stored.set(holdField(accountId, holdId), { seq, open });
+  }
+  for (const { field, accountId, holdId } of holds) {
+    // Ended since it was scanned.
+    if (!hot.holds.has(field)) continue;
+    const account = hot.accounts.get(accountId);
+    const known = stored.get(field);
+    const find = (message: string): void =>
+      tally.report({
+        check: 'redis',
+        message,
+        account: accountId,
+        partition: place.partition,
+        ...(known === undefined ? {} : { seq: known.seq }),
+      });
+    if (account === undefined) find(`hold ${holdId} is open in Redis, its account is not there`);
+    else if (known !== undefined && !known.open && account.state?.seq === known.seq) {
+      find(`hold ${holdId} is open in Redis, Postgres does not have it`);
+    }
+  }
+}

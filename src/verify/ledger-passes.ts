@@ -1,0 +1,257 @@
+import { createHash } from 'node:crypto';
+import { catalogFromJson } from '../catalog/canonical.js';
+import { type CompiledCatalog, compileCatalog } from '../catalog/pricing.js';
+import { auditAccount } from '../ledger/account-audit.js';
+import { FlushAudit, type StoredEpoch } from '../ledger/flush-audit.js';
+import { AccountFold } from '../ledger/fold.js';
+import { repriceProblem } from '../ledger/reprice.js';
+import { checksumHolds, copiedRows, decodeEntry, entryPlace } from '../postgres/entry-reader.js';
+import type { PoolClient } from '../postgres/pool.js';
+import {
+  copyEntriesByAccount,
+  copyEntriesByPlace,
+  readEpochs,
+  readFlushesAfter,
+  readRepeatedIds,
+  readStoredCatalogs,
+  readStrays,
+  readVerifiedCursors,
+  type VerifiedFlush,
+} from '../postgres/verify.js';
+import { partitionOf } from '../redis/keys.js';
+import type { Tally } from './report.js';
+import { AccountPages } from './stored-accounts.js';
+
+/** One snapshot of Postgres on two connections: one for the long stream of lines, one for all that is read beside it. */
+export interface Snapshot {
+  readonly lines: PoolClient;
+  readonly rows: PoolClient;
+}
+
+export interface PassContext {
+  readonly snapshot: Snapshot;
+  readonly tally: Tally;
+  readonly partitionCount: number;
+  /** Called after every piece of work; throws to stop. */
+  readonly onLines: (lines: number) => void;
+}
+
+const FLUSHES_PER_PAGE_MAX = 2_000;
+/** Of repeated ids and stray rows so many are looked for: more say nothing new. */
+const LISTED_MAX = 1_000;
+
+/** Flushes in order of partition and seq, a page in memory at a time. */
+class FlushPages {
+  #page: VerifiedFlush[] = [];
+  #place = 0;
+  #after = { partition: -1, fromSeq: -1 };
+  #ended = false;
+
+  constructor(private readonly client: PoolClient) {}
+
+  async peek(): Promise<VerifiedFlush | null> {
+    if (this.#place >= this.#page.length && !this.#ended) {
+      this.#page = await readFlushesAfter(this.client, this.#after, FLUSHES_PER_PAGE_MAX);
+      this.#place = 0;
+      this.#after = this.#page.at(-1) ?? this.#after;
+      this.#ended = this.#page.length < FLUSHES_PER_PAGE_MAX;
+    }
+    return this.#page[this.#place] ?? null;
+  }
+
+  take(): void {
+    this.#place += 1;
+  }
+}
+
+/** Walks the flushes of all partitions beside the lines: each line belongs to the flush that covers its seq, or to none. */
+class FlushWalk {
+  readonly #pages: FlushPages;
+  readonly #audits: Map<number, FlushAudit>;
+  /** The flush whose lines are being read. */
+  #current: VerifiedFlush | null = null;
+
+  constructor(
+    client: PoolClient,
+    partitions: readonly number[],
+    epochs: readonly StoredEpoch[],
+    private readonly tally: Tally,
+  ) {
+    this.#pages = new FlushPages(client);
+    this.#audits = new Map(
+      partitions.map((partition) => [
+        partition,
+        new FlushAudit(
+          partition,
+          epochs.filter((epoch) => epoch.partition === partition),
+          tally.report,
+        ),
+      ]),
+    );
+  }
+
+  audit(partition: number): FlushAudit | undefined {
+    return this.#audits.get(partition);
+  }
+
+  /** Does the flush being read cover this place? Then no page has to be read. */
+  covers(partition: number, seq: number): boolean {
+    const flush = this.#current;
+    return flush !== null && flush.partition === partition && seq >= flush.fromSeq && seq <= flush.toSeq;
+  }
+
+  /** Goes on to the flush that covers a place or lies after it. Infinity: to the end. */
+  async advance(partition: number, seq: number): Promise<void> {
+    for (;;) {
+      const flush = this.#current;
+      if (flush !== null) {
+        if (flush.partition > partition || (flush.partition === partition && flush.toSeq >= seq)) return;
+        this.#audits.get(flush.partition)?.end();
+        this.#current = null;
+      }
+      const next = await this.#pages.peek();
+      if (next === null || next.partition > partition || (next.partition === partition && next.fromSeq > seq))
+        return;
+      this.#pages.take();
+      this.#current = next;
+      this.tally.flushes += 1;
+      const audit = this.#audits.get(next.partition);
+      if (audit !== undefined) audit.begin(next);
+      else
+        this.tally.report({
+          check: 'flushes',
+          partition: next.partition,
+          seq: next.fromSeq,
+          message: 'a flush of no partition',
+        });
+    }
+  }
+}
+
+/** Checksums of all lines; flushes, their hashes, chain and cursor. */
+export async function passByPlace({ snapshot, tally, onLines }: PassContext): Promise<void> {
+  const cursors = await readVerifiedCursors(snapshot.rows);
+  const partitions = cursors.map((cursor) => cursor.partition);
+  const walk = new FlushWalk(snapshot.rows, partitions, await readEpochs(snapshot.rows), tally);
+  for await (const rows of copiedRows(copyEntriesByPlace(snapshot.lines))) {
+    for (const row of rows) {
+      const place = entryPlace(row);
+      const { partition, seq } = place;
+      if (!checksumHolds(row)) {
+        tally.report({ check: 'checksum', ...place, message: 'the line is not what was written' });
+      }
+      if (!walk.covers(partition, seq)) await walk.advance(partition, seq);
+      const audit = walk.audit(partition);
+      if (walk.covers(partition, seq)) audit?.line(place, row);
+      else if (audit !== undefined) audit.stray(seq);
+      else tally.report({ check: 'flushes', ...place, message: 'a line of no partition' });
+    }
+    tally.lines += rows.length;
+    onLines(rows.length);
+  }
+  await walk.advance(Number.POSITIVE_INFINITY, 0);
+  for (const cursor of cursors) walk.audit(cursor.partition)?.finish(cursor);
+}
+
+/** Numbers, conservation, prices, and what accounts, wallets, lots and holds say beside it. */
+export async function passByAccount({
+  snapshot,
+  tally,
+  partitionCount,
+  onLines,
+}: PassContext): Promise<void> {
+  const catalogs = await readCatalogs(snapshot.rows, tally);
+  const accounts = new AccountPages(snapshot.rows);
+  const finish = async (fold: AccountFold): Promise<void> => {
+    for (;;) {
+      const account = await accounts.peek();
+      if (account === null || account.accountKey > fold.accountKey) break;
+      accounts.take();
+      tally.accounts += 1;
+      tally.holds += account.holds.length;
+      const own = account.accountKey === fold.accountKey;
+      const folded = own ? fold : new AccountFold(account.accountKey, tally.report);
+      tally.driftMicros += auditAccount(folded, account, tally.report);
+      tally.missing += folded.missing;
+      tally.doubled += folded.doubled;
+      const { accountId, accountKey, partition } = account;
+      if (accountId !== null && partitionOf(accountId, partitionCount) !== partition) {
+        tally.report({
+          check: 'balances',
+          accountKey,
+          account: accountId,
+          partition,
+          message: 'the account belongs to another partition',
+        });
+      }
+      if (own) return;
+    }
+    if (fold.lines === 0) return;
+    const { accountKey, partition, last, lastSeq } = fold;
+    tally.report({
+      check: 'balances',
+      accountKey,
+      partition,
+      accountSeq: last,
+      seq: lastSeq,
+      message: 'lines of an account that is not there',
+    });
+  };
+
+  let fold = new AccountFold(-1, tally.report);
+  for await (const rows of copiedRows(copyEntriesByAccount(snapshot.lines))) {
+    for (const row of rows) {
+      const line = decodeEntry(row);
+      if (line.accountKey !== fold.accountKey) {
+        await finish(fold);
+        fold = new AccountFold(line.accountKey, tally.report);
+      }
+      fold.add(line);
+      const message = repriceProblem(line, (version) => catalogs.get(version));
+      if (message !== null) {
+        const { accountKey, accountSeq, partition, epoch, seq } = line;
+        tally.report({ check: 'price', accountKey, accountSeq, partition, epoch, seq, message });
+      }
+    }
+    onLines(rows.length);
+  }
+  await finish(fold);
+  await finish(new AccountFold(Number.POSITIVE_INFINITY, tally.report));
+}
+
+async function readCatalogs(client: PoolClient, tally: Tally): Promise<Map<number, CompiledCatalog>> {
+  const catalogs = new Map<number, CompiledCatalog>();
+  for (const { version, hash, json } of await readStoredCatalogs(client)) {
+    if (createHash('sha256').update(json).digest('hex') !== hash) {
+      tally.report({
+        check: 'price',
+        message: `catalog version ${version} is not what was published: its hash differs`,
+      });
+    }
+    const parsed = catalogFromJson(json);
+    if ('catalog' in parsed) catalogs.set(version, compileCatalog(parsed.catalog, version));
+    else tally.report({ check: 'price', message: `catalog version ${version} is no catalog` });
+  }
+  return catalogs;
+}
+
+/** Ids over all months, and rows that name no account. */
+export async function passOverTables({ snapshot, tally, onLines }: PassContext): Promise<void> {
+  for (const { accountKey, kind, id, times, accountSeq, seq } of await readRepeatedIds(
+    snapshot.rows,
+    LISTED_MAX,
+  )) {
+    tally.doubled += times - 1;
+    tally.report({
+      check: 'once',
+      accountKey,
+      accountSeq,
+      seq,
+      message: `${kind} ${id} is there ${times} times`,
+    });
+  }
+  for (const { table, accountKey } of await readStrays(snapshot.rows, LISTED_MAX)) {
+    tally.report({ check: 'balances', accountKey, message: `${table} of an account that is not there` });
+  }
+  onLines(0);
+}

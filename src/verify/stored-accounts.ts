@@ -1,0 +1,116 @@
+import type { HoldState, StoredAccount, StoredHold } from '../ledger/account-audit.js';
+import type { PoolClient } from '../postgres/pool.js';
+import {
+  readAccountsAfter,
+  readLiveLots,
+  readOpenHolds,
+  readWallets,
+  type VerifiedAccount,
+  type VerifiedHold,
+} from '../postgres/verify.js';
+import { FORMAT, type PackedHold, unpack } from '../redis/format.js';
+import { UNITS, type UnitName } from '../usage/types.js';
+
+/** Accounts read at once; each may bring a thousand lots a wallet, so this bounds memory. */
+export const ACCOUNTS_PER_PAGE_MAX = 500;
+
+const UNIT_NAMES = new Map<number, UnitName>(
+  Object.entries(UNITS).map(([name, number]) => [number, name as UnitName]),
+);
+
+/** Puts wallets, lots and open holds to their accounts. */
+export async function readStoredAccounts(
+  client: PoolClient,
+  accounts: readonly VerifiedAccount[],
+): Promise<StoredAccount[]> {
+  if (accounts.length === 0) return [];
+  const keys = accounts.map((account) => account.accountKey);
+  const wallets = byAccount(await readWallets(client, keys));
+  const lots = byAccount(await readLiveLots(client, keys));
+  const holds = byAccount(await readOpenHolds(client, keys));
+  return accounts.map((account) => ({
+    ...account,
+    wallets: (wallets.get(account.accountKey) ?? []).map((wallet) => ({
+      unit: wallet.unit,
+      debt: Number(wallet.debt),
+      granted: BigInt(wallet.granted),
+      spent: BigInt(wallet.spent),
+      expired: BigInt(wallet.expired),
+      converted: BigInt(wallet.converted),
+    })),
+    lots: (lots.get(account.accountKey) ?? []).map((lot) => ({
+      ...lot,
+      expiresMs: Number(lot.expiresMs),
+      remaining: Number(lot.remaining),
+      held: Number(lot.held),
+    })),
+    holds: (holds.get(account.accountKey) ?? []).map(storedHold),
+  }));
+}
+
+function byAccount<Row extends { readonly accountKey: number }>(rows: readonly Row[]): Map<number, Row[]> {
+  const grouped = new Map<number, Row[]>();
+  for (const row of rows) {
+    const group = grouped.get(row.accountKey);
+    if (group === undefined) grouped.set(row.accountKey, [row]);
+    else group.push(row);
+  }
+  return grouped;
+}
+
+function storedHold(row: VerifiedHold): StoredHold {
+  return {
+    ...row,
+    held: Number(row.held),
+    startMs: Number(row.startMs),
+    deadlineMs: Number(row.deadlineMs),
+    state: holdState(row.state),
+  };
+}
+
+function holdState(packed: Buffer): HoldState | null {
+  try {
+    const hold = unpack<PackedHold>(packed);
+    if (!Array.isArray(hold) || hold[0] !== FORMAT || !Array.isArray(hold[16])) return null;
+    return {
+      accountKey: hold[15],
+      agent: hold[12],
+      meter: hold[13],
+      model: hold[14],
+      unit: UNIT_NAMES.get(hold[1]) ?? '',
+      amount: hold[2],
+      startMs: hold[11],
+      deadlineMs: hold[3],
+      catalogVersion: hold[4],
+      parts: hold[16],
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** All accounts in order of their keys, a page in memory at a time. */
+export class AccountPages {
+  #page: StoredAccount[] = [];
+  #place = 0;
+  #afterKey = -1;
+  #ended = false;
+
+  constructor(private readonly client: PoolClient) {}
+
+  /** The next account without taking it; null at the end. */
+  async peek(): Promise<StoredAccount | null> {
+    if (this.#place >= this.#page.length && !this.#ended) {
+      const accounts = await readAccountsAfter(this.client, this.#afterKey, ACCOUNTS_PER_PAGE_MAX);
+      this.#page = await readStoredAccounts(this.client, accounts);
+      this.#place = 0;
+      this.#afterKey = accounts.at(-1)?.accountKey ?? this.#afterKey;
+      this.#ended = accounts.length < ACCOUNTS_PER_PAGE_MAX;
+    }
+    return this.#page[this.#place] ?? null;
+  }
+
+  take(): void {
+    this.#place += 1;
+  }
+}
