@@ -7,11 +7,14 @@ import { recordVariants, runRecord } from './scenarios/record.js';
 
 interface Scenario {
   readonly variants: readonly string[];
-  run(variant: string, options: BenchOptions): Promise<Result>;
+  run(variant: string, options: BenchOptions, signal: AbortSignal): Promise<Result>;
 }
 
 const scenarios: Readonly<Record<string, Scenario>> = {
-  record: { variants: recordVariants, run: (variant, { record }) => runRecord(variant, record, progress) },
+  record: {
+    variants: recordVariants,
+    run: (variant, { record }, signal) => runRecord(variant, { ...record, signal }, progress),
+  },
 };
 
 function say(line: string): void {
@@ -20,6 +23,13 @@ function say(line: string): void {
 
 function progress(line: string): void {
   process.stderr.write(`${line}\n`);
+}
+
+/** Ctrl-C stops what was started, and removes it. */
+function interrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
 }
 
 async function main(argv: readonly string[]): Promise<void> {
@@ -38,7 +48,8 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const line of machineLines(describeMachine())) say(line);
   say(`npm run bench -- ${argv.join(' ')}`.trimEnd());
   const results: Result[] = [];
-  for (const { scenario, variant } of runs) results.push(await scenario.run(variant, options));
+  const signal = interrupted();
+  for (const { scenario, variant } of runs) results.push(await scenario.run(variant, options, signal));
   for (const line of resultLines(results)) say(line);
   if (options.jsonFile !== undefined)
     writeFileSync(options.jsonFile, `${JSON.stringify(results, null, 2)}\n`);

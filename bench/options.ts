@@ -6,7 +6,7 @@ export interface BenchOptions {
   /** Empty: all that the scenario has. */
   readonly variants: readonly string[];
   readonly jsonFile: string | undefined;
-  readonly record: RecordOptions;
+  readonly record: Omit<RecordOptions, 'signal'>;
 }
 
 export const help = `npm run bench -- [options]

@@ -78,6 +78,11 @@ interface Value {
   source: string;
 }
 
+/** The environment without our settings: for a sidecar that is started with its own, whatever this shell is set up for. */
+export function environmentWithoutSettings(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith(variablePrefix)));
+}
+
 /** Flag before environment before file before default. Throws a ConfigError that lists all that is wrong at once. */
 export function loadConfig(sources: ConfigSources = {}): Config {
   const environment = sources.environment ?? process.env;

@@ -20,6 +20,8 @@ export interface RecordOptions {
   readonly callsInFlight: number;
   readonly seed: number;
   readonly profileDir: string | undefined;
+  /** Ends the run early, in order. */
+  readonly signal: AbortSignal;
 }
 
 interface Variant {
@@ -72,7 +74,7 @@ export async function runRecord(
     say(
       `${name}: measuring for ${options.seconds} s${load.rate === null ? '' : ` at ${Math.round(load.rate)} events/s`}`,
     );
-    const measured = await measure(client, system, options.seconds);
+    const measured = await measure(client, system, options);
     const total = await client.ask({ type: 'stop' });
     if (total.refused > 0 || total.duplicate > 0) {
       throw new Error(`${total.refused} events were refused and ${total.duplicate} taken for duplicates`);
@@ -96,26 +98,26 @@ export async function runRecord(
 async function warmUp(
   client: ClientProcess,
   { load }: Variant,
-  { seconds, ratePerSecond }: RecordOptions,
+  { seconds, ratePerSecond, signal }: RecordOptions,
   say: (line: string) => void,
 ): Promise<{ rate: number | null; ramp: number | null }> {
   const partMs = Math.min(6, Math.max(1, seconds / 4)) * 1_000;
   const findsRate = load === 'open' && ratePerSecond === null;
   await client.ask({ type: 'load', ratePerSecond: load === 'open' ? ratePerSecond : null });
-  await sleep(partMs);
+  await sleep(partMs, undefined, { signal });
   if (!findsRate) {
-    await sleep(partMs);
+    await sleep(partMs, undefined, { signal });
     return { rate: load === 'open' ? ratePerSecond : null, ramp: null };
   }
   const from = await client.ask({ type: 'count' });
-  await sleep(partMs);
+  await sleep(partMs, undefined, { signal });
   const to = await client.ask({ type: 'count' });
   const ramp = Math.max(1_000, perSecond(from, to, 'durable'));
   say(`ramp: ${Math.round(ramp)} durable events/s`);
   const rate = ramp * rateOfRamp;
   await client.ask({ type: 'load', ratePerSecond: rate });
   // What the ramp left behind is made durable beside the load, in at most as long as it took to pile up.
-  await sleep(partMs);
+  await sleep(partMs, undefined, { signal });
   return { rate, ramp };
 }
 
@@ -130,14 +132,18 @@ interface Measured {
   readonly rss: readonly number[];
 }
 
-async function measure(client: ClientProcess, system: System, seconds: number): Promise<Measured> {
+async function measure(
+  client: ClientProcess,
+  system: System,
+  { seconds, signal }: RecordOptions,
+): Promise<Measured> {
   const rss: number[] = [];
   const sample = (): void => void rss.push(rssMegabytes(system.pids.sidecar));
   const before = cpuOf(client, system);
   const from = await client.ask({ type: 'openWindow' });
   const startMs = performance.now();
   for (let second = 0; second <= seconds; second++) {
-    await sleep(Math.max(0, startMs + second * 1_000 - performance.now()));
+    await sleep(Math.max(0, startMs + second * 1_000 - performance.now()), undefined, { signal });
     sample();
   }
   const window = await client.ask({ type: 'closeWindow' });
