@@ -81,19 +81,23 @@ export class BinaryWriter {
   }
 
   u8(value: number): void {
-    this.#data.writeUInt8(value, this.#reserve(1));
+    const place = this.#reserve(1);
+    this.#data.writeUInt8(value, place);
   }
 
   u16(value: number): void {
-    this.#data.writeUInt16LE(value, this.#reserve(2));
+    const place = this.#reserve(2);
+    this.#data.writeUInt16LE(value, place);
   }
 
   u32(value: number): void {
-    this.#data.writeUInt32LE(value, this.#reserve(4));
+    const place = this.#reserve(4);
+    this.#data.writeUInt32LE(value, place);
   }
 
   u48(value: number): void {
-    this.#data.writeUIntLE(value, this.#reserve(6), 6);
+    const place = this.#reserve(6);
+    this.#data.writeUIntLE(value, place, 6);
   }
 
   u56(value: number): void {
@@ -108,6 +112,7 @@ export class BinaryWriter {
     return this.#data.subarray(0, this.#place);
   }
 
+  /** Comes before `#data` is named, because it may replace it. */
   #reserve(size: number): number {
     const place = this.#place;
     if (place + size > this.#data.length) {
