@@ -5,6 +5,7 @@ import { OpaqueBuilder } from '../redis/opaque.js';
 import type { BatchReply, FenceRefusal, OperationResult, Scripts } from '../redis/scripts.js';
 import type { Operation } from './operation.js';
 import type { Partition } from './partition.js';
+import type { ScriptSlots } from './script-slots.js';
 
 export interface QueueLimits {
   readonly batchOpsMax: number;
@@ -57,6 +58,7 @@ export class PartitionQueue {
     readonly partition: Partition,
     private readonly scripts: Scripts,
     private readonly resolver: Resolver,
+    private readonly slots: ScriptSlots,
     private readonly limits: QueueLimits,
     private readonly metrics: Metrics,
   ) {}
@@ -95,12 +97,14 @@ export class PartitionQueue {
 
   async #run(): Promise<void> {
     while (this.length > 0) {
-      const batch = this.#take();
-      if (batch.length > 0)
-        await this.#apply(
-          batch,
-          batch.every((operation) => operation.ending),
-        );
+      await this.slots.take();
+      try {
+        const batch = this.#take();
+        const ending = batch.every((operation) => operation.ending);
+        if (batch.length > 0) await this.#apply(batch, ending);
+      } finally {
+        this.slots.giveBack();
+      }
     }
     this.#running = false;
   }
