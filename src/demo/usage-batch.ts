@@ -85,6 +85,8 @@ export interface AppliedBatch {
   readonly refused: number;
   /** Of the recorded ones: how many went into debt, in whole or in part. */
   readonly overdrawn: number;
+  /** What the recorded ones were charged together, in micro-credits: the meter llm is paid from credits only. */
+  readonly chargedMicros: number;
   readonly refusedBecause: ReadonlyMap<number, number>;
 }
 
@@ -119,6 +121,7 @@ function decodeApplied(): AppliedBatch {
   let duplicate = 0;
   let refused = 0;
   let overdrawn = 0;
+  let chargedMicros = 0;
   const refusedBecause = new Map<number, number>();
   const end = reader.end;
   while (reader.pos < end) {
@@ -131,6 +134,7 @@ function decodeApplied(): AppliedBatch {
     reader.end = end;
     if (result.outcome === OUTCOME.recorded) {
       recorded++;
+      chargedMicros += result.charged;
       if (result.overdrawn > 0) overdrawn++;
     } else if (result.outcome === OUTCOME.duplicate) duplicate++;
     else {
@@ -138,19 +142,30 @@ function decodeApplied(): AppliedBatch {
       refusedBecause.set(result.reason, (refusedBecause.get(result.reason) ?? 0) + 1);
     }
   }
-  return { kind: 'applied', batchNumber, recorded, duplicate, refused, overdrawn, refusedBecause };
+  return {
+    kind: 'applied',
+    batchNumber,
+    recorded,
+    duplicate,
+    refused,
+    overdrawn,
+    chargedMicros,
+    refusedBecause,
+  };
 }
 
-const result = { outcome: 0, reason: 0, overdrawn: 0 };
+const result = { outcome: 0, reason: 0, charged: 0, overdrawn: 0 };
 
 function decodeResult(): Readonly<typeof result> {
   result.outcome = 0;
   result.reason = 0;
+  result.charged = 0;
   result.overdrawn = 0;
   while (reader.pos < reader.end) {
     const next = reader.tag();
     if (next === tag(1, WIRE.varint)) result.outcome = reader.whole();
     else if (next === tag(2, WIRE.varint)) result.reason = reader.whole();
+    else if (next === tag(4, WIRE.varint)) result.charged = reader.whole();
     else if (next === tag(5, WIRE.varint)) result.overdrawn = reader.whole();
     else reader.skip(next);
   }

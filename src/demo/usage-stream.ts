@@ -43,7 +43,13 @@ export class UsageStream<Extra> {
     private readonly listener: UsageStreamEvents<Extra>,
   ) {
     this.#call = client.makeBidiStreamRequest(path, asIs, asIs, new Metadata());
-    this.#call.on('data', (bytes: Buffer) => this.#onAnswer(bytes));
+    this.#call.on('data', (bytes: Buffer) => {
+      try {
+        this.#onAnswer(bytes);
+      } catch (error) {
+        listener.failed(error as Error);
+      }
+    });
     this.#call.on('drain', () => {
       this.#isBlocked = false;
       listener.room();
@@ -72,6 +78,11 @@ export class UsageStream<Extra> {
   async end(): Promise<void> {
     this.#call.end();
     await this.#ended;
+  }
+
+  /** Gives up what is on its way. */
+  cancel(): void {
+    this.#call.cancel();
   }
 
   #onAnswer(bytes: Buffer): void {
