@@ -215,16 +215,14 @@ export function readDenial(reader: BinaryReader): Denial {
 export function readAccount(reader: BinaryReader): AccountState {
   const format = reader.u8();
   if (format !== FORMAT) throw new Error(`account state of format ${format}`);
-  const fixed = {
-    key: reader.u56(),
-    status: reader.u8(),
-    entries: reader.u56(),
-    seq: reader.u56(),
-    changedAtMs: reader.u56(),
-    lotsMade: reader.u32(),
-    openHolds: reader.u32(),
-    dueAtMs: reader.u56(),
-  };
+  const key = reader.u56();
+  const status = reader.u8();
+  const entries = reader.u56();
+  const seq = reader.u56();
+  const changedAtMs = reader.u56();
+  const lotsMade = reader.u32();
+  const openHolds = reader.u32();
+  const dueAtMs = reader.u56();
   const wallets: Wallet[] = [];
   for (let walletsLeft = reader.u8(); walletsLeft > 0; walletsLeft--) {
     const unit = reader.u8();
@@ -242,7 +240,7 @@ export function readAccount(reader: BinaryReader): AccountState {
     }
     wallets.push({ unit, debt, lots });
   }
-  return { ...fixed, wallets };
+  return { key, status, entries, seq, changedAtMs, lotsMade, openHolds, dueAtMs, wallets };
 }
 
 export function writeAccount(state: AccountState): Buffer {

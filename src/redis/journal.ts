@@ -131,37 +131,51 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   };
 }
 
+// One literal with every field in its place: objects that are put together by spreading would each get a shape of their own,
+// and every later access to them would be a slow one.
 function readEntry(reader: BinaryReader, seq: number): JournalEntry {
   const operation = reader.u16() - 1;
   const kind = reader.u8();
-  const fixed = {
+  const account = reader.u16() - 1;
+  const accountSeq = reader.u56();
+  const unit = reader.u8();
+  const amount = reader.u56();
+  const debt = reader.i56();
+  const remainingAfter = reader.u56();
+  const heldAfter = reader.u56();
+  const debtAfter = reader.u56();
+  const flags = reader.u16();
+  const released = reader.u56();
+  const lots: number[] = [];
+  for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
+  const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
+  return {
     seq,
     operation,
     kind,
-    account: reader.u16() - 1,
-    accountSeq: reader.u56(),
-    unit: reader.u8(),
-    amount: reader.u56(),
-    debt: reader.i56(),
-    remainingAfter: reader.u56(),
-    heldAfter: reader.u56(),
-    debtAfter: reader.u56(),
-    flags: reader.u16(),
-    released: reader.u56(),
+    account,
+    accountSeq,
+    unit,
+    amount,
+    debt,
+    remainingAfter,
+    heldAfter,
+    debtAfter,
+    flags,
+    released,
+    lots,
+    hold,
   };
-  const lots: number[] = [];
-  for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
-  const hold =
-    kind === ENTRY.release || kind === ENTRY.hold_expired
-      ? {
-          holdId: reader.text(),
-          agent: reader.text(),
-          meter: reader.text(),
-          model: reader.text(),
-          catalogVersion: reader.u32(),
-        }
-      : null;
-  return { ...fixed, lots, hold };
+}
+
+function readEndedHold(reader: BinaryReader): NonNullable<JournalEntry['hold']> {
+  return {
+    holdId: reader.text(),
+    agent: reader.text(),
+    meter: reader.text(),
+    model: reader.text(),
+    catalogVersion: reader.u32(),
+  };
 }
 
 function readHolds(data: Buffer): { accountId: string; holdId: string; state: PackedHold | null }[] {
