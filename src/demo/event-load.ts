@@ -10,6 +10,8 @@ import type { Workload } from './workload.js';
 interface Flight {
   appliedMs: number;
   answer: AppliedBatch | null;
+  /** It belongs to the end, not to the load. */
+  readonly isLast: boolean;
 }
 
 export interface LoadContext {
@@ -24,7 +26,8 @@ export interface LoadContext {
 }
 
 const streamsCount = 2;
-const unappliedEventsMax = 20_000;
+/** Of each stream. A few bursts: enough to keep the sidecar busy, and reservations do not wait behind more. */
+const unappliedEventsMax = 5_000;
 /** Events that are not durable and that the reporters keep between them; past it they wait for the journal. */
 const keptEventsMax = 50_000;
 /** One batch in so many is sent again at once over the other stream, as after a broken connection. */
@@ -47,6 +50,8 @@ export class EventLoad {
   #nextBurst = 0;
   #sentBatches = 0;
   #failure: Error | undefined;
+  #appliedMs = 0;
+  #durableMs = 0;
   #wake: () => void = () => undefined;
 
   constructor(private readonly context: LoadContext) {
@@ -61,6 +66,11 @@ export class EventLoad {
     return this.#pass;
   }
 
+  /** When the load's last event was applied, and when it was known to be durable, of performance.now(). */
+  get endsMs(): { readonly applied: number; readonly durable: number } {
+    return { applied: this.#appliedMs, durable: this.#durableMs };
+  }
+
   async run(): Promise<void> {
     while (!this.#isDone()) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -73,8 +83,23 @@ export class EventLoad {
     }
   }
 
-  /** Waits until everything is durable. */
+  /**
+   * Ends with one event for each account, and waits until they are durable: then so is everything that came before them,
+   * reservations included, because a journal is one sequence for all accounts of a partition.
+   */
   async finish(): Promise<void> {
+    const eventTimeMs = Date.now();
+    this.#send(
+      0,
+      this.#sources.map((source, i) => ({
+        eventId: `last-${i}`,
+        source,
+        inputTokens: 1,
+        outputTokens: 1,
+        eventTimeMs,
+      })),
+      true,
+    );
     await Promise.all(this.#streams.map((stream) => stream.end()));
     for (const client of this.#clients) client.close();
     if (this.#failure !== undefined) throw this.#failure;
@@ -114,10 +139,10 @@ export class EventLoad {
     return true;
   }
 
-  #send(index: number, events: readonly LlmEvent[]): void {
+  #send(index: number, events: readonly LlmEvent[], isLast = false): void {
     this.#keptEvents += events.length;
     this.context.tally.events.sent += events.length;
-    this.#streams[index]?.send(events, { appliedMs: 0, answer: null });
+    this.#streams[index]?.send(events, { appliedMs: 0, answer: null, isLast });
   }
 
   #makeBurst(): LlmEvent[] {
@@ -158,11 +183,13 @@ export class EventLoad {
         {
           applied: ({ extra }, answer) => {
             extra.appliedMs = performance.now();
+            if (!extra.isLast) this.#appliedMs = extra.appliedMs;
             extra.answer = answer;
             tally.applied(answer);
           },
           durable: ({ events, extra }) => {
             this.#keptEvents -= events;
+            if (!extra.isLast) this.#durableMs = performance.now();
             if (extra.answer !== null) tally.durable(extra.answer, performance.now() - extra.appliedMs);
           },
           room: () => this.#wake(),

@@ -12,8 +12,10 @@ export interface Outcome {
   readonly tally: Tally;
   /** Whole passes over the usage events of the workload. */
   readonly passes: number;
+  /** From the start until callers had all their answers. */
   readonly loadSeconds: number;
-  /** From the first event until the last one was known to be durable. */
+  /** From the start until the last usage event was applied, and until it was known to be durable. */
+  readonly appliedSeconds: number;
   readonly durableSeconds: number;
   /** What the ledger charged, by unit. */
   readonly spent: ReadonlyMap<string, bigint>;
@@ -64,7 +66,7 @@ export function outcomeJson(outcome: Outcome): object {
       clean: report.clean,
     },
     rates: {
-      appliedPerSecond: round(tally.events.applied / outcome.loadSeconds),
+      appliedPerSecond: round(tally.events.applied / outcome.appliedSeconds),
       durablePerSecond: round(tally.durableEvents / outcome.durableSeconds),
     },
     durableLagMs: tally.durableLagMs(),
@@ -93,7 +95,7 @@ export function outcomeLines(outcome: Outcome): string[] {
   const characters = Number(spent.get('tts_characters') ?? 0n);
   const rows: [what: string, number: string, meaning: string][] = [
     ['usage events sent', count(events.sent), `${count(tally.repeated)} of them a second time, on purpose`],
-    ['  applied', count(events.applied), `${count(events.applied / outcome.loadSeconds)}/s`],
+    ['  applied', count(events.applied), `${count(events.applied / outcome.appliedSeconds)}/s`],
     ['  duplicate', count(events.duplicate), 'recognized and not charged again'],
     ['  refused', count(events.denied), refused.join(', ') || '-'],
     ['  overdrawn', count(events.overdrawn), 'applied though the balance was gone: booked as debt'],
@@ -117,7 +119,7 @@ export function outcomeLines(outcome: Outcome): string[] {
     '',
     `Drawdown demo: ${outcome.loadSeconds.toFixed(1)} s, ${population.accountIds.length} accounts, ${population.scarceIds.length} with too little; ${workload.source}`,
     '',
-    formatTable([{ title: 'what' }, { title: 'how much', right: true }, { title: '' }], rows),
+    formatTable([{ title: 'what' }, { title: 'how much', right: true }, { title: 'of which' }], rows),
     '',
     ...(problems.length === 0
       ? ['Verified: every unit is accounted for exactly once.']

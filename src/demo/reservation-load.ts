@@ -8,7 +8,7 @@ import type { LoadContext } from './event-load.js';
  */
 
 /** Requests under way at once, of each kind. */
-const callersEach = 12;
+const callersEach = 16;
 /** What a gateway would allow an answer to be. */
 const answerTokensMax = 1_000;
 /** Of the texts: one in ten fails and is released, one in ten is cut off and settled short. */
