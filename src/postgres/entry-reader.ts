@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import { COPY_HEADER, type EntryRow, rowChecksum } from './entry-row.js';
 
 /** Reads the rows that entry-row.ts writes, from the binary form in which COPY sends them. */
@@ -17,10 +16,10 @@ function rowLength(data: Buffer, start: number): number {
 }
 
 /** The rows of a COPY in binary form, as many at once as have arrived. A row is valid until the next ones are asked for. */
-export async function* copiedRows(stream: Readable): AsyncGenerator<Buffer[]> {
+export async function* copiedRows(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let rest: Buffer = Buffer.alloc(0);
   let headerRead = false;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  for await (const chunk of stream) {
     const data = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
     let place = 0;
     if (!headerRead) {

@@ -65,6 +65,28 @@ describe('after damage in Redis', () => {
     expect(found).toEqual([expect.stringMatching(/^redis acme: Redis has it at seq \d+, Postgres at \d+$/)]);
   });
 
+  it('an account that is ahead of Postgres is moving, which is no problem', async () => {
+    const key = keys()[1];
+    const before = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;
+    const after = Buffer.from(before);
+    after.writeUInt8(1, 1 + 7 + 1 + 7 + 5);
+    await scene.connection.client.hset(key, 'acme', after);
+    const report = await scene.verify();
+    await scene.connection.client.hset(key, 'acme', before);
+    expect(report).toMatchObject({ clean: true, moving: 1, comparedWithRedis: 4 });
+  });
+
+  it('an account that is ahead is compared once Postgres has come up to it', async () => {
+    const key = keys()[1];
+    const before = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;
+    const after = Buffer.from(before);
+    after.writeUInt8(1, 1 + 7 + 1 + 7 + 5);
+    await scene.connection.client.hset(key, 'acme', after);
+    const verified = scene.verify();
+    setTimeout(() => void scene.connection.client.hset(key, 'acme', before), 500);
+    expect(await verified).toMatchObject({ clean: true, moving: 0, comparedWithRedis: 5 });
+  });
+
   it('an account that Postgres never had is found', async () => {
     const key = keys()[1];
     const copy = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;

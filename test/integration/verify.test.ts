@@ -292,6 +292,31 @@ describe('at rest', () => {
       'price',
       /^catalog version 1 is not what was published/,
     ],
+    [
+      'a catalog that is none',
+      `UPDATE catalog_versions SET content = '{}'`,
+      'price',
+      /^catalog version 1 is no catalog$/,
+    ],
+    [
+      'an account in a foreign partition',
+      `UPDATE accounts SET partition = (partition + 1) % 4 WHERE account_id = 'acme'`,
+      'balances',
+      /^the account belongs to another partition$/,
+    ],
+    ['a lost cursor', 'DELETE FROM partitions', 'flushes', /^0 cursors for 4 partitions$/],
+    [
+      'flushes of a partition without a cursor',
+      'DELETE FROM partitions',
+      'flushes',
+      /^a flush of no partition$/,
+    ],
+    [
+      'lines of a partition without a cursor',
+      'DELETE FROM partitions',
+      'flushes',
+      /^a line of no partition$/,
+    ],
     ['a missing catalog', 'DELETE FROM catalog_versions', 'price', /^catalog version 1 is not there$/],
   ];
 
