@@ -68,6 +68,7 @@ class FlushPages {
 class FlushWalk {
   readonly #pages: FlushPages;
   readonly #audits: Map<number, FlushAudit>;
+  readonly #said = new Set<number>();
   /** The flush whose lines are being read. */
   #current: VerifiedFlush | null = null;
 
@@ -90,8 +91,21 @@ class FlushWalk {
     );
   }
 
+  /** Undefined, and said once: the partition has no cursor. */
   audit(partition: number): FlushAudit | undefined {
-    return this.#audits.get(partition);
+    const audit = this.#audits.get(partition);
+    if (audit === undefined) this.#unknown(partition);
+    return audit;
+  }
+
+  #unknown(partition: number): void {
+    if (this.#said.has(partition)) return;
+    this.#said.add(partition);
+    this.tally.report({
+      check: 'flushes',
+      partition,
+      message: 'flushes or lines of a partition without a cursor',
+    });
   }
 
   /** Does the flush being read cover this place? Then no page has to be read. */
@@ -117,13 +131,7 @@ class FlushWalk {
       this.tally.flushes += 1;
       const audit = this.#audits.get(next.partition);
       if (audit !== undefined) audit.begin(next);
-      else
-        this.tally.report({
-          check: 'flushes',
-          partition: next.partition,
-          seq: next.fromSeq,
-          message: 'a flush of no partition',
-        });
+      else this.#unknown(next.partition);
     }
   }
 }
@@ -143,8 +151,7 @@ export async function passByPlace({ snapshot, tally, onLines }: PassContext): Pr
       if (!walk.covers(partition, seq)) await walk.advance(partition, seq);
       const audit = walk.audit(partition);
       if (walk.covers(partition, seq)) audit?.line(place, row);
-      else if (audit !== undefined) audit.stray(seq);
-      else tally.report({ check: 'flushes', ...place, message: 'a line of no partition' });
+      else audit?.stray(seq);
     }
     tally.lines += rows.length;
     onLines(rows.length);
