@@ -93,6 +93,11 @@ function workloadOf({ trace, sentences, seed }: DemoOptions): Workload {
 const lineEverySeconds = 5;
 
 function displayOf(io: Io): Display {
-  if (process.stdout.isTTY) return new LiveDisplay((text) => process.stdout.write(text));
+  const { stdout } = process;
+  if (stdout.isTTY)
+    return new LiveDisplay(
+      (text) => stdout.write(text),
+      () => stdout.columns,
+    );
   return new LineDisplay((line) => io.out(line), lineEverySeconds);
 }

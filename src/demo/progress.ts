@@ -28,7 +28,11 @@ const count = (value: number): string => Math.round(value).toLocaleString('en-US
 export class LiveDisplay implements Display {
   #linesShown = 0;
 
-  constructor(private readonly write: (text: string) => void) {}
+  constructor(
+    private readonly write: (text: string) => void,
+    /** Of the terminal, now. */
+    private readonly columns: () => number,
+  ) {}
 
   show(moment: Moment): void {
     const { tally, wallets, journal, population } = moment;
@@ -36,9 +40,11 @@ export class LiveDisplay implements Display {
     const time = `${moment.elapsedSeconds.toFixed(0)} of ${moment.seconds} s`;
     this.#draw([
       `Drawdown demo  ${bar(moment.elapsedSeconds / moment.seconds)}  ${time}`,
-      `  usage events   ${count(moment.appliedPerSecond).padStart(9)}/s   applied ${count(events.applied)}, duplicate ${count(events.duplicate)}, refused ${count(events.denied)}, overdrawn ${count(events.overdrawn)}`,
+      `  usage events   ${count(moment.appliedPerSecond)}/s, ${count(events.applied)} applied`,
+      `  verdicts       duplicate ${count(events.duplicate)}, refused ${count(events.denied)}, overdrawn ${count(events.overdrawn)}`,
       `  reservations   allowed ${count(reservations.made)}, denied ${count(reservations.denied)}, settled ${count(reservations.settled)}, released ${count(reservations.released)}`,
-      `  balances       ${bar(wallets.empty / population.scarceIds.length)}  ${wallets.empty} of ${population.scarceIds.length} small ones are empty; debt ${formatCredits(String(wallets.debtMicros))} credits`,
+      `  balances       ${bar(wallets.empty / population.scarceIds.length)}  ${wallets.empty} of ${population.scarceIds.length} small ones are empty`,
+      `  debt           ${formatCredits(String(wallets.debtMicros))} credits`,
       `  journal        ${count(journal.entries)} entries not yet in Postgres, the oldest ${journal.oldestSeconds.toFixed(1)} s old`,
     ]);
   }
@@ -53,9 +59,10 @@ export class LiveDisplay implements Display {
   }
 
   #draw(lines: readonly string[]): void {
-    // Up to the first line, then each line is cleared before it is written.
+    // Up to the first line, then each line is cleared before it is written. A line that wraps would shift all of it.
+    const fit = this.columns() - 1;
     const up = this.#linesShown === 0 ? '' : `\u001b[${this.#linesShown}A`;
-    this.write(up + lines.map((line) => `\u001b[2K${line}\n`).join(''));
+    this.write(up + lines.map((line) => `\u001b[2K${line.slice(0, fit)}\n`).join(''));
     this.#linesShown = lines.length;
   }
 }
