@@ -1,13 +1,15 @@
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.js';
+import { EntryEncoder } from '../postgres/entry-row.js';
 import { type Cursor, readCursors } from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
 import type { RedisConnection } from '../redis/connection.js';
-import { type JournalRecord, readJournal } from '../redis/journal.js';
+import { type JournalRange, type RawRecord, readRawJournal, recordHead } from '../redis/journal.js';
 import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import { CursorMoved, type FlushPart, type FlushResult, flush } from './flush.js';
+import { CursorMoved, type FlushResult, flush } from './flush.js';
+import type { FlushPart } from './flush-batch.js';
 
 export interface FlusherOptions {
   readonly flushEntriesMax: number;
@@ -18,8 +20,8 @@ export interface FlusherOptions {
 
 /** First wait after a failure; doubles up to flushRetryMaxMs, with jitter. */
 const RETRY_FIRST_MS = 50;
-/** Records asked for in one read: at batchOpsMax operations each, far more than flushEntriesMax entries. */
-const RECORDS_PER_READ_MAX = 200;
+/** Records asked for in one read: at batchOpsMax operations each, several times flushEntriesMax entries; at the usual few dozen, about as many. */
+const RECORDS_PER_READ_MAX = 64;
 /** Entries that another sidecar has journaled are looked for this often. */
 const LOOK_EVERY_MS = 100;
 /** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
@@ -35,7 +37,7 @@ interface Track {
   /** Not before this time, after a failure. */
   notBeforeMs: number;
   failures: number;
-  /** Durable records with the time they were booked, oldest first: what may be trimmed once the tail has passed. */
+  /** The last record of each flush and when it was booked, oldest first: what may be trimmed before it once the tail has passed. */
   readonly tail: { seq: number; bookedTimeMs: number }[];
   progressToldMs: number;
   lookedMs: number;
@@ -81,7 +83,8 @@ export class Flusher {
   }
 
   start(): void {
-    for (let i = 0; i < this.options.flushConnections; i++) this.#workers.push(this.#work());
+    for (let i = 0; i < this.options.flushConnections; i++)
+      this.#workers.push(this.#work(new EntryEncoder()));
   }
 
   /** Which partitions to flush from now on. */
@@ -131,7 +134,7 @@ export class Flusher {
     });
   }
 
-  async #work(): Promise<void> {
+  async #work(encoder: EntryEncoder): Promise<void> {
     while (!this.#stopping) {
       const woken = this.#woken;
       const tracks = this.#claim();
@@ -140,7 +143,7 @@ export class Flusher {
         continue;
       }
       try {
-        await this.#flushTogether(tracks);
+        await this.#flushTogether(tracks, encoder);
       } finally {
         for (const track of tracks) track.busy = false;
       }
@@ -179,7 +182,7 @@ export class Flusher {
     return nowMs - track.lookedMs >= LOOK_EVERY_MS;
   }
 
-  async #flushTogether(tracks: readonly Track[]): Promise<void> {
+  async #flushTogether(tracks: readonly Track[], encoder: EntryEncoder): Promise<void> {
     const startedMs = performance.now();
     try {
       await this.#readCursors(tracks);
@@ -187,8 +190,8 @@ export class Flusher {
         (part) => part !== null,
       );
       if (parts.length > 0) {
-        const result = await flush(this.pool, parts, this.#months);
-        this.#committed(tracks, parts, result, performance.now() - startedMs);
+        const result = await flush(this.pool, parts, encoder, this.#months);
+        this.#committed(tracks, result, performance.now() - startedMs);
       }
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
       for (const track of tracks) track.failures = 0;
@@ -214,66 +217,65 @@ export class Flusher {
     const { partition } = track;
     const cursor = track.cursor as Cursor;
     track.lookedMs = Date.now();
-    const records: JournalRecord[] = [];
-    let fromSeq = cursor.seq + 1;
-    let entries = 0;
-    while (entries < this.options.flushEntriesMax) {
-      const wanted = Math.min(RECORDS_PER_READ_MAX, this.options.flushEntriesMax - entries);
-      const read = await readJournal(this.connection, partition.keys[7], {
+    const records: RawRecord[] = [];
+    let lastSeq = cursor.seq;
+    let from: JournalRange['from'] = { seq: lastSeq + 1 };
+    let more = true;
+    while (more && lastSeq - cursor.seq < this.options.flushEntriesMax) {
+      const read = await readRawJournal(this.connection, partition.keys[7], {
         epoch: cursor.epoch,
-        fromSeq,
-        recordsMax: wanted,
+        from,
+        recordsMax: RECORDS_PER_READ_MAX,
       });
       for (const record of read) {
-        if (record.firstSeq !== fromSeq) {
-          partition.fence(`the journal has no record for seq ${fromSeq}, which Postgres needs next`);
+        const head = recordHead(record);
+        if (head.firstSeq !== lastSeq + 1) {
+          partition.fence(`the journal has no record for seq ${lastSeq + 1}, which Postgres needs next`);
           return null;
         }
+        partition.saw(cursor.epoch, head.lastSeq, head.bookedTimeMs);
         records.push(record);
-        fromSeq = record.lastSeq + 1;
-        entries += record.entries.length;
-        if (entries >= this.options.flushEntriesMax) break;
+        lastSeq = head.lastSeq;
+        from = { afterRecordSeq: head.firstSeq };
+        if (lastSeq - cursor.seq >= this.options.flushEntriesMax) break;
       }
-      if (read.length < wanted) break;
+      more = read.length === RECORDS_PER_READ_MAX;
     }
     if (records.length === 0) return null;
-    partition.saw(cursor.epoch, fromSeq - 1, (records[0] as JournalRecord).bookedTimeMs);
     return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };
   }
 
   #committed(
     tracks: readonly Track[],
-    parts: readonly FlushPart[],
-    result: FlushResult,
+    { cursors, prepared, duplicates }: FlushResult,
     durationMs: number,
   ): void {
     const nowMs = Date.now();
+    const { metrics } = this;
     let entries = 0;
-    for (const part of parts) {
+    for (const part of prepared.parts) {
       const track = tracks.find((t) => t.partition.number === part.partition) as Track;
-      track.cursor = result.cursors.find((c) => c.partition === part.partition) as Cursor;
-      this.watermarks.advance(part.partition, part.epoch, track.cursor.seq);
-      track.partition.durableThrough(track.cursor.seq, (part.records.at(-1) as JournalRecord).bookedTimeMs);
-      for (const record of part.records) {
-        entries += record.entries.length;
-        track.tail.push({ seq: record.firstSeq, bookedTimeMs: record.bookedTimeMs });
-      }
-      this.metrics.durableLagSeconds.observe(
-        Math.max(0, nowMs - (part.records[0] as JournalRecord).bookedTimeMs) / 1000,
-      );
+      track.cursor = cursors.find((c) => c.partition === part.partition) as Cursor;
+      this.watermarks.advance(part.partition, part.epoch, part.lastSeq);
+      track.partition.durableThrough(part.lastSeq, part.last.bookedTimeMs);
+      track.tail.push({ seq: part.last.firstSeq, bookedTimeMs: part.last.bookedTimeMs });
+      entries += part.lastSeq - part.afterSeq;
+      metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }
-    this.metrics.flushSeconds.observe(durationMs / 1000);
-    this.metrics.flushEntries.observe(entries);
-    for (const [unit, count] of Object.entries(result.expiredUnits))
-      this.metrics.lotUnitsExpired.inc({ unit }, count);
-    for (const [table, count] of Object.entries(result.rows)) this.metrics.flushRows.inc({ table }, count);
-    if (result.duplicates > 0) {
-      this.metrics.flushFallbacks.inc();
-      this.metrics.duplicates.inc({ caught_by: 'postgres' }, result.duplicates);
-      this.logger.warn(
-        { duplicates: result.duplicates },
-        'charges that only Postgres saw were made twice; they are reversed',
-      );
+    metrics.flushSeconds.observe(durationMs / 1000);
+    metrics.flushEntries.observe(entries);
+    const { accounts, wallets, lots, holds, ended } = prepared.changes;
+    metrics.flushRows.inc({ table: 'entries' }, prepared.lines);
+    metrics.flushRows.inc({ table: 'accounts' }, accounts.length);
+    metrics.flushRows.inc({ table: 'wallets' }, wallets.length);
+    metrics.flushRows.inc({ table: 'lots' }, lots.length);
+    metrics.flushRows.inc({ table: 'holds' }, holds.length + ended.length);
+    for (const [unit, count] of Object.entries(prepared.expiredUnits))
+      metrics.lotUnitsExpired.inc({ unit }, count);
+    if (duplicates > 0) {
+      metrics.flushFallbacks.inc();
+      metrics.duplicates.inc({ caught_by: 'postgres' }, duplicates);
+      this.logger.warn({ duplicates }, 'charges that only Postgres saw were made twice; they are reversed');
     }
   }
 
@@ -285,12 +287,9 @@ export class Flusher {
     track.progressToldMs = nowMs;
     // The record at the cursor always stays: it shows whether Redis is the one that Postgres knows.
     let keepFrom = 0;
-    while (
-      tail.length > 1 &&
-      (tail[0] as { bookedTimeMs: number }).bookedTimeMs < nowMs - this.options.journalTailMs
-    ) {
-      tail.shift();
-      keepFrom = (tail[0] as { seq: number }).seq;
+    const cutoffMs = nowMs - this.options.journalTailMs;
+    while (tail.length > 1 && (tail[0] as { bookedTimeMs: number }).bookedTimeMs < cutoffMs) {
+      keepFrom = (tail.shift() as { seq: number }).seq;
     }
     const reply = await this.scripts.durable(partition.fenceArguments(), {
       seq: cursor.seq,

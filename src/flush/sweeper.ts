@@ -70,28 +70,38 @@ export class Sweeper {
     const owned = this.partitions.filter(
       (partition) => partition.isOpen && this.owned().has(partition.number),
     );
-    try {
+    await this.#part(async () => {
       const nowMs = await this.#redisTime();
-      await this.#loadDueAccounts(owned, nowMs);
+      // By itself each: units of expired holds come back with Postgres away too, and one partition's trouble is not everybody's.
       for (const partition of owned) {
-        await this.#sweepDue(partition, nowMs);
-        await this.#evict(partition, nowMs);
+        await this.#part(async () => {
+          await this.#sweepDue(partition, nowMs);
+          await this.#evict(partition, nowMs);
+        });
       }
       await this.#reverse(owned);
-      const oldestMs = await readOldestHold(
-        this.pool,
-        owned.map((partition) => partition.number),
-      );
-      this.metrics.openHoldOldestAgeSeconds.set(oldestMs === null ? 0 : Math.max(0, nowMs - oldestMs) / 1000);
+      await this.#loadDueAccounts(owned, nowMs);
+      await this.#observeOldestHold(owned, nowMs);
+    });
+    this.#busy = false;
+  }
+
+  async #part(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
     } catch (error) {
       this.metrics.sweepFailures.inc();
       this.logger.warn(
         { reason: error instanceof Error ? error.message : String(error) },
         'sweep failed; it will be repeated',
       );
-    } finally {
-      this.#busy = false;
     }
+  }
+
+  async #observeOldestHold(owned: readonly Partition[], nowMs: number): Promise<void> {
+    const numbers = owned.map((partition) => partition.number);
+    const oldestMs = await readOldestHold(this.pool, numbers);
+    this.metrics.openHoldOldestAgeSeconds.set(oldestMs === null ? 0 : Math.max(0, nowMs - oldestMs) / 1000);
   }
 
   async #redisTime(): Promise<number> {

@@ -100,13 +100,24 @@ export class EntryEncoder {
     return this.#rows;
   }
 
-  /** The rows so far, without header and trailer. Valid until the next add. */
+  /** Bytes of the rows so far. */
+  get length(): number {
+    return this.#place;
+  }
+
+  /** Begins anew in the same memory. */
+  reset(): void {
+    this.#place = 0;
+    this.#rows = 0;
+  }
+
+  /** The rows so far, without header and trailer. Valid until the next add or reset. */
   bytes(): Buffer {
     return this.#data.subarray(0, this.#place);
   }
 
-  /** Appends a row with its checksum; returns where it begins. */
-  add(row: EntryRow): number {
+  /** Appends a row with its checksum. */
+  add(row: EntryRow): void {
     const texts =
       row.id.length +
       row.agent.length +
@@ -150,7 +161,6 @@ export class EntryEncoder {
     this.#text(row.flags);
     this.#int4(rowChecksum(this.#data.subarray(start, this.#place)));
     this.#rows += 1;
-    return start;
   }
 
   #ensure(size: number): void {

@@ -27,7 +27,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     application_name: 'drawdown',
     options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
   });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
+  // One that breaks while it is used says so to its user, too. Without these listeners either would end the process.
+  pool.on('connect', (client) =>
+    client.on('error', (error) => options.logger.warn({ reason: error.message }, 'postgres connection')),
+  );
+  // An idle connection that breaks is replaced at the next use.
   pool.on('error', (error) => options.logger.warn({ reason: error.message }, 'idle postgres connection'));
   return pool;
 }

@@ -68,7 +68,32 @@ export interface JournalRecord {
   readonly hash: Buffer;
 }
 
-type RawRecord = [id: Buffer, fields: Buffer[]];
+/** A record as Redis returns it: its id, and names and values of its fields in turn. */
+export type RawRecord = readonly [id: Buffer, fields: readonly Buffer[]];
+
+/** Which records to read: those after the one that begins at `afterRecordSeq`, or those whose first seq is at least `fromSeq`. */
+export interface JournalRange {
+  readonly epoch: number;
+  readonly from: { readonly seq: number } | { readonly afterRecordSeq: number };
+  readonly recordsMax: number;
+}
+
+/** Reads records, oldest first, without unpacking them. */
+export async function readRawJournal(
+  connection: RedisConnection,
+  journalKey: string,
+  { epoch, from, recordsMax }: JournalRange,
+): Promise<RawRecord[]> {
+  const start = 'seq' in from ? `${epoch}-${from.seq}` : `(${epoch}-${from.afterRecordSeq}`;
+  // An id without a sequence number means the last one of that epoch.
+  return (await connection.client.callBuffer('XRANGE', [
+    journalKey,
+    start,
+    `${epoch}`,
+    'COUNT',
+    recordsMax,
+  ])) as RawRecord[];
+}
 
 /** Reads records whose first seq is at least `fromSeq`, oldest first. */
 export async function readJournal(
@@ -76,16 +101,30 @@ export async function readJournal(
   journalKey: string,
   range: { readonly epoch: number; readonly fromSeq: number; readonly recordsMax: number },
 ): Promise<JournalRecord[]> {
-  const raw = (await connection.client.callBuffer('XRANGE', [
-    journalKey,
-    `${range.epoch}-${range.fromSeq}`,
-    // An id without a sequence number means the last one of that epoch.
-    `${range.epoch}`,
-    'COUNT',
-    range.recordsMax,
-  ])) as RawRecord[];
+  const { epoch, fromSeq, recordsMax } = range;
+  const raw = await readRawJournal(connection, journalKey, { epoch, from: { seq: fromSeq }, recordsMax });
   return raw.map(decodeRecord);
 }
+
+/** Where a record stands and when it was booked, without unpacking the rest. */
+export function recordHead([id, fields]: RawRecord): {
+  firstSeq: number;
+  lastSeq: number;
+  bookedTimeMs: number;
+} {
+  const firstSeq = Number(id.toString().split('-')[1]);
+  const place = fields.findIndex(
+    (field, i) => i % 2 === 0 && field.length === 1 && field[0] === DECISIONS_NAME,
+  );
+  const decisions = fields[place + 1];
+  if (place < 0 || decisions === undefined)
+    throw new Error(`journal record ${id.toString()} has no decisions`);
+  const reader = new BinaryReader(decisions, 1);
+  const bookedTimeMs = reader.u56();
+  return { firstSeq, lastSeq: firstSeq + reader.u32() - 1, bookedTimeMs };
+}
+
+const DECISIONS_NAME = 'd'.charCodeAt(0);
 
 /** Throws on a record of a format that this version does not know, or that is not whole. */
 export function decodeRecord([id, fields]: RawRecord): JournalRecord {
