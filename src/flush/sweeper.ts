@@ -194,7 +194,7 @@ export class Sweeper {
     const deadlineMs = Date.now() + SWEEP_WAIT_MAX_MS;
     const outcomes = await Promise.allSettled(
       operations.map(({ accountId, packed }) =>
-        this.executor.run({ accountId, packed, details: null, ending: true, bulk: false }, { deadlineMs }),
+        this.executor.run({ accountId, packed, ending: true }, { deadlineMs }),
       ),
     );
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');

@@ -12,12 +12,13 @@ export interface Executed {
   readonly decision: Decision;
 }
 
+/** A single operation; those without details are none that the ledger describes. */
 export interface OperationSpec {
   readonly accountId: string;
   readonly packed: PackedOperation;
-  readonly details: LedgerDetails | null;
   readonly ending: boolean;
-  readonly bulk: boolean;
+  readonly details?: LedgerDetails;
+  readonly catalogVersion?: number;
 }
 
 /** Sends operations to the queue of their account's partition. */
@@ -35,7 +36,12 @@ export class Executor {
   run(spec: OperationSpec, options: Pick<CallOptions, 'deadlineMs'>): Promise<Executed> {
     return new Promise((resolve, reject) => {
       const operation: Operation = {
-        ...spec,
+        accountId: spec.accountId,
+        packed: spec.packed,
+        details: spec.details ?? null,
+        catalogVersion: spec.catalogVersion ?? 0,
+        ending: spec.ending,
+        bulk: false,
         deadlineMs: options.deadlineMs,
         done: (result, decision) => resolve({ result, decision }),
         failed: reject,

@@ -84,16 +84,9 @@ export class Meter implements UsageMeter {
         collector.settle(i, refused(reason, refusalText(refusal)), null);
         continue;
       }
-      const details: LedgerDetails = {
-        meter: event.meter,
-        model: event.model,
-        agentId: event.agentId,
-        catalogVersion: compiled.version,
-        quantities: event.quantities,
-      };
       this.executor
         .queueOf(event.accountId)
-        .push(new UsageOperation(event, packed, details, options.deadlineMs, collector, i));
+        .push(new UsageOperation(event, packed, compiled.version, options.deadlineMs, collector, i));
     }
     const outcome = await collector.outcome;
     this.metrics.duplicates.inc(
@@ -122,7 +115,7 @@ export class Meter implements UsageMeter {
       call.model,
     ];
     appendEstimate(packed, compiled, call, call.estimate, 'estimate');
-    const executed = await this.#run(call.accountId, packed, null, false, options);
+    const executed = await this.executor.run({ accountId: call.accountId, packed, ending: false }, options);
     return this.#held(executed, call.accountId, options);
   }
 
@@ -145,7 +138,7 @@ export class Meter implements UsageMeter {
       call.addAmount,
       holdTimeMs,
     ];
-    const executed = await this.#run(call.accountId, packed, null, false, options);
+    const executed = await this.executor.run({ accountId: call.accountId, packed, ending: false }, options);
     return this.#held(executed, call.accountId, options);
   }
 
@@ -161,10 +154,12 @@ export class Meter implements UsageMeter {
         meter: call.meter,
         model: call.model,
         agentId: call.agentId,
-        catalogVersion: version,
         quantities: call.final.kind === 'quantities' ? call.final.quantities : [],
       };
-      const executed = await this.#run(call.accountId, packed, details, true, options);
+      const executed = await this.executor.run(
+        { accountId: call.accountId, packed, ending: true, details, catalogVersion: version },
+        options,
+      );
       const { result, decision } = executed;
       if (result.code !== CODE.reprice) {
         const outcome = outcomeOrThrow(executed, call.accountId);
@@ -182,7 +177,7 @@ export class Meter implements UsageMeter {
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
     this.#checkTime(call.eventTimeMs, 'event_time_ms');
     const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
-    const executed = await this.#run(call.accountId, packed, null, true, options);
+    const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
     await this.executor.settleDurability([executed.decision.partition.position(outcome.seq)], options);
     return {
@@ -200,7 +195,10 @@ export class Meter implements UsageMeter {
     const pairs: PackedOperation = [];
     if (call.estimate !== null)
       appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
-    const executed = await this.#run(call.accountId, [OP.touch, 0], null, false, options);
+    const executed = await this.executor.run(
+      { accountId: call.accountId, packed: [OP.touch, 0], ending: false },
+      options,
+    );
     if (executed.result.code === 'unknown account') {
       return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, amount: 0, missing: 0, balances: [] };
     }
@@ -224,11 +222,8 @@ export class Meter implements UsageMeter {
     options: CallOptions,
   ): Promise<UsageStatus> {
     const letter = call.kind === 'event' ? 'u' : 'h';
-    const { result, decision } = await this.#run(
-      call.accountId,
-      [OP.lookup, 0, call.id, 0, 0, -1, letter],
-      null,
-      false,
+    const { result, decision } = await this.executor.run(
+      { accountId: call.accountId, packed: [OP.lookup, 0, call.id, 0, 0, -1, letter], ending: false },
       options,
     );
     if (result.code === CODE.duplicate) {
@@ -237,7 +232,14 @@ export class Meter implements UsageMeter {
     }
     if (result.code !== CODE.none) throw resultError(result, call.accountId);
     const kinds = call.kind === 'event' ? ['usage'] : ['settle', 'release', 'hold_expired'];
-    const [entry] = await findEntries(this.pool, [{ accountId: call.accountId, kinds, id: call.id }]);
+    const [entry] = await findEntries(this.pool, [{ accountId: call.accountId, kinds, id: call.id }]).catch(
+      (cause: unknown) => {
+        throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this id and does not answer', {
+          cause,
+          retryAfterMs: 500,
+        });
+      },
+    );
     const nothing = { unit: 0, charged: 0, overdrawn: 0, held: 0, deadlineMs: 0 } as const;
     if (entry === undefined) return { ...nothing, state: 'unknown', durable: false };
     return {
@@ -248,16 +250,6 @@ export class Meter implements UsageMeter {
       overdrawn: entry.debt,
       durable: true,
     };
-  }
-
-  #run(
-    accountId: string,
-    packed: PackedOperation,
-    details: LedgerDetails | null,
-    ending: boolean,
-    options: CallOptions,
-  ): Promise<Executed> {
-    return this.executor.run({ accountId, packed, details, ending, bulk: false }, options);
   }
 
   async #held(

@@ -23,6 +23,8 @@ export interface Operation {
   /** Position 1, the account's index, is set when a batch is built. */
   readonly packed: PackedOperation;
   readonly details: LedgerDetails | null;
+  /** The version that priced it; 0 where nothing was priced. */
+  readonly catalogVersion: number;
   /** Waits behind the others: bulk usage. */
   readonly bulk: boolean;
   /** Settle, release, expire: runs also when Redis is out of memory. */

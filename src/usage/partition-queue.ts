@@ -180,7 +180,7 @@ export class PartitionQueue {
       }
       operation.packed[1] = index;
       packed[i] = operation.packed;
-      opaque.add(operation.details);
+      opaque.add(operation.details, operation.catalogVersion);
     }
     return this.scripts.batch(
       this.partition.fenceArguments(),

@@ -1,6 +1,5 @@
 import type { DrawdownError } from '../errors.js';
 import { CODE, FLAG, OP, type PackedOperation } from '../redis/format.js';
-import type { LedgerDetails } from '../redis/opaque.js';
 import { limitError, reasonOf, resultError } from './executor.js';
 import type { Decision, FinalResult, Operation } from './operation.js';
 import type { EventResult, Position, Reason, RecordOutcome, Unit, UsageEvent } from './types.js';
@@ -54,14 +53,14 @@ export class UsageOperation implements Operation {
   readonly ending = false;
 
   constructor(
-    event: UsageEvent,
+    readonly details: UsageEvent,
     readonly packed: PackedOperation,
-    readonly details: LedgerDetails,
+    readonly catalogVersion: number,
     readonly deadlineMs: number,
     private readonly collector: RecordCollector,
     private readonly index: number,
   ) {
-    this.accountId = event.accountId;
+    this.accountId = details.accountId;
   }
 
   done(result: FinalResult, decision: Decision): void {
