@@ -11,12 +11,11 @@ export type Opaque = readonly [
   items: readonly (readonly number[] | null)[],
 ];
 
-/** The ledger's part of one operation. */
+/** The ledger's part of one operation; a usage event is one as it came. */
 export interface LedgerDetails {
   readonly meter: string;
   readonly model: string;
   readonly agentId: string;
-  readonly catalogVersion: number;
   readonly quantities: readonly (readonly [name: string, count: number])[];
 }
 
@@ -25,7 +24,7 @@ export class OpaqueBuilder {
   readonly #positions = new Map<string, number>();
   readonly #items: (number[] | null)[] = [];
 
-  add(details: LedgerDetails | null): void {
+  add(details: LedgerDetails | null, catalogVersion: number): void {
     if (details === null) {
       this.#items.push(null);
       return;
@@ -35,7 +34,7 @@ export class OpaqueBuilder {
       this.#position(details.meter),
       this.#position(details.model),
       this.#position(details.agentId),
-      details.catalogVersion,
+      catalogVersion,
     ];
     for (let i = 0; i < quantities.length; i++) {
       const quantity = quantities[i] as readonly [string, number];
