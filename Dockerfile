@@ -25,4 +25,5 @@ COPY src/postgres/migrations ./src/postgres/migrations
 USER node
 EXPOSE 50051 9464
 # node is process 1 and gets SIGTERM itself; it drains within drainTimeoutMs.
-ENTRYPOINT ["node", "dist/main.js"]
+# Events in flight outlive a small young generation: 64 MB of it halve the time of garbage collection.
+ENTRYPOINT ["node", "--max-semi-space-size=64", "dist/main.js"]

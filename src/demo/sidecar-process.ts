@@ -11,6 +11,9 @@ import { environmentWithoutSettings } from '../config.js';
 
 const mainFile = fileURLToPath(new URL('../main.js', import.meta.url));
 
+/** Those of `npm start` and of the container. */
+const START_FLAGS = ['--max-semi-space-size=64'];
+
 export interface SidecarProcess {
   readonly grpcAddress: string;
   readonly httpAddress: string;
@@ -31,7 +34,7 @@ export async function startSidecarProcess(options: SidecarProcessOptions): Promi
   const dataDir = mkdtempSync(join(tmpdir(), `${options.name}-`));
   const flags = ['--data-dir', dataDir, '--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
   // A process group of its own: Ctrl-C reaches only us, and we stop the sidecar in order.
-  const child = spawn(process.execPath, [...(options.nodeFlags ?? []), mainFile, '--json', ...flags], {
+  const child = spawn(process.execPath, [...START_FLAGS, ...(options.nodeFlags ?? []), mainFile, '--json', ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
     env: environmentWithoutSettings(),
