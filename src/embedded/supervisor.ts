@@ -23,6 +23,8 @@ const backoffMaxMs = 5_000;
 const attemptsMax = 10;
 /** A store that ran this long was healthy: what ends it afterwards is a new matter. */
 const healthyAfterMs = 60_000;
+/** What it does is to exist. */
+const awakeIntervalMs = 60_000;
 
 /**
  * idle -> running (start) -> waiting (the process ended) -> running (restarted) or given up (too many attempts);
@@ -52,10 +54,16 @@ export class Supervisor {
   /** Ends the store and leaves no process behind, whatever the supervisor was doing. */
   async stop(): Promise<void> {
     this.#stopped.abort();
-    if (this.#run !== undefined) {
-      await this.#options.store.stop(this.#run.pid);
+    // The store's process does not keep ours alive: with nothing else to do, Node would leave before it hears of the end.
+    const awake = setInterval(() => undefined, awakeIntervalMs);
+    try {
+      if (this.#run !== undefined) {
+        await this.#options.store.stop(this.#run.pid);
+      }
+      await this.#watching;
+    } finally {
+      clearInterval(awake);
     }
-    await this.#watching;
   }
 
   async #watch(): Promise<void> {

@@ -1,10 +1,13 @@
 /** The commands `verify` and `migrate` on an embedded installation: beside its sidecar, and without one. */
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/program.js';
 import { type Config, loadConfig } from '../../src/config.js';
 import { findEmbedded } from '../../src/embedded/index.js';
+import { packageRoot } from '../../src/paths.js';
 import { migrateInstallation, type Sidecar, startSidecar } from '../../src/sidecar.js';
 import { sql } from '../helpers/audit.js';
 import { TestClient, usageEvent } from '../helpers/client.js';
@@ -94,6 +97,19 @@ it('without a sidecar it starts the stores, looks, and stops them', async () => 
   await sidecar.stop();
   expect(await findEmbedded(config.dataDir)).toBeUndefined();
   expect((await run('verify')).out).toMatch(/^verified: clean\naccounts 1, lines 4, /);
+  expect(await findEmbedded(config.dataDir)).toBeUndefined();
+  expect(existsSync(join(config.dataDir, 'owner.lock'))).toBe(false);
+});
+
+it('as a process of its own it ends once the stores have', async () => {
+  const cli = join(packageRoot, 'dist/cli/index.js');
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    cli,
+    'verify',
+    '--data-dir',
+    config.dataDir,
+  ]);
+  expect(stdout).toMatch(/^verified: clean\n/);
   expect(await findEmbedded(config.dataDir)).toBeUndefined();
   expect(existsSync(join(config.dataDir, 'owner.lock'))).toBe(false);
 });
