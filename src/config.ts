@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import { type Config, isLocal, parseAddress, type Setting, type SettingName, settings } from './settings.js';
 
-export { type Address, type Config, isLocal, parseAddress, type SettingName } from './settings.js';
+export type { Config, SettingName } from './settings.js';
 
 /** A configuration that cannot be used; the message names key and source, and is meant for the person who wrote it. */
 export class ConfigError extends Error {

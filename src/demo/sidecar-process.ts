@@ -34,11 +34,15 @@ export async function startSidecarProcess(options: SidecarProcessOptions): Promi
   const dataDir = mkdtempSync(join(tmpdir(), `${options.name}-`));
   const flags = ['--data-dir', dataDir, '--grpc-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
   // A process group of its own: Ctrl-C reaches only us, and we stop the sidecar in order.
-  const child = spawn(process.execPath, [...START_FLAGS, ...(options.nodeFlags ?? []), mainFile, '--json', ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    detached: true,
-    env: environmentWithoutSettings(),
-  });
+  const child = spawn(
+    process.execPath,
+    [...START_FLAGS, ...(options.nodeFlags ?? []), mainFile, '--json', ...flags],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
+      env: environmentWithoutSettings(),
+    },
+  );
   const stop = async (): Promise<void> => {
     if (child.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');

@@ -230,7 +230,7 @@ export class Flusher {
       for (const record of read) {
         const head = recordHead(record);
         if (head.firstSeq !== lastSeq + 1) {
-          partition.fence(`the journal has no record for seq ${lastSeq + 1}, which Postgres needs next`);
+          await this.#onGap(track, cursor, lastSeq + 1);
           return null;
         }
         partition.saw(cursor.epoch, head.lastSeq, head.bookedTimeMs);
@@ -243,6 +243,21 @@ export class Flusher {
     }
     if (records.length === 0) return null;
     return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };
+  }
+
+  /**
+   * The journal does not go on after the cursor. Another sidecar may have flushed and trimmed since the cursor was read here (a lease
+   * runs out while a process stands still); if Postgres has not moved, entries are lost.
+   */
+  async #onGap(track: Track, known: Cursor, missingSeq: number): Promise<void> {
+    const { partition } = track;
+    const cursor = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
+    if (cursor !== undefined && (cursor.epoch !== known.epoch || cursor.seq !== known.seq)) {
+      track.cursor = cursor;
+      this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
+    } else {
+      partition.fence(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
+    }
   }
 
   #committed(

@@ -69,7 +69,12 @@ export class Opener {
       return partition.fence(`Redis is at epoch ${meta.epoch}, Postgres at ${cursor.epoch}`);
     }
     const contradiction = await this.#verify(partition, cursor, meta.seq);
-    if (contradiction !== null) return partition.fence(contradiction);
+    if (contradiction !== null) {
+      const now = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
+      // Another sidecar has flushed, and may have trimmed, since the cursor was read: the next round looks again.
+      if (now !== undefined && now.seq !== cursor.seq) return;
+      return partition.fence(contradiction);
+    }
     const fence = { ...partition.fenceArguments(runId), epoch: cursor.epoch };
     if ((await this.scripts.adopt(fence, meta.seq)) === 'OK')
       partition.open({ epoch: cursor.epoch, seq: meta.seq, runId });

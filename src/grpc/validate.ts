@@ -42,7 +42,9 @@ export function checkOptionalId(value: string, field: string): string {
 }
 
 /** The name of a meter or model: the same alphabet and length as ids. */
-export const checkName = checkId;
+export function checkName(value: string, field: string): string {
+  return checkId(value, field);
+}
 
 /** A whole number written in decimal, from `min` to `max`. */
 export function checkWhole(
