@@ -18,7 +18,7 @@ export const help = `npm run bench -- [options]
   --accounts N      accounts that the events are spread over (default 1000)
   --streams N       streams, or connections of unary calls (default 2)
   --batch N         events in a batch (default 1000)
-  --kept N          events that a client keeps because they are not durable; past it it waits (default 200000)
+  --kept N          events that a client keeps because they are not durable; past it it waits (default 100000)
   --in-flight N     unary calls on their way at once (default 200)
   --seed N          of everything random (default 1)
   --profile DIR     have the sidecar write a CPU profile there (which costs it some CPU)
@@ -65,7 +65,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
       accounts: whole('accounts', 1_000),
       streams: whole('streams', 2),
       batchEvents: whole('batch', 1_000),
-      keptEventsMax: whole('kept', 200_000),
+      keptEventsMax: whole('kept', 100_000),
       callsInFlight: whole('in-flight', 200),
       seed: whole('seed', 1),
       profileDir: values.profile,

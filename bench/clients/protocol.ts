@@ -15,7 +15,7 @@ export interface ClientConfig {
 
 export type Request =
   | { readonly type: 'start'; readonly config: ClientConfig }
-  /** Changes the load from now on; null means as fast as the limits allow. */
+  /** Changes the load from now on; null means as fast as the limits allow, 0 nothing. */
   | { readonly type: 'load'; readonly ratePerSecond: number | null }
   | { readonly type: 'count' }
   /** Forgets the latencies that were recorded until now. */

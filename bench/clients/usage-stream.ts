@@ -35,7 +35,7 @@ class UsageReporter implements LoadClient {
   }
 
   load(ratePerSecond: number | null): void {
-    this.#everyMs = ratePerSecond === null ? 0 : (this.config.batchEvents / ratePerSecond) * 1_000;
+    this.#everyMs = ratePerSecond === null ? 0 : (this.config.batchEvents * 1_000) / ratePerSecond;
     this.#dueMs = performance.now();
     this.#pump();
   }

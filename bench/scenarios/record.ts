@@ -114,11 +114,26 @@ async function warmUp(
   const to = await client.ask({ type: 'count' });
   const ramp = Math.max(1_000, perSecond(from, to, 'durable'));
   say(`ramp: ${Math.round(ramp)} durable events/s`);
+  // What the ramp left behind would count as durable in the window.
+  await client.ask({ type: 'load', ratePerSecond: 0 });
+  await drained(client, signal);
   const rate = ramp * rateOfRamp;
   await client.ask({ type: 'load', ratePerSecond: rate });
-  // What the ramp left behind is made durable beside the load, in at most as long as it took to pile up.
-  await sleep(partMs, undefined, { signal });
+  await sleep(partMs / 2, undefined, { signal });
   return { rate, ramp };
+}
+
+const drainLimitMs = 60_000;
+
+async function drained(client: ClientProcess, signal: AbortSignal): Promise<void> {
+  const untilMs = performance.now() + drainLimitMs;
+  for (;;) {
+    const { applied, durable } = await client.ask({ type: 'count' });
+    if (durable >= applied) return;
+    if (performance.now() > untilMs)
+      throw new Error(`${applied - durable} events are not durable after the ramp`);
+    await sleep(50, undefined, { signal });
+  }
 }
 
 function perSecond(from: Counts, to: Counts, what: 'applied' | 'durable'): number {
