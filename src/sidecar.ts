@@ -348,7 +348,7 @@ function updateGauges(
       sum(queues, (queue) => queue.waiting(lane)),
     );
   }
-  metrics.journalEntries.set(flusher.backlog().entries);
+  metrics.journalEntries.set(flusher.backlog());
   metrics.journalBytes.set(sum(partitions, (partition) => partition.pendingBytes));
   metrics.journalFullestRatio.set(pendingBytesMax / config.journalBytesMax);
   metrics.journalOldestAgeSeconds.set(Math.max(0, ...partitions.map((p) => p.pendingAgeMs(nowMs))) / 1000);

@@ -102,27 +102,32 @@ export class Flusher {
     this.#wake();
   }
 
-  /** Entries of owned partitions that are not durable, and the time of the oldest (0: none). */
-  backlog(): { entries: number } {
-    let entries = 0;
-    for (const { owned, partition } of this.#tracks) {
-      const durable = this.watermarks.durableThrough(partition.number);
-      if (owned && durable.epoch === partition.epoch) entries += Math.max(0, partition.seqSeen - durable.seq);
-    }
-    return { entries };
+  /** Entries that this process has seen and that are not durable, whoever flushes them. */
+  backlog(): number {
+    return this.#backlogOf(this.#tracks);
   }
 
-  /** Flushes what is there and stops; returns whether everything that this process has seen is durable. */
+  #backlogOf(tracks: readonly Track[]): number {
+    let entries = 0;
+    for (const { partition } of tracks) {
+      const durable = this.watermarks.durableThrough(partition.number);
+      if (durable.epoch === partition.epoch) entries += Math.max(0, partition.seqSeen - durable.seq);
+    }
+    return entries;
+  }
+
+  /** Flushes what is there and stops; returns whether all of the owned partitions is durable. */
   async stop(withinMs: number): Promise<boolean> {
     const endsAt = performance.now() + withinMs;
-    while (this.backlog().entries > 0 && performance.now() < endsAt) {
+    const owned = (): number => this.#backlogOf(this.#tracks.filter((track) => track.owned));
+    while (owned() > 0 && performance.now() < endsAt) {
       this.wake();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#stopping = true;
     this.wake();
     await Promise.all(this.#workers);
-    return this.backlog().entries === 0;
+    return owned() === 0;
   }
 
   #nextWake(): Promise<void> {

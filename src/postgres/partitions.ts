@@ -59,6 +59,8 @@ export async function createFirstEpochs(pool: Pool, partitionCount: number, chai
        INSERT INTO partitions (partition, epoch, seq, chain)
        SELECT n, 1, 0, $2 FROM generate_series(0, $1 - 1) AS n
        ON CONFLICT (partition) DO NOTHING RETURNING partition
+     ), leased AS (
+       INSERT INTO leases (partition) SELECT partition FROM made ON CONFLICT (partition) DO NOTHING
      )
      INSERT INTO epochs (partition, epoch, after_seq) SELECT partition, 1, 0 FROM made ON CONFLICT (partition, epoch) DO NOTHING`,
     [partitionCount, chain],
@@ -86,11 +88,9 @@ export async function moveCursors(client: PoolClient, cursors: readonly Cursor[]
 /** Takes or keeps the leases that are free, expired or ours; returns the partitions that we hold now. */
 export async function takeLeases(pool: Pool, owner: string, leaseMs: number): Promise<number[]> {
   const { rows } = await pool.query<{ partition: number }>(
-    `UPDATE partitions SET lease_owner = $1, lease_until = now() + $2 * interval '1 millisecond'
+    `UPDATE leases SET owner = $1, until = now() + $2 * interval '1 millisecond'
      WHERE partition IN (
-       SELECT partition FROM partitions
-       WHERE lease_owner = $1 OR lease_owner IS NULL OR lease_until < now()
-       ORDER BY partition FOR UPDATE SKIP LOCKED
+       SELECT partition FROM leases WHERE owner = $1 OR owner IS NULL OR until < now() ORDER BY partition FOR UPDATE
      ) RETURNING partition`,
     [owner, leaseMs],
   );
@@ -98,7 +98,5 @@ export async function takeLeases(pool: Pool, owner: string, leaseMs: number): Pr
 }
 
 export async function giveLeasesBack(pool: Pool, owner: string): Promise<void> {
-  await pool.query(`UPDATE partitions SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1`, [
-    owner,
-  ]);
+  await pool.query(`UPDATE leases SET owner = NULL, until = NULL WHERE owner = $1`, [owner]);
 }

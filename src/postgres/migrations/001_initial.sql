@@ -21,10 +21,15 @@ CREATE TABLE partitions (
   -- Bytes of the journal through that record, counted from the start of the epoch.
   bytes bigint NOT NULL DEFAULT 0,
   -- Hash of the last flush: each covers the one before.
-  chain bytea NOT NULL,
-  -- Which sidecar flushes and sweeps. A lying lease is harmless: the cursor decides.
-  lease_owner text,
-  lease_until timestamptz
+  chain bytea NOT NULL
+) WITH (fillfactor = 50);
+
+-- Which sidecar flushes and sweeps a partition. A lying lease is harmless: the cursor decides. A table of its own, because
+-- a flush holds the cursor's row for as long as it takes, and a lease must be renewed meanwhile.
+CREATE TABLE leases (
+  partition integer PRIMARY KEY,
+  owner text,
+  until timestamptz
 ) WITH (fillfactor = 50);
 
 CREATE TABLE epochs (
