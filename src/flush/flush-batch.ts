@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { DuplicateEntry } from '../postgres/entries.js';
 import type { EntryEncoder } from '../postgres/entry-row.js';
 import type { ReversalDue } from '../postgres/reversals.js';
@@ -47,14 +48,14 @@ export interface PreparedFlush {
 
 /**
  * Decodes and encodes the records of a flush, one record at a time: what is unpacked is garbage before the next one, and only
- * bytes live on while Postgres works. `duplicates` are the places of charges that the ledger has already: they
+ * bytes live on while Postgres works. Between partitions callers get their turn. `duplicates` are the places of charges that the ledger has already: they
  * become lines of their own kind, and a reversal is due for each.
  */
-export function prepareFlush(
+export async function prepareFlush(
   parts: readonly FlushPart[],
   encoder: EntryEncoder,
   duplicates: readonly DuplicateEntry[] = [],
-): PreparedFlush {
+): Promise<PreparedFlush> {
   encoder.reset();
   const changes = new StateChanges();
   const gathered = {
@@ -64,7 +65,11 @@ export function prepareFlush(
     expiredUnits: {} as Record<string, number>,
     conflicts: new Map(duplicates.map(({ partition, seq, conflict }) => [`${partition} ${seq}`, conflict])),
   };
-  const prepared = parts.map((part) => preparePart(part, encoder, changes, gathered));
+  const prepared: PreparedPart[] = [];
+  for (const part of parts) {
+    prepared.push(preparePart(part, encoder, changes, gathered));
+    await setImmediate();
+  }
   return {
     parts: prepared,
     rows: encoder.bytes(),

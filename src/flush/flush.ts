@@ -36,7 +36,7 @@ export async function flush(
   encoder: EntryEncoder,
   knownMonths: Set<number>,
 ): Promise<FlushResult> {
-  const prepared = prepareFlush(parts, encoder);
+  const prepared = await prepareFlush(parts, encoder);
   await makeMonths(pool, prepared.months, knownMonths);
   const client = await pool.connect();
   let broken: Error | undefined;
@@ -115,7 +115,7 @@ async function writeLines(
   }
   await client.query('ROLLBACK TO SAVEPOINT before_lines');
   const duplicates = await stageEntries(client, prepared.rows);
-  const marked = prepareFlush(parts, encoder, duplicates);
+  const marked = await prepareFlush(parts, encoder, duplicates);
   await copyEntries(client, marked.rows);
   return { prepared: marked, duplicates: duplicates.length };
 }
