@@ -84,7 +84,7 @@ async function contradictionAt(
     const [record] = await read(seq, 1);
     if (record === undefined || record.firstSeq !== seq)
       return { seq, message: 'the journal lacks the record at the cursor' };
-    if (cursor.recordHash === null || false) {
+    if (cursor.recordHash === null || !record.hash.equals(cursor.recordHash)) {
       return { seq, message: "the journal's record at the cursor is not the one that Postgres has" };
     }
   }
