@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/program.js';
@@ -112,6 +113,20 @@ it('as a process of its own it ends once the stores have', async () => {
   expect(stdout).toMatch(/^verified: clean\n/);
   expect(await findEmbedded(config.dataDir)).toBeUndefined();
   expect(existsSync(join(config.dataDir, 'owner.lock'))).toBe(false);
+});
+
+it('a process that has nothing else to do waits until it hears of the end of its stores', async () => {
+  const supervisor = pathToFileURL(join(packageRoot, 'dist/embedded/supervisor.js')).href;
+  const script = `
+    import { Supervisor } from '${supervisor}';
+    const exited = new Promise((resolve) => setTimeout(() => resolve({ code: 0, signal: null }), 200).unref());
+    const store = { name: 'redis', url: '', start: async () => ({ pid: 1, adopted: false, exited }), stop: async () => {} };
+    const supervisor = new Supervisor({ store, onExit() {}, onRestart() {}, onGivenUp() {} });
+    await supervisor.start();
+    await supervisor.stop();
+    console.log('stopped');`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  expect(stdout).toBe('stopped\n');
 });
 
 it('exits with 2 where it cannot look, and makes nothing by looking', async () => {

@@ -208,6 +208,18 @@ describe('at rest', () => {
     ],
     ['a changed chain at the cursor', `UPDATE partitions SET chain = '\\x00'`, 'flushes', /cursor's chain/],
     [
+      'lines whose flush is deleted',
+      'DELETE FROM flushes WHERE (partition, from_seq) = (SELECT partition, min(from_seq) FROM flushes GROUP BY 1 ORDER BY count(*) DESC LIMIT 1)',
+      'flushes',
+      /^\d+ lines in no flush, the first at seq \d+$/,
+    ],
+    [
+      'another record at the cursor',
+      `UPDATE partitions SET record_hash = '\\x00' WHERE record_hash IS NOT NULL`,
+      'journal',
+      /^the journal's record at the cursor is not the one that Postgres has$/,
+    ],
+    [
       'a cursor that went back',
       'UPDATE partitions SET seq = seq - 1 WHERE seq > 0',
       'flushes',
@@ -360,6 +372,7 @@ describe('at rest', () => {
       const report = await scene.verify(8);
       expect(report.problems.length).toBeLessThanOrEqual(8);
       expect(report.problemsTotal).toBeGreaterThan(100);
+      expect((await scene.verify(2)).problems).toHaveLength(2);
     });
   });
 
