@@ -31,7 +31,7 @@ import {
 import { Tally, type VerifyReport } from './report.js';
 import { ACCOUNTS_PER_PAGE_MAX } from './stored-accounts.js';
 
-export { problemText, reportJson, type VerifyProblem, type VerifyReport } from './report.js';
+export { problemText, reportJson, type VerifyReport } from './report.js';
 
 export interface VerifyProgress {
   readonly step: 'redis' | 'flushes' | 'accounts' | 'ids' | 'moving';
