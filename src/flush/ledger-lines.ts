@@ -56,7 +56,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
   };
 }
 
-export function grantedBy(kind: number, amount: number): number {
+function grantedBy(kind: number, amount: number): number {
   return kind === ENTRY.grant ? amount : 0;
 }
 
@@ -65,7 +65,7 @@ export function spentBy(kind: number, amount: number): number {
   return kind === ENTRY.reversal ? -amount : 0;
 }
 
-export function expiredBy(kind: number, amount: number): number {
+function expiredBy(kind: number, amount: number): number {
   return kind === ENTRY.lot_expired ? amount : 0;
 }
 

@@ -1,7 +1,7 @@
 import type { AccountRow, HoldRow, LotRow, WalletRow } from '../postgres/accounts.js';
 import { type AccountState, ENTRY, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
-import { expiredBy, grantedBy, spentBy } from './ledger-lines.js';
+import { spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
 /** How a lot is described that a grant made, or, without one, a reversal. */
@@ -103,13 +103,14 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
     account.wallets.set(unit, wallet);
   }
   wallet.debt = entry.debtAfter;
-  wallet.granted += grantedBy(kind, amount);
-  wallet.spent += spentBy(kind, amount);
-  wallet.expired += expiredBy(kind, amount);
+  // Sums of a flush may exceed 2^53 where single amounts do not.
+  if (kind === ENTRY.grant) wallet.granted += BigInt(amount);
+  else if (kind === ENTRY.lot_expired) wallet.expired += BigInt(amount);
+  else wallet.spent += BigInt(spentBy(kind, amount));
 }
 
 function newWallet(accountKey: number, unit: number): WalletRow {
-  return { accountKey, unit: unitName(unit), debt: 0, granted: 0, spent: 0, expired: 0, converted: 0 };
+  return { accountKey, unit: unitName(unit), debt: 0, granted: 0n, spent: 0n, expired: 0n, converted: 0n };
 }
 
 function grantedLot(unit: number, operation: PackedOperation): LotOrigin {

@@ -174,27 +174,27 @@ export interface WalletRow {
   readonly accountKey: number;
   readonly unit: string;
   debt: number;
-  granted: number;
-  spent: number;
-  expired: number;
-  converted: number;
+  granted: bigint;
+  spent: bigint;
+  expired: bigint;
+  converted: bigint;
 }
 
 export async function upsertWallets(client: PoolClient, rows: readonly WalletRow[]): Promise<void> {
   await client.query({
     name: 'upsert_wallets',
     text: `INSERT INTO wallets AS w (account_key, unit, debt, granted, spent, expired, converted)
-           SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+           SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[])
            ON CONFLICT (account_key, unit) DO UPDATE SET debt = excluded.debt, granted = w.granted + excluded.granted,
              spent = w.spent + excluded.spent, expired = w.expired + excluded.expired, converted = w.converted + excluded.converted`,
     values: [
       rows.map((r) => r.accountKey),
       rows.map((r) => r.unit),
       rows.map((r) => r.debt),
-      rows.map((r) => r.granted),
-      rows.map((r) => r.spent),
-      rows.map((r) => r.expired),
-      rows.map((r) => r.converted),
+      rows.map((r) => r.granted.toString()),
+      rows.map((r) => r.spent.toString()),
+      rows.map((r) => r.expired.toString()),
+      rows.map((r) => r.converted.toString()),
     ],
   });
 }

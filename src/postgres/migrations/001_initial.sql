@@ -67,11 +67,11 @@ CREATE TABLE wallets (
   account_key bigint NOT NULL,
   unit text NOT NULL,
   debt bigint NOT NULL,
-  -- Totals over the life of the wallet: granted + debt = remaining of its lots + spent + expired + converted.
-  granted bigint NOT NULL,
-  spent bigint NOT NULL,
-  expired bigint NOT NULL,
-  converted bigint NOT NULL,
+  -- Totals over the life of the wallet, without a limit: granted + debt = remaining of its lots + spent + expired + converted.
+  granted numeric NOT NULL,
+  spent numeric NOT NULL,
+  expired numeric NOT NULL,
+  converted numeric NOT NULL,
   PRIMARY KEY (account_key, unit)
 ) WITH (fillfactor = 70);
 
