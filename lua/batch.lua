@@ -125,13 +125,16 @@ for i = 1, #ops do
   local op = ops[i]
   local kind = op[P_KIND]
   local code, outcome
-  if refuse_ending then
+  local reads = kind == OP_TOUCH or kind == OP_LOOKUP
+  if refuse_ending and not reads then
     code, outcome = CODE_LIMIT, refuse_ending
   elseif not ctx.states[op[P_ACCOUNT]] and kind ~= OP_CREATE then
     code = CODE_MISS
   else
+    -- Nothing may be written any more: what is due stays due.
+    if refuse_ending then ctx.touched[op[P_ACCOUNT]] = true end
     if not ctx.touched[op[P_ACCOUNT]] then expire_due_lots(op[P_ACCOUNT]) end
-    if kind ~= OP_USAGE and ctx.states[op[P_ACCOUNT]] then
+    if kind ~= OP_USAGE and ctx.states[op[P_ACCOUNT]] and not refuse_ending then
       if kind == OP_EXTEND then
         expire_due_hold(op[P_ACCOUNT], op[7])
       elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then

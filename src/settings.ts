@@ -408,6 +408,13 @@ export const settings = {
     description:
       'Limit for one attempt to connect to Postgres. 5 s allow for a server under load that forks and checks a password.',
   }),
+  postgresStatementTimeoutMs: integer({
+    default: 30 * secondMs,
+    min: 100,
+    max: 10 * minuteMs,
+    description:
+      'A statement or flush that takes longer is given up with its connection, and tried again. Some hundred times what a full flush takes, so that only a connection that fell silent meets it.',
+  }),
   postgresPoolMax: integer({
     default: 10,
     min: 2,

@@ -168,6 +168,7 @@ async function openStores(
     url: (config.postgresUrl ?? embedded?.postgresUrl) as string,
     connectTimeoutMs: config.postgresConnectTimeoutMs,
     connectionsMax: config.postgresPoolMax,
+    statementTimeoutMs: config.postgresStatementTimeoutMs,
     logger,
   });
   cleanups.push(() => pool.end());

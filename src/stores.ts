@@ -61,6 +61,8 @@ function openPool(config: Config, logger: Logger, embeddedUrl: string | undefine
     url: (config.postgresUrl ?? embeddedUrl) as string,
     connectTimeoutMs: config.postgresConnectTimeoutMs,
     connectionsMax: Math.max(CONNECTIONS_MIN, config.postgresPoolMax),
+    // An audit reads whole tables, a migration may write them.
+    statementTimeoutMs: 0,
     logger,
   });
 }

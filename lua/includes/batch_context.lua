@@ -42,7 +42,12 @@ end
 
 -- May the id of this operation have been forgotten by Redis? Then Postgres must be asked first. An id cannot have been
 -- stored before its own time less the tolerance for clocks that run ahead, so younger ones need no check.
-local function needs_check(op) return op[P_TIME] < ctx.check_before and op[P_CHECKED] ~= ctx.ids_since end
+local function is_old(op) return op[P_TIME] < ctx.check_before end
+
+local function needs_check(op) return is_old(op) and op[P_CHECKED] ~= ctx.ids_since end
+
+-- The same for a hold that Redis does not know: it may be older than the operation on it.
+local function hold_needs_check(op) return ctx.ids_since > 0 and op[P_CHECKED] ~= ctx.ids_since end
 
 local function hold_get(field)
   return ctx.holds[field] or nil

@@ -1,9 +1,10 @@
 -- @include "expire_due_lots"
 
 -- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
--- expires what came back to a lot whose time is reached, stores the outcome under the hold's id.
+-- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
+-- priced the charge (by default the hold's, for a settle that may still come).
 -- Returns the packed outcome.
-local function end_hold(op_index, account_index, hold_id, hold, charge, kind, hash, flags)
+local function end_hold(op_index, account_index, hold_id, hold, charge, kind, hash, flags, version)
   local account = ctx.states[account_index]
   local wallet = ensure_wallet(account, hold[H_UNIT])
   local changes, returned = {}, {}
@@ -50,7 +51,7 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   local field = ctx.prefixes[account_index] .. hold_id
   hold_put(field, false)
   local state = kind == ENTRY_SETTLE and STATE_SETTLED or kind == ENTRY_RELEASE and STATE_RELEASED or STATE_EXPIRED
-  return store_outcome('h' .. field, hash, seq, state, hold[H_UNIT], charge, left, have, flags, released, hold[H_VERSION])
+  return store_outcome('h' .. field, hash, seq, state, hold[H_UNIT], charge, left, have, flags, released, version or hold[H_VERSION])
 end
 
 -- A hold whose deadline is reached ends before any operation on it is judged, whether or not the sweeper has been there.

@@ -25,6 +25,7 @@ local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE = 6, 7, 8, 9
 
 -- Reasons: the numbers of drawdown.v1.Reason, and two that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
+local REASON_EVENT_TOO_OLD = 10
 local REASON_FIELD_INVALID, REASON_AMOUNT_OUT_OF_RANGE, REASON_LOTS_MAX, REASON_ACCOUNT_EXISTS = 12, 13, 15, 100
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.

@@ -11,10 +11,11 @@ local function op_extend(op_index, op)
   local hold = hold_get(own_field)
   if not hold then
     if stored_outcome('h' .. own_field) then return denied(REASON_HOLD_ENDED) end
-    if needs_check(op) then return CODE_CHECK end
+    if hold_needs_check(op) then return CODE_CHECK end
     return denied(REASON_HOLD_UNKNOWN)
   end
-  if needs_check(op) then return CODE_CHECK end
+  -- Extends are no lines of the ledger: nobody could say whether one that is this old was made before.
+  if is_old(op) then return denied(REASON_EVENT_TOO_OLD, hold[H_UNIT]) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local wallet = ensure_wallet(account, hold[H_UNIT])

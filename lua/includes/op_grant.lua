@@ -7,7 +7,8 @@ local function op_grant(op_index, op)
   local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
-  if needs_check(op) then return CODE_CHECK end
+  -- Grants are rare and are money: Postgres is asked each time, however young they are.
+  if op[P_CHECKED] < 0 or needs_check(op) then return CODE_CHECK end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local unit, amount, expires = op[7], op[8], op[11]

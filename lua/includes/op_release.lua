@@ -13,6 +13,6 @@ local function op_release(op_index, op)
     if state == STATE_SETTLED then return denied(REASON_HOLD_ENDED) end
     return CODE_DUPLICATE, stored
   end
-  if needs_check(op) then return CODE_CHECK end
+  if hold_needs_check(op) then return CODE_CHECK end
   return denied(REASON_HOLD_UNKNOWN)
 end

@@ -25,7 +25,7 @@ local function op_settle(op_index, op)
     wallet = ensure_wallet(account, hold[H_UNIT])
     local missing = amount - hold[H_AMOUNT] - available(wallet)
     if missing > 0 and wallet[W_DEBT] > AMOUNT_MAX - missing then return denied(REASON_AMOUNT_OUT_OF_RANGE, hold[H_UNIT]) end
-    return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags)
+    return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags, op[7])
   end
 
   local stored = stored_outcome('h' .. field)
@@ -41,7 +41,7 @@ local function op_settle(op_index, op)
     wallet = find_wallet(account, unit)
     have = available(wallet)
   else
-    if needs_check(op) then return CODE_CHECK end
+    if hold_needs_check(op) then return CODE_CHECK end
     unit, amount, flags, wallet, have = choose_payer(op, 8, account)
     flags = flags + FLAG_HOLD_UNKNOWN
   end

@@ -209,7 +209,7 @@ export class AccountControl implements Accounts {
   }
 
   #run(accountId: string, packed: PackedOperation, options: CallOptions): Promise<Executed> {
-    return this.executor.run({ accountId, packed, ending: false }, options);
+    return this.executor.run({ accountId, packed, ending: packed[0] === OP.touch }, options);
   }
 
   async #outcome(

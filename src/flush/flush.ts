@@ -4,7 +4,7 @@ import { copyEntries, ensureMonths, isDuplicateEntry, stageEntries } from '../po
 import type { EntryEncoder } from '../postgres/entry-row.js';
 import { type FlushRow, insertFlushes } from '../postgres/flushes.js';
 import { type Cursor, lockCursors, moveCursors } from '../postgres/partitions.js';
-import type { Pool, PoolClient } from '../postgres/pool.js';
+import { breakConnection, type Pool, type PoolClient } from '../postgres/pool.js';
 import { deleteReversalsDue, insertReversalsDue } from '../postgres/reversals.js';
 import { FORMAT } from '../redis/format.js';
 import { type FlushPart, type PreparedFlush, type PreparedPart, prepareFlush } from './flush-batch.js';
@@ -27,25 +27,30 @@ export class CursorMoved extends Error {
 
 /**
  * Writes records of some partitions in one transaction: ledger lines, balances, holds, flushes, cursors. `knownMonths` are those
- * whose partitions of the ledger exist; this adds to it. Rejects CursorMoved where a cursor is elsewhere; any other rejection
+ * whose partitions of the ledger exist; this adds to it. After `timeoutMs` the connection is broken. Rejects CursorMoved where a cursor is elsewhere; any other rejection
  * may have committed or not, which reading the cursors tells.
  */
 export async function flush(
   pool: Pool,
   parts: readonly FlushPart[],
   encoder: EntryEncoder,
-  knownMonths: Set<number>,
+  { knownMonths, timeoutMs }: { readonly knownMonths: Set<number>; readonly timeoutMs: number },
 ): Promise<FlushResult> {
   const prepared = await prepareFlush(parts, encoder);
   await makeMonths(pool, prepared.months, knownMonths);
   const client = await pool.connect();
   let broken: Error | undefined;
+  const watchdog = setTimeout(
+    () => breakConnection(client, `the flush took longer than ${timeoutMs} ms`),
+    timeoutMs,
+  );
   try {
     return await transaction(client, parts, prepared, encoder);
   } catch (error) {
     broken = error as Error;
     throw error;
   } finally {
+    clearTimeout(watchdog);
     // A connection whose COMMIT may be under way must not be used again.
     client.release(broken !== undefined && !(broken instanceof CursorMoved));
   }

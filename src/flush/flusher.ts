@@ -16,6 +16,7 @@ export interface FlusherOptions {
   readonly flushConnections: number;
   readonly flushRetryMaxMs: number;
   readonly journalTailMs: number;
+  readonly postgresStatementTimeoutMs: number;
 }
 
 /** First wait after a failure; doubles up to flushRetryMaxMs, with jitter. */
@@ -195,7 +196,10 @@ export class Flusher {
         (part) => part !== null,
       );
       if (parts.length > 0) {
-        const result = await flush(this.pool, parts, encoder, this.#months);
+        const result = await flush(this.pool, parts, encoder, {
+          knownMonths: this.#months,
+          timeoutMs: this.options.postgresStatementTimeoutMs,
+        });
         this.#committed(tracks, result, performance.now() - startedMs);
       }
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));

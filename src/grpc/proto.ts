@@ -1,6 +1,12 @@
 import { type GrpcObject, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import protobuf from 'protobufjs';
 import { protoDirectory } from '../paths.js';
+
+// The library cuts a string that reaches beyond its message, where every other type of field is refused.
+protobuf.BufferReader.prototype.string = function string(this: protobuf.BufferReader): string {
+  return Buffer.from(this.bytes()).toString('utf8');
+};
 
 /** The proto files as grpc-js needs them: 64-bit integers as strings, for checked conversion on both sides. */
 export const packageDefinition: PackageDefinition = loadSync(

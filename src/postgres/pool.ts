@@ -15,6 +15,8 @@ export interface PoolOptions {
   readonly url: string;
   readonly connectTimeoutMs: number;
   readonly connectionsMax: number;
+  /** A statement that takes longer is given up, and its connection with it. */
+  readonly statementTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -24,6 +26,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     connectionString: options.url,
     connectionTimeoutMillis: options.connectTimeoutMs,
     max: options.connectionsMax,
+    query_timeout: options.statementTimeoutMs,
+    keepAlive: true,
     application_name: 'drawdown',
     options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
   });
@@ -34,4 +38,10 @@ export function createPool(options: PoolOptions): pg.Pool {
   // An idle connection that breaks is replaced at the next use.
   pool.on('error', (error) => options.logger.warn({ reason: error.message }, 'idle postgres connection'));
   return pool;
+}
+
+/** Breaks a connection that does not answer; whatever waits on it is rejected. COPY knows no timeout of its own. */
+export function breakConnection(client: pg.PoolClient, reason: string): void {
+  const { connection } = client as unknown as { connection: { stream: { destroy(error: Error): void } } };
+  connection.stream.destroy(new Error(reason));
 }

@@ -40,6 +40,7 @@ export const REASON = {
   modelUnrated: 6,
   holdEnded: 8,
   holdUnknown: 9,
+  eventTooOld: 10,
   fieldInvalid: 12,
   amountOutOfRange: 13,
   lotsMax: 15,

@@ -112,7 +112,7 @@ export class Scripts {
     this.#batchEnding = read('batch', true);
     this.#open = read('open', true);
     this.#durable = read('durable', true);
-    this.#load = read('load', false);
+    this.#load = read('load', true);
     this.#evict = read('evict', true);
   }
 

@@ -71,6 +71,7 @@ const REASONS: Record<number, Reason> = {
   [REASON.modelUnrated]: 'MODEL_UNRATED',
   [REASON.holdEnded]: 'HOLD_ENDED',
   [REASON.holdUnknown]: 'HOLD_UNKNOWN',
+  [REASON.eventTooOld]: 'EVENT_TOO_OLD',
   [REASON.fieldInvalid]: 'FIELD_INVALID',
   [REASON.amountOutOfRange]: 'AMOUNT_OUT_OF_RANGE',
   [REASON.lotsMax]: 'LIMIT_REACHED',
@@ -95,14 +96,6 @@ export function resultError(result: FinalResult, accountId: string): DrawdownErr
       return new DrawdownError('ACCOUNT_UNKNOWN', `account ${accountId} does not exist`, {
         field: 'account_id',
       });
-    case 'too old':
-      return new DrawdownError(
-        'EVENT_TOO_OLD',
-        'event_time_ms: too old to tell whether this call was made before',
-        {
-          field: 'event_time_ms',
-        },
-      );
     case CODE.conflict:
       return new DrawdownError('ID_CONFLICT', 'the id is already used with another payload');
     case CODE.limit:
@@ -131,6 +124,12 @@ function denialError(reason: Reason): DrawdownError {
       return new DrawdownError('FIELD_INVALID', 'amount.unit: the hold is in another unit', {
         field: 'amount.unit',
       });
+    case 'EVENT_TOO_OLD':
+      return new DrawdownError(
+        'EVENT_TOO_OLD',
+        'event_time_ms: too old to tell whether this call was made before',
+        { field: 'event_time_ms' },
+      );
     case 'AMOUNT_OUT_OF_RANGE':
       return new DrawdownError('AMOUNT_OUT_OF_RANGE', 'a balance, hold or debt would exceed 2^53-1');
     case 'LIMIT_REACHED':

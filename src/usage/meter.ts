@@ -196,7 +196,7 @@ export class Meter implements UsageMeter {
     if (call.estimate !== null)
       appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
     const executed = await this.executor.run(
-      { accountId: call.accountId, packed: [OP.touch, 0], ending: false },
+      { accountId: call.accountId, packed: [OP.touch, 0], ending: true },
       options,
     );
     if (executed.result.code === 'unknown account') {
@@ -223,7 +223,7 @@ export class Meter implements UsageMeter {
   ): Promise<UsageStatus> {
     const letter = call.kind === 'event' ? 'u' : 'h';
     const { result, decision } = await this.executor.run(
-      { accountId: call.accountId, packed: [OP.lookup, 0, call.id, 0, 0, -1, letter], ending: false },
+      { accountId: call.accountId, packed: [OP.lookup, 0, call.id, 0, 0, -1, letter], ending: true },
       options,
     );
     if (result.code === CODE.duplicate) {
@@ -263,7 +263,8 @@ export class Meter implements UsageMeter {
     if (result.code === CODE.denied) {
       const { denial } = result;
       const reason = reasonOf(denial);
-      if (reason === 'AMOUNT_OUT_OF_RANGE') throw resultError(result, accountId);
+      if (reason === 'AMOUNT_OUT_OF_RANGE' || reason === 'EVENT_TOO_OLD')
+        throw resultError(result, accountId);
       return {
         verdict: 'denied',
         reason,

@@ -7,9 +7,7 @@ import type { Partition } from './partition.js';
 /** What an operation comes to in the end: the script's word, or that its account exists nowhere. */
 export type FinalResult =
   | Exclude<OperationResult, { code: 0 } | { code: 5 }>
-  | { readonly code: 'unknown account' }
-  /** Its id is older than Redis remembers and the ledger cannot tell whether it was used. */
-  | { readonly code: 'too old' };
+  | { readonly code: 'unknown account' };
 
 /** When and where a result was decided. */
 export interface Decision {
@@ -27,7 +25,7 @@ export interface Operation {
   readonly catalogVersion: number;
   /** Waits behind the others: bulk usage. */
   readonly bulk: boolean;
-  /** Settle, release, expire: runs also when Redis is out of memory. */
+  /** Settle, release, expire, and reads: runs also when Redis is out of memory. */
   readonly ending: boolean;
   /** Past it the operation is dropped if it was not sent yet. */
   readonly deadlineMs: number;

@@ -143,11 +143,6 @@ export class PostgresResolver implements Resolver {
     operations.forEach((operation, i) => {
       const { letter, accountId, id } = wanted[i] as (typeof wanted)[number];
       const ended = outcomes.has(`${letter}${accountScope(accountId)}${id}`);
-      if (operation.packed[0] === OP.extend && !ended) {
-        // Extends are no lines of the ledger: it cannot say whether this one was made.
-        operation.done({ code: 'too old' }, { partition: queue.partition, nowMs: Date.now() });
-        return;
-      }
       if (ended && operation.packed[0] === OP.usage) this.metrics.duplicates.inc({ caught_by: 'postgres' });
       operation.packed[5] = idsSinceMs;
       queue.push(operation);

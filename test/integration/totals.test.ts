@@ -18,14 +18,19 @@ afterAll(async () => {
 });
 
 it('a wallet that was granted and charged 2^53-1 sixty times adds up to the unit', async () => {
-  const amount = { unit: 'UNIT_CREDITS', value: String(Number.MAX_SAFE_INTEGER) };
+  const amount = { unit: 'UNIT_CREDITS', value: String(Number.MAX_SAFE_INTEGER) } as const;
   const eventTimeMs = String(Date.now());
   const account = await sidecar.client.account('rich', 0);
-  const call = { accountId: account, eventTimeMs, ackLevel: 'ACK_LEVEL_APPLIED' };
-  const work = { meter: 'llm', model: 'gpt-4o-mini', amount };
+  const call = { accountId: account, eventTimeMs, ackLevel: 'ACK_LEVEL_APPLIED' } as const;
+  const work = { agentId: '', meter: 'llm', model: 'gpt-4o-mini', amount, final: 'amount' } as const;
   for (let i = 0; i < 60; i++) {
     await sidecar.client.call('UsageService/Settle', { ...call, ...work, holdId: `hold-${i}` });
-    await sidecar.client.call('AccountService/TopUp', { ...call, amount, requestId: `grant-${i}` });
+    await sidecar.client.call('AccountService/TopUp', {
+      ...call,
+      amount,
+      requestId: `grant-${i}`,
+      expiresAtMs: '0',
+    });
   }
   await sidecar.client.call('AccountService/ListLots', { accountId: account });
   const [totals] = await sql(

@@ -26,7 +26,13 @@ export interface Scene {
 export async function startScene(): Promise<Scene> {
   const [redis, database] = await Promise.all([startRedis(), createDatabase()]);
   const logger = pino({ level: 'silent' });
-  const pool = createPool({ url: database.url, connectTimeoutMs: 5_000, connectionsMax: 3, logger });
+  const pool = createPool({
+    url: database.url,
+    connectTimeoutMs: 5_000,
+    connectionsMax: 3,
+    statementTimeoutMs: 0,
+    logger,
+  });
   const connection = new RedisConnection({
     url: redis.url,
     connectTimeoutMs: 5_000,

@@ -268,7 +268,8 @@ export function packOperation(op: Op, accountIndex: number, timeMs: number, worl
     id,
     hashOf(payload),
     timeMs,
-    -1,
+    // Checked in Postgres, which knew nothing, before anything was ever forgotten.
+    0,
   ];
   switch (op.kind) {
     case 'usage':
