@@ -84,6 +84,13 @@ end
 local function draw(wallet, amount, changes)
   local left, emptied = amount, false
   local lots = wallet[W_LOTS]
+  local first = lots[1]
+  if first and first[L_REMAINING] - first[L_HELD] > amount and not changes[1] then
+    -- By far the most frequent case: the first lot has more than enough.
+    add_remaining(wallet, first, -amount)
+    changes[1], changes[2] = first[L_ID], -amount
+    return 0
+  end
   for i = 1, #lots do
     if left == 0 then break end
     local lot = lots[i]
