@@ -183,11 +183,11 @@ export const settings = {
       'Operations in one script. Measured at 2.6 to 7 us each in Redis, 500 take 1.3 to 3.5 ms: all others wait at most that long, and larger batches gain no more throughput.',
   }),
   scriptsInFlightMax: integer({
-    default: 3,
+    default: 2,
     min: 1,
     max: 64,
     description:
-      'Scripts on their way to Redis at once, over all partitions. Redis runs one at a time: one runs, one waits in its socket, one is on its way back; more only make batches smaller. Raise it for a Redis Cluster.',
+      'Scripts on their way to Redis at once, over all partitions. Redis runs one at a time: one runs, one waits in its socket; more only make batches smaller. Raise it for a Redis Cluster.',
   }),
   queueOpsMax: integer({
     default: 20_000,
