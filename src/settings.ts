@@ -399,7 +399,7 @@ export const settings = {
     min: 100,
     max: minuteMs,
     description:
-      'Limit for one command; past it the outcome is unknown and the connection is given up. 5 s are a thousand times the longest script: a Redis that takes longer is gone.',
+      'Limit for one command; past it its outcome is unknown, and callers are told so. 5 s are a thousand times the longest script: a Redis that takes longer is gone.',
   }),
   postgresConnectTimeoutMs: integer({
     default: 5 * secondMs,
