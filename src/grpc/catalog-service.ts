@@ -1,10 +1,11 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import { type CompiledCatalog, type Refusal, walletCosts } from '../catalog/pricing.js';
+import { type CompiledCatalog, walletCosts } from '../catalog/pricing.js';
 import { DrawdownError } from '../errors.js';
 import type { EstimateCostRequest__Output } from '../gen/drawdown/v1/EstimateCostRequest.js';
 import type { EstimateCostResponse } from '../gen/drawdown/v1/EstimateCostResponse.js';
 import type { GetCatalogRequest__Output } from '../gen/drawdown/v1/GetCatalogRequest.js';
 import type { GetCatalogResponse } from '../gen/drawdown/v1/GetCatalogResponse.js';
+import { refusalError } from '../usage/pricing.js';
 import { UNITS } from '../usage/types.js';
 import { type CallEnvironment, callOptions, unary } from './call.js';
 import { unitName } from './names.js';
@@ -61,28 +62,9 @@ const estimateCost = (environment: CatalogServiceEnvironment) =>
     };
     const { version, compiled } = environment.catalog.current();
     const priced = walletCosts(compiled, usage);
-    if (priced.kind === 'refused') throw refused(priced);
+    if (priced.kind === 'refused') throw refusalError(priced);
     const costs = priced.costs.flatMap(({ unit, amount }) =>
       amount === 'unrated' ? [] : [{ unit: unitName(UNITS[unit]), value: amount }],
     );
     return { catalogVersion: version, unrated: priced.kind === 'unrated', costs };
   });
-
-const rules = {
-  unknown_meter: 'is not in the catalog',
-  unknown_quantity: "is not one of the meter's quantities",
-  repeated_quantity: 'comes twice',
-  count_out_of_range: 'must be a whole number from 0 to 9007199254740991',
-  part_exceeds_parent: 'exceeds the quantity that it is a part of',
-  cost_too_large: 'would cost more than 9007199254740991 micro-credits',
-} as const satisfies Record<Refusal['reason'], string>;
-
-function refused({ field, reason }: Refusal): DrawdownError {
-  const code =
-    reason === 'unknown_meter'
-      ? 'METER_UNKNOWN'
-      : reason === 'cost_too_large'
-        ? 'AMOUNT_OUT_OF_RANGE'
-        : 'FIELD_INVALID';
-  return new DrawdownError(code, `${field} ${rules[reason]}`, { field });
-}
