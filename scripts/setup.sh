@@ -83,6 +83,14 @@ build() {
   touch "$stamp"
 }
 
+# `npx drawdown` runs this checkout's own command: npx looks into node_modules/.bin first, and npm puts no link there for the
+# package itself.
+link_command() {
+  chmod +x dist/cli/index.js
+  ln -sfn ../../dist/cli/index.js node_modules/.bin/drawdown
+}
+
 install_modules
 ensure_redis
 build
+link_command
