@@ -186,19 +186,13 @@ if #entries > 0 then
       not_due[#not_due + 1] = 'h' .. field
     end
   end
-  local id_pairs = {}
-  for _, field in ipairs(ctx.new_id_fields) do
-    id_pairs[#id_pairs + 1] = field
-    id_pairs[#id_pairs + 1] = ctx.new_ids[field]
-  end
-
   local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, #entries) .. table.concat(entries)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
   local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state
   redis.call('XADD', JOURNAL, string.format('%.0f-%.0f', meta.epoch, first_seq),
     'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'c', string.format('%.0f', bytes))
   hash_write(ACCOUNTS, account_pairs)
-  hash_write(IDS[meta.ids_current + 1], id_pairs)
+  hash_write(IDS[meta.ids_current + 1], ctx.id_pairs)
   hash_write(HOLDS, hold_pairs)
   remove_chunked('HDEL', HOLDS, ended)
   for first = 1, #due, 2 * CHUNK_MAX do

@@ -9,11 +9,11 @@
 --   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
 --   fields             by operation, the field of its id
---   ids, new_ids       stored outcomes found in Redis, packed; those of this batch, packed
+--   ids, new_ids       stored outcomes found in Redis, packed; those of this batch, packed (id_pairs: for HSET)
 --   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
 --   entries            the journal record's decisions
 local ctx = {
-  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, new_id_fields = {}, holds = {}, hold_changed = {},
+  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
   hold_fields = {}, entries = {}, expired_holds = 0,
 }
 
@@ -24,7 +24,10 @@ local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hol
 local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
   local packed = struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
   ctx.new_ids[field] = packed
-  ctx.new_id_fields[#ctx.new_id_fields + 1] = field
+  local pairs_list = ctx.id_pairs
+  local last = #pairs_list
+  pairs_list[last + 1] = field
+  pairs_list[last + 2] = packed
   return packed
 end
 
