@@ -7,6 +7,7 @@
 --       then stored outcomes that Redis forgot and the ledger knows: field, outcome, field, outcome, ...
 -- Returns a list: 1 msgpack {status, accounts loaded}; status 'STALE': the snapshot is older than an eviction, read again.
 -- What is in Redis already is left as it is: Redis is newer.
+-- Runs also when Redis is out of memory: a late settle may need it.
 --
 -- @include "formats"
 -- @include "fence"

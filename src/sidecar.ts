@@ -298,10 +298,14 @@ function startCore(
   flusher.start();
   sweeper.start();
 
-  let flushed: Promise<unknown> | undefined;
+  let flushed: Promise<void> | undefined;
   const flushRest = async (withinMs: number): Promise<void> => {
     await sweeper.stop();
-    flushed ??= flusher.stop(withinMs);
+    flushed ??= flusher.stop(withinMs).then((durable) => {
+      if (durable) return;
+      const entries = flusher.backlog();
+      logger.warn({ entries }, 'stopping with entries that are not durable; they stay in the journal');
+    });
     await flushed;
   };
   return {

@@ -33,7 +33,6 @@ const PRIORITY_TOP_UP = 20;
 export interface AccountLimits {
   readonly eventAgeMaxMs: number;
   readonly eventFutureMaxMs: number;
-  readonly partitionCount: number;
 }
 
 /** The control plane: what billing backends call. */
