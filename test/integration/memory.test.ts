@@ -65,7 +65,7 @@ describe('an idle account', () => {
     await evicted(account);
     expect(await metric(sidecar, 'drawdown_accounts_evicted_total')).toBeGreaterThan(0);
     expect(await client.call('AccountService/GetBalance', { accountId: account })).toEqual(before);
-    expect(await isHot(account)).toBe(true);
+    expect(await metric(sidecar, 'drawdown_accounts_loaded_total')).toBeGreaterThan(0);
     expect(await client.record([event])).toMatchObject([
       { outcome: 'EVENT_OUTCOME_DUPLICATE', charged: '300' },
     ]);
@@ -91,18 +91,19 @@ describe('an idle account', () => {
     expect(await client.balance(account)).toEqual({ available: 2_000, held: 0, debt: 0 });
   });
 
-  it('with an open hold stays, and its deadline is swept', async () => {
+  it('with an open hold stays, and goes once the deadline of the hold is swept', async () => {
     await start({ accountIdleMs: 100 });
     const account = await client.account('held', 1_000);
-    const other = await client.account('other', 1_000);
-    await client.reserve(account, 'hold', 600, { holdTimeMs: 800, ackLevel: 'ACK_LEVEL_DURABLE' });
-    await evicted(other);
-    expect(await isHot(account)).toBe(true);
-    await until('the hold expires without a call', async () => {
+    const due = await client.account('due-hold', 1_000);
+    await client.reserve(account, 'hold', 600, { ackLevel: 'ACK_LEVEL_DURABLE' });
+    await client.reserve(due, 'hold', 600, { holdTimeMs: 800, ackLevel: 'ACK_LEVEL_DURABLE' });
+    await until('a hold expires without a call', async () => {
       return (await sql(database.url, `SELECT 1 FROM entries WHERE kind = 'hold_expired'`)).length === 1;
     });
-    await evicted(account);
-    expect(await client.balance(account)).toEqual({ available: 1_000, held: 0, debt: 0 });
+    await evicted(due);
+    expect(await isHot(account)).toBe(true);
+    expect(await client.balance(due)).toEqual({ available: 1_000, held: 0, debt: 0 });
+    expect(await client.balance(account)).toEqual({ available: 400, held: 600, debt: 0 });
   });
 
   it('loses its due lots without anybody calling, though Redis does not hold it', async () => {
