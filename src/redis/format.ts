@@ -57,6 +57,8 @@ export const STATE = {
   created: 7,
   granted: 8,
   reversed: 9,
+  /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
+  paid: 20,
 } as const;
 
 /** Kinds of journal entries; those from `hold` on are numbered but are no lines of the ledger. */
@@ -70,6 +72,8 @@ export const ENTRY = {
   lot_expired: 7,
   duplicate: 8,
   reversal: 9,
+  /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
+  paid: 19,
   hold: 20,
   extend: 21,
 } as const;
@@ -179,17 +183,48 @@ export function unpackAll<T>(data: Buffer): T[] {
 }
 
 export function readOutcome(reader: BinaryReader): StoredOutcome {
+  const hash = reader.u48();
+  const seq = reader.u56();
+  const state = reader.u8();
+  const unit = reader.u8();
+  const amount = reader.u56();
+  if (state === STATE.paid) return paidOutcome(hash, seq, unit, amount, reader.u56());
+  const overdrawn = reader.u56();
+  const available = reader.u56();
+  const flags = reader.u16();
+  const extra = reader.u56();
   return {
-    hash: reader.u48(),
-    seq: reader.u56(),
-    state: reader.u8(),
-    unit: reader.u8(),
-    amount: reader.u56(),
-    overdrawn: reader.u56(),
-    available: reader.u56(),
-    flags: reader.u16(),
-    extra: reader.u56(),
+    hash,
+    seq,
+    state,
+    unit,
+    amount,
+    overdrawn,
+    available,
+    flags,
+    extra,
     catalogVersion: reader.u32(),
+  };
+}
+
+function paidOutcome(
+  hash: number,
+  seq: number,
+  unit: number,
+  amount: number,
+  available: number,
+): StoredOutcome {
+  return {
+    hash,
+    seq,
+    state: STATE.recorded,
+    unit,
+    amount,
+    overdrawn: 0,
+    available,
+    flags: 0,
+    extra: 0,
+    catalogVersion: 0,
   };
 }
 
