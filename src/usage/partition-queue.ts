@@ -65,8 +65,8 @@ export class PartitionQueue {
   #oldestWaitingMs = 0;
   /** Bulk usage alone is not sent before. */
   #restUntilMs = 0;
-  /** Ends the rest. */
-  #wake: () => void = () => undefined;
+  /** Ends the rest; null where there is none. */
+  #wake: (() => void) | null = null;
 
   constructor(
     readonly partition: Partition,
@@ -94,7 +94,7 @@ export class PartitionQueue {
     }
     if (this.length === 0) this.#oldestWaitingMs = performance.now();
     (operation.bulk ? this.#bulk : this.#urgent).push(operation);
-    if (!this.#mayRest()) this.#wake();
+    if (this.#wake !== null && !this.#mayRest()) this.#wake();
     if (!this.#running) {
       this.#running = true;
       // What arrives in this turn of the event loop joins the first batch.
@@ -139,11 +139,13 @@ export class PartitionQueue {
 
   #rest(restMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, restMs);
-      this.#wake = () => {
+      const end = (): void => {
         clearTimeout(timer);
+        this.#wake = null;
         resolve();
       };
+      const timer = setTimeout(end, restMs);
+      this.#wake = end;
     });
   }
 
