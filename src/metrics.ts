@@ -288,9 +288,9 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 /** The rate card's models keep their name; everything else shares one label, so labels stay few. */
 export function modelLabel(
-  catalog: { meter(name: string): { readonly coefficients: ReadonlyMap<string, unknown> } | undefined },
+  catalog: { meter(name: string): { readonly models: ReadonlyMap<string, unknown> } | undefined },
   meter: string,
   model: string,
 ): string {
-  return catalog.meter(meter)?.coefficients.has(model) ? model : 'other';
+  return catalog.meter(meter)?.models.has(model) ? model : 'other';
 }
