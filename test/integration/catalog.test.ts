@@ -97,6 +97,48 @@ describe('publishing a catalog', () => {
     await expectClean(first.config, first.client, new Map([[account, 100_000_000 - 2_000_000 - 450_000]]));
   });
 
+  it('that drops a meter, a wallet and a quantity lets the holds that began with them settle', async () => {
+    const account = await first.client.account('speaker', 100_000_000);
+    await first.client.topUp(account, 100, { requestId: 'characters', unit: 'UNIT_TTS_CHARACTERS' });
+    const speech = { meter: 'tts', model: 'tts-1', eventTimeMs: Date.now() };
+    const characters = (value: number) => ({ unit: 'UNIT_TTS_CHARACTERS' as const, value });
+    const audio = { values: { input_tokens: 1_000_000, input_audio_tokens: 1_000_000, output_tokens: 0 } };
+    const hold = (holdId: string, more: object) =>
+      first.client.reserve(account, holdId, 0, { amount: null, ...more });
+    await hold('meter', { ...speech, quantities: { values: { characters: 60 } } });
+    await hold('amount', { ...speech, amount: characters(30) });
+    await hold('quantity', { ...model, model: 'gemini-2.5-flash', quantities: audio });
+
+    const without = shipped
+      .replace(/^ {2}tts:\n(?: {4}.*\n)*/m, '')
+      .replace(/^ {4}- name: (?:tts|eleven|gpt-4o-mini-tts)(?:.*\n)(?: {6}.*\n)*/gm, '')
+      .replace(/^ {2}tts_characters: .*\n/gm, '')
+      .replace(/ +input_audio_tokens: \{.*\n/, '')
+      .replaceAll(/ *input_audio_tokens: [\d.]+,?\n?/g, '');
+    expect(await publish(first, 'fewer', without)).toMatchObject({
+      problems: [],
+      catalogVersion: { version: 2 },
+    });
+    await switched(second, 2);
+
+    const settle = ({ client }: TestSidecar, holdId: string, more: object) =>
+      client.call('UsageService/Settle', { accountId: account, holdId, ...speech, ...more });
+    const spoken = { quantities: { values: { characters: 50 } } };
+    for (const duplicate of [false, true]) {
+      expect(await settle(second, 'meter', spoken)).toMatchObject({
+        charged: '50',
+        catalogVersion: 1,
+        duplicate,
+      });
+    }
+    expect(await settle(first, 'amount', { amount: characters(30) })).toMatchObject({ charged: '30' });
+    const heard = { meter: 'llm', model: 'gemini-2.5-flash', quantities: audio };
+    expect(await settle(first, 'quantity', heard)).toMatchObject({ charged: '1000000', catalogVersion: 1 });
+    // What never began is judged by what is in force.
+    await expect(settle(first, 'unheard-of', spoken)).rejects.toMatchObject({ reason: 'METER_UNKNOWN' });
+    await expectClean(first.config, first.client, new Map([[account, 99_000_000]]));
+  });
+
   it('happens once for a request id, whoever is asked, and is refused for the same id with something else', async () => {
     const answers = await Promise.all(
       Array.from({ length: 8 }, (_, i) => publish(i % 2 === 0 ? first : second, 'once', priced('2'))),
