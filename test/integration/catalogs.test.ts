@@ -28,7 +28,7 @@ beforeEach(async () => {
   pool = createPool({
     url: database.url,
     connectTimeoutMs: 2_000,
-    connectionsMax: 3,
+    connectionsMax: 8,
     statementTimeoutMs: 5_000,
     logger: pino({ level: 'silent' }),
   });
@@ -110,6 +110,22 @@ it('older versions are there for holds, whatever their number, and memory keeps 
   expect(kept).toEqual(Array.from({ length: 25 }, (_, i) => i + 16));
   await sql(database.url, 'ALTER TABLE away RENAME TO catalog_versions');
   expect(await catalogs.version(41)).toBeNull();
+});
+
+it('sidecars that publish at the same moment make one version after the other, and one for one request', async () => {
+  const json = catalogs.current().json;
+  const publications = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => {
+      // Every content comes twice, by the same request.
+      const number = i % 6;
+      const request = { requestId: `p${number}`, json, hash: `hash ${number}`, publishedBy: 'ops' };
+      return publishCatalog(pool, request);
+    }),
+  );
+  const made = publications.flatMap((publication) => (publication.kind === 'answered' ? [publication] : []));
+  const first = made.filter(({ duplicate }) => !duplicate).map(({ version }) => version.version);
+  expect(first.sort()).toEqual([2, 3, 4, 5, 6, 7]);
+  expect(made.filter(({ duplicate }) => duplicate)).toHaveLength(6);
 });
 
 it('an installation that has versions is not seeded again', async () => {
