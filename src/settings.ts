@@ -171,7 +171,8 @@ export const settings = {
   catalogFile: text({
     default: catalogFile,
     schema: z.string().min(1).max(kib),
-    description: 'Plans and rate card in YAML. The shipped file expresses the shipped credit policy.',
+    description:
+      'Plans, rate card and all of the credit policy in YAML: the first version of an empty installation; later ones are published. The shipped file expresses the shipped policy.',
   }),
 
   // How much work is taken at once.

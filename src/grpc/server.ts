@@ -1,6 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
+import type { CatalogPublisher } from '../credits/catalog-control.js';
 import type { Accounts } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
@@ -25,6 +26,7 @@ export interface GrpcServerOptions {
   readonly watermarks: Watermarks;
   readonly accounts: Accounts;
   readonly catalog: CatalogReader;
+  readonly publisher: CatalogPublisher;
   readonly health: Health;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -102,7 +104,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 const responseBytesMin = 4 * 1024 * 1024;
 
 function addServices(server: Server, options: GrpcServerOptions, streams: Set<RecordStream>): void {
-  const { config: settings, meter, watermarks, accounts, catalog, health, logger, metrics } = options;
+  const {
+    config: settings,
+    meter,
+    watermarks,
+    accounts,
+    catalog,
+    publisher,
+    health,
+    logger,
+    metrics,
+  } = options;
   const outcomes = new Outcomes(metrics, () => catalog.current().compiled);
   const environment = { settings, logger };
   const usage = withTypedDecodeErrors(definitionOf('UsageService'));
@@ -120,7 +132,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Re
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),
-    catalogService({ ...environment, catalog }),
+    catalogService({ ...environment, catalog, publisher }),
   );
   health.addTo(server);
   if (options.reflection) new ReflectionService(packageDefinition).addToServer(server);

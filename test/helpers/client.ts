@@ -10,20 +10,28 @@ import {
 import type { MethodDefinition } from '@grpc/proto-loader';
 import type { CreateAccountRequest } from '../../src/gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse__Output } from '../../src/gen/drawdown/v1/CreateAccountResponse.js';
+import type { EstimateCostRequest } from '../../src/gen/drawdown/v1/EstimateCostRequest.js';
+import type { EstimateCostResponse__Output } from '../../src/gen/drawdown/v1/EstimateCostResponse.js';
 import type { EventResult__Output } from '../../src/gen/drawdown/v1/EventResult.js';
 import type { ExtendRequest } from '../../src/gen/drawdown/v1/ExtendRequest.js';
 import type { ExtendResponse__Output } from '../../src/gen/drawdown/v1/ExtendResponse.js';
 import type { GetBalanceRequest } from '../../src/gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../../src/gen/drawdown/v1/GetBalanceResponse.js';
+import type { GetCatalogRequest } from '../../src/gen/drawdown/v1/GetCatalogRequest.js';
+import type { GetCatalogResponse__Output } from '../../src/gen/drawdown/v1/GetCatalogResponse.js';
 import type { GetUsageRequest } from '../../src/gen/drawdown/v1/GetUsageRequest.js';
 import type { GetUsageResponse__Output } from '../../src/gen/drawdown/v1/GetUsageResponse.js';
 import type { LedgerEntry__Output } from '../../src/gen/drawdown/v1/LedgerEntry.js';
+import type { ListCatalogVersionsRequest } from '../../src/gen/drawdown/v1/ListCatalogVersionsRequest.js';
+import type { ListCatalogVersionsResponse__Output } from '../../src/gen/drawdown/v1/ListCatalogVersionsResponse.js';
 import type { ListHoldsRequest } from '../../src/gen/drawdown/v1/ListHoldsRequest.js';
 import type { ListHoldsResponse__Output } from '../../src/gen/drawdown/v1/ListHoldsResponse.js';
 import type { ListLedgerEntriesRequest } from '../../src/gen/drawdown/v1/ListLedgerEntriesRequest.js';
 import type { ListLedgerEntriesResponse__Output } from '../../src/gen/drawdown/v1/ListLedgerEntriesResponse.js';
 import type { ListLotsRequest } from '../../src/gen/drawdown/v1/ListLotsRequest.js';
 import type { ListLotsResponse__Output } from '../../src/gen/drawdown/v1/ListLotsResponse.js';
+import type { PublishCatalogRequest } from '../../src/gen/drawdown/v1/PublishCatalogRequest.js';
+import type { PublishCatalogResponse__Output } from '../../src/gen/drawdown/v1/PublishCatalogResponse.js';
 import type { RecordUsageBatchRequest } from '../../src/gen/drawdown/v1/RecordUsageBatchRequest.js';
 import type { RecordUsageBatchResponse__Output } from '../../src/gen/drawdown/v1/RecordUsageBatchResponse.js';
 import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRequest.js';
@@ -38,6 +46,8 @@ import type { TopUpRequest } from '../../src/gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse__Output } from '../../src/gen/drawdown/v1/TopUpResponse.js';
 import type { Unit } from '../../src/gen/drawdown/v1/Unit.js';
 import type { UsageEvent } from '../../src/gen/drawdown/v1/UsageEvent.js';
+import type { ValidateCatalogRequest } from '../../src/gen/drawdown/v1/ValidateCatalogRequest.js';
+import type { ValidateCatalogResponse__Output } from '../../src/gen/drawdown/v1/ValidateCatalogResponse.js';
 import { readErrorDetails } from '../../src/grpc/errors.js';
 import { packageDefinition } from '../../src/grpc/proto.js';
 import { until } from './until.js';
@@ -56,6 +66,11 @@ interface Calls {
   'UsageService/Settle': [SettleRequest, SettleResponse__Output];
   'UsageService/Release': [ReleaseRequest, ReleaseResponse__Output];
   'UsageService/GetUsage': [GetUsageRequest, GetUsageResponse__Output];
+  'CatalogService/GetCatalog': [GetCatalogRequest, GetCatalogResponse__Output];
+  'CatalogService/ListCatalogVersions': [ListCatalogVersionsRequest, ListCatalogVersionsResponse__Output];
+  'CatalogService/ValidateCatalog': [ValidateCatalogRequest, ValidateCatalogResponse__Output];
+  'CatalogService/PublishCatalog': [PublishCatalogRequest, PublishCatalogResponse__Output];
+  'CatalogService/EstimateCost': [EstimateCostRequest, EstimateCostResponse__Output];
 }
 
 /** How a call failed, with the details that the sidecar attached. */
