@@ -286,8 +286,8 @@ export function packOperation(op: Op, accountIndex: number, timeMs: number, worl
     id,
     hashOf(payload),
     timeMs,
-    // Checked in Postgres, which knew nothing, before anything was ever forgotten.
-    0,
+    // Grants are always looked up in Postgres: it knew nothing, before anything was ever forgotten. Usage needs no look.
+    kind === OP.usage ? -1 : 0,
   ];
   switch (op.kind) {
     case 'usage':
