@@ -8,6 +8,7 @@ import { formatProblem } from './catalog/document.js';
 import { parseCatalog } from './catalog/schema.js';
 import type { Config } from './config.js';
 import { AccountControl } from './credits/accounts.js';
+import { Statements } from './credits/statements.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
 import { Flusher } from './flush/flusher.js';
@@ -106,6 +107,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       meter: core.meter,
       watermarks: core.watermarks,
       accounts: core.accounts,
+      statements: core.statements,
       catalog: catalogs,
       health,
       logger,
@@ -226,6 +228,7 @@ async function loadCatalogs(pool: Pool, config: Config, logger: Logger): Promise
 interface Core {
   readonly meter: Meter;
   readonly accounts: AccountControl;
+  readonly statements: Statements;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -311,6 +314,7 @@ function startCore(
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
     accounts: new AccountControl(executor, pool, config),
+    statements: new Statements(executor, pool),
     watermarks,
     leases,
     partitions,

@@ -1,4 +1,5 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { StatementReader } from '../credits/statement.js';
 import type { Accounts, LedgerLine, LedgerQuery } from '../credits/types.js';
 import type { CreateAccountRequest__Output } from '../gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse } from '../gen/drawdown/v1/CreateAccountResponse.js';
@@ -16,6 +17,7 @@ import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
 import { type CallEnvironment, callOptions, unary } from './call.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { getStatement } from './statement-call.js';
 import {
   checkAmount,
   checkDurable,
@@ -25,12 +27,13 @@ import {
   checkOrder,
   checkPage,
   checkTime,
+  checkTimeRange,
   checkWhole,
-  fieldInvalid,
 } from './validate.js';
 
 export interface AccountServiceEnvironment extends CallEnvironment {
   readonly accounts: Accounts;
+  readonly statements: StatementReader;
   readonly outcomes: Outcomes;
 }
 
@@ -43,6 +46,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
     listLots: listLots(environment),
     listHolds: listHolds(environment),
     listLedgerEntries: listLedgerEntries(environment),
+    getStatement: getStatement(environment),
   };
 }
 
@@ -133,19 +137,14 @@ const listLedgerEntries = (environment: AccountServiceEnvironment) =>
   );
 
 function ledgerQuery(request: ListLedgerEntriesRequest__Output): LedgerQuery {
-  const query = {
+  return {
     accountId: checkId(request.accountId, 'account_id'),
     order: checkOrder(request.order),
-    fromTimeMs: checkWhole(request.fromTimeMs, 'from_time_ms'),
-    toTimeMs: checkWhole(request.toTimeMs, 'to_time_ms'),
+    ...checkTimeRange(request),
     kinds: checkEntryKinds(request.kinds),
     agentId: checkOptionalId(request.agentId, 'agent_id'),
     ...checkPage(request),
   };
-  if (query.toTimeMs !== 0 && query.toTimeMs <= query.fromTimeMs) {
-    throw fieldInvalid('to_time_ms', 'must be after from_time_ms');
-  }
-  return query;
 }
 
 function ledgerEntry(line: LedgerLine): LedgerEntry {

@@ -15,6 +15,8 @@ import type { ExtendRequest } from '../../src/gen/drawdown/v1/ExtendRequest.js';
 import type { ExtendResponse__Output } from '../../src/gen/drawdown/v1/ExtendResponse.js';
 import type { GetBalanceRequest } from '../../src/gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../../src/gen/drawdown/v1/GetBalanceResponse.js';
+import type { GetStatementRequest } from '../../src/gen/drawdown/v1/GetStatementRequest.js';
+import type { GetStatementResponse__Output } from '../../src/gen/drawdown/v1/GetStatementResponse.js';
 import type { GetUsageRequest } from '../../src/gen/drawdown/v1/GetUsageRequest.js';
 import type { GetUsageResponse__Output } from '../../src/gen/drawdown/v1/GetUsageResponse.js';
 import type { LedgerEntry__Output } from '../../src/gen/drawdown/v1/LedgerEntry.js';
@@ -50,6 +52,7 @@ interface Calls {
   'AccountService/ListLots': [ListLotsRequest, ListLotsResponse__Output];
   'AccountService/ListHolds': [ListHoldsRequest, ListHoldsResponse__Output];
   'AccountService/ListLedgerEntries': [ListLedgerEntriesRequest, ListLedgerEntriesResponse__Output];
+  'AccountService/GetStatement': [GetStatementRequest, GetStatementResponse__Output];
   'UsageService/RecordUsageBatch': [RecordUsageBatchRequest, RecordUsageBatchResponse__Output];
   'UsageService/Reserve': [ReserveRequest, ReserveResponse__Output];
   'UsageService/Extend': [ExtendRequest, ExtendResponse__Output];

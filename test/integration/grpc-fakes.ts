@@ -12,6 +12,7 @@ import pino from 'pino';
 import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
+import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
 import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
 import type { CatalogServiceClient } from '../../src/gen/drawdown/v1/CatalogService.js';
@@ -213,6 +214,12 @@ export const fakeAccounts: Accounts = {
   }),
 };
 
+const fakeStatements: StatementReader = {
+  read: async () => {
+    throw new Error('statements are tested with real stores');
+  },
+};
+
 const catalogText = `
 format: 1
 meters:
@@ -284,6 +291,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     meter,
     watermarks,
     accounts: { ...fakeAccounts, ...options.accounts },
+    statements: fakeStatements,
     catalog: fakeCatalog(),
     health,
     logger,
