@@ -14,6 +14,7 @@ import { DrawdownError } from './errors.js';
 import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
+import { Openings } from './flush/openings.js';
 import { Sweeper } from './flush/sweeper.js';
 import { Health } from './grpc/health.js';
 import { createGrpcServer } from './grpc/server.js';
@@ -292,6 +293,7 @@ function startCore(
     logger,
   );
   const opener = new Opener(partitions, pool, connection, scripts, logger);
+  const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
 
   connection.onDown(() => {
     for (const partition of partitions) partition.close('Redis is not connected');
@@ -300,6 +302,7 @@ function startCore(
   metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
   flusher.start();
   sweeper.start();
+  openings.start();
 
   let flushed: Promise<void> | undefined;
   const flushRest = async (withinMs: number): Promise<void> => {
@@ -322,6 +325,7 @@ function startCore(
     flushRest,
     stop: async () => {
       opener.stop();
+      await openings.stop();
       await flushRest(0);
       watermarks.stop();
       await leases.stop();
