@@ -66,6 +66,7 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
       'Times that a stream was read no further; reason is in_flight or slow_reader.',
       'reason',
     ),
+    watchedAccounts: gauge('watched_accounts', 'Accounts that open WatchBalance streams follow.'),
     recordBatchEvents: histogram('record_batch_events', 'Events in one batch of a caller.', batchSizes),
   };
 }

@@ -9,6 +9,7 @@ import { parseCatalog } from './catalog/schema.js';
 import type { Config } from './config.js';
 import { AccountControl } from './credits/accounts.js';
 import { Statements } from './credits/statements.js';
+import { Watches } from './credits/watches.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
 import { Flusher } from './flush/flusher.js';
@@ -109,6 +110,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       watermarks: core.watermarks,
       accounts: core.accounts,
       statements: core.statements,
+      watches: core.watches,
       catalog: catalogs,
       health,
       logger,
@@ -230,6 +232,7 @@ interface Core {
   readonly meter: Meter;
   readonly accounts: AccountControl;
   readonly statements: Statements;
+  readonly watches: Watches;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -281,6 +284,7 @@ function startCore(
     (owned) => flusher.own(owned),
     logger,
   );
+  const watches = new Watches(pool, watermarks, () => new Map(), metrics, logger);
   const sweeper = new Sweeper(
     partitions,
     () => leases.owned,
@@ -318,6 +322,7 @@ function startCore(
     meter: new Meter(executor, catalogs, pool, config, metrics),
     accounts: new AccountControl(executor, pool, config),
     statements: new Statements(executor, pool),
+    watches,
     watermarks,
     leases,
     partitions,
@@ -325,6 +330,7 @@ function startCore(
     flushRest,
     stop: async () => {
       opener.stop();
+      watches.stop();
       await openings.stop();
       await flushRest(0);
       watermarks.stop();

@@ -14,10 +14,11 @@ import {
   readMovements,
   readUsedQuantities,
   readUses,
-  wasCancelled,
 } from '../postgres/statements.js';
 import type { Executor } from '../usage/executor.js';
 import { caughtUp } from './caught-up.js';
+import { detachedError } from './detached.js';
+import { fromPostgres } from './from-postgres.js';
 import {
   type Statement,
   type StatementQuery,
@@ -165,7 +166,7 @@ async function readRange(
 ): Promise<LineRange> {
   const before = async (momentMs: number): Promise<number> => {
     const lines = await countLinesBefore(client, accountKey, momentMs);
-    if (lines === null) throw detached();
+    if (lines === null) throw detachedError();
     return lines;
   };
   const afterSeq = fromTimeMs === 0 ? 0 : await before(fromTimeMs);
@@ -177,11 +178,11 @@ async function readWallets(client: PoolClient, lines: LineRange, isOpen: boolean
   const opening = await readBalancesAfter(client, accountKey, afterSeq);
   const movements = await readMovements(client, lines);
   const found = movements.reduce((sum, movement) => sum + Number(movement.lines), 0);
-  if (opening === null || found !== throughSeq - afterSeq) throw detached();
+  if (opening === null || found !== throughSeq - afterSeq) throw detachedError();
   const closing = isOpen
     ? await readBalancesNow(client, accountKey)
     : await readBalancesAfter(client, accountKey, throughSeq);
-  if (closing === null) throw detached();
+  if (closing === null) throw detachedError();
   return { opening, closing, movements };
 }
 
@@ -231,29 +232,4 @@ function tokenInvalid(): DrawdownError {
   return new DrawdownError('FIELD_INVALID', 'page_token: not one that this call returned', {
     field: 'page_token',
   });
-}
-
-function detached(): DrawdownError {
-  return new DrawdownError(
-    'LEDGER_DETACHED',
-    'lines of the ledger that are needed are not there: their months are detached',
-  );
-}
-
-/** What Postgres did not answer becomes UNAVAILABLE or DEADLINE_EXCEEDED. */
-async function fromPostgres<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (cause) {
-    if (cause instanceof DrawdownError) throw cause;
-    if (wasCancelled(cause)) {
-      throw new DrawdownError('DEADLINE_EXCEEDED', 'the ledger could not be read within the deadline', {
-        cause,
-      });
-    }
-    throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this call and does not answer', {
-      cause,
-      retryAfterMs: 500,
-    });
-  }
 }

@@ -1,5 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { StatementReader } from '../credits/statement.js';
+import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Accounts, LedgerLine, LedgerQuery } from '../credits/types.js';
 import type { CreateAccountRequest__Output } from '../gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse } from '../gen/drawdown/v1/CreateAccountResponse.js';
@@ -14,10 +13,12 @@ import type { ListLotsRequest__Output } from '../gen/drawdown/v1/ListLotsRequest
 import type { ListLotsResponse } from '../gen/drawdown/v1/ListLotsResponse.js';
 import type { TopUpRequest__Output } from '../gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
-import { type CallEnvironment, callOptions, unary } from './call.js';
+import type { WatchBalanceRequest__Output } from '../gen/drawdown/v1/WatchBalanceRequest.js';
+import type { WatchBalanceResponse } from '../gen/drawdown/v1/WatchBalanceResponse.js';
+import { callOptions, type OpenStream, unary } from './call.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
-import { getStatement } from './statement-call.js';
+import { getStatement, type StatementEnvironment } from './statement-call.js';
 import {
   checkAmount,
   checkDurable,
@@ -30,10 +31,12 @@ import {
   checkTimeRange,
   checkWhole,
 } from './validate.js';
+import { WatchStream, type WatchStreamEnvironment } from './watch-stream.js';
 
-export interface AccountServiceEnvironment extends CallEnvironment {
+export interface AccountServiceEnvironment extends StatementEnvironment, WatchStreamEnvironment {
   readonly accounts: Accounts;
-  readonly statements: StatementReader;
+  /** The streams that are open, for the drain. */
+  readonly streams: Set<OpenStream>;
   readonly outcomes: Outcomes;
 }
 
@@ -47,6 +50,10 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
     listHolds: listHolds(environment),
     listLedgerEntries: listLedgerEntries(environment),
     getStatement: getStatement(environment),
+    watchBalance(call: ServerWritableStream<WatchBalanceRequest__Output, WatchBalanceResponse>) {
+      const { streams } = environment;
+      streams.add(new WatchStream(call, environment, (stream) => streams.delete(stream)));
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
 /** What statements read, inside one snapshot. Sums come as text: they may exceed 2^53. */
 
@@ -61,17 +61,17 @@ export interface BalanceRow {
 
 /** Every wallet after an account's first lines; null where one of them is needed that is not there. */
 export async function readBalancesAfter(
-  client: PoolClient,
+  client: Pool | PoolClient,
   accountKey: number,
   throughSeq: number,
 ): Promise<BalanceRow[] | null> {
-  const { rows: counted } = await client.query<{ missing: number }>({
+  const { rows: counted } = await (client as Pool).query<{ missing: number }>({
     name: 'statement_lines_missing',
     text: `SELECT lines_missing($1, $2) AS missing`,
     values: [accountKey, throughSeq],
   });
   if (counted[0]?.missing !== 0) return null;
-  const { rows } = await client.query<BalanceRow>({
+  const { rows } = await (client as Pool).query<BalanceRow>({
     name: 'statement_balances_after',
     text: `SELECT unit, remaining, held, debt FROM balances_after($1, $2)`,
     values: [accountKey, throughSeq],

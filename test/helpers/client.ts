@@ -2,6 +2,7 @@
 import {
   Client,
   type ClientDuplexStream,
+  type ClientReadableStream,
   credentials,
   Metadata,
   type ServiceError,
@@ -40,9 +41,12 @@ import type { TopUpRequest } from '../../src/gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse__Output } from '../../src/gen/drawdown/v1/TopUpResponse.js';
 import type { Unit } from '../../src/gen/drawdown/v1/Unit.js';
 import type { UsageEvent } from '../../src/gen/drawdown/v1/UsageEvent.js';
+import type { WatchBalanceRequest } from '../../src/gen/drawdown/v1/WatchBalanceRequest.js';
+import type { WatchBalanceResponse__Output } from '../../src/gen/drawdown/v1/WatchBalanceResponse.js';
 import { readErrorDetails } from '../../src/grpc/errors.js';
 import { packageDefinition } from '../../src/grpc/proto.js';
 import { until } from './until.js';
+import { Watcher } from './watcher.js';
 
 /** 64-bit integers come back as decimal strings. */
 interface Calls {
@@ -160,7 +164,9 @@ export class TestClient {
   topUp(
     accountId: string,
     value: number,
-    more: { requestId?: string; unit?: Unit; expiresAtMs?: number; eventTimeMs?: number } = {},
+    more: Partial<Pick<TopUpRequest, 'requestId' | 'expiresAtMs' | 'eventTimeMs' | 'ackLevel'>> & {
+      unit?: Unit;
+    } = {},
   ): Promise<TopUpResponse__Output> {
     return this.call('AccountService/TopUp', {
       requestId: more.requestId ?? `top-up-${accountId}`,
@@ -168,6 +174,7 @@ export class TestClient {
       amount: { unit: more.unit ?? 'UNIT_CREDITS', value },
       expiresAtMs: more.expiresAtMs ?? 0,
       eventTimeMs: more.eventTimeMs ?? Date.now(),
+      ...(more.ackLevel === undefined ? {} : { ackLevel: more.ackLevel }),
     });
   }
 
@@ -238,6 +245,12 @@ export class TestClient {
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
     return entries;
+  }
+
+  watch(request: WatchBalanceRequest): Watcher {
+    const { path, requestSerialize, responseDeserialize } = definitionOf('AccountService/WatchBalance');
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+    return new Watcher(call as ClientReadableStream<WatchBalanceResponse__Output>);
   }
 
   stream(): TestStream {

@@ -14,6 +14,7 @@ import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
 import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
+import type { BalanceWatches } from '../../src/credits/watch.js';
 import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
 import type { CatalogServiceClient } from '../../src/gen/drawdown/v1/CatalogService.js';
 import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRequest.js';
@@ -220,6 +221,12 @@ const fakeStatements: StatementReader = {
   },
 };
 
+const fakeWatches: BalanceWatches = {
+  open: async () => {
+    throw new Error('watches are tested with real stores');
+  },
+};
+
 const catalogText = `
 format: 1
 meters:
@@ -292,6 +299,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     watermarks,
     accounts: { ...fakeAccounts, ...options.accounts },
     statements: fakeStatements,
+    watches: fakeWatches,
     catalog: fakeCatalog(),
     health,
     logger,
