@@ -4,6 +4,8 @@ import type { CreateAccountRequest } from '../gen/drawdown/v1/CreateAccountReque
 import type { CreateAccountResponse__Output } from '../gen/drawdown/v1/CreateAccountResponse.js';
 import type { GetBalanceRequest } from '../gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../gen/drawdown/v1/GetBalanceResponse.js';
+import type { GetStatementRequest } from '../gen/drawdown/v1/GetStatementRequest.js';
+import type { GetStatementResponse__Output } from '../gen/drawdown/v1/GetStatementResponse.js';
 import type { ListHoldsRequest } from '../gen/drawdown/v1/ListHoldsRequest.js';
 import type { ListHoldsResponse__Output } from '../gen/drawdown/v1/ListHoldsResponse.js';
 import type { ListLedgerEntriesRequest } from '../gen/drawdown/v1/ListLedgerEntriesRequest.js';
@@ -32,6 +34,7 @@ interface Calls {
   'AccountService/ListLots': [ListLotsRequest, ListLotsResponse__Output];
   'AccountService/ListHolds': [ListHoldsRequest, ListHoldsResponse__Output];
   'AccountService/ListLedgerEntries': [ListLedgerEntriesRequest, ListLedgerEntriesResponse__Output];
+  'AccountService/GetStatement': [GetStatementRequest, GetStatementResponse__Output];
   'UsageService/RecordUsageBatch': [RecordUsageBatchRequest, RecordUsageBatchResponse__Output];
   'UsageService/Reserve': [ReserveRequest, ReserveResponse__Output];
   'UsageService/Settle': [SettleRequest, SettleResponse__Output];

@@ -1,6 +1,7 @@
 /** Statements against the ledger that they sum up. Booked times are moved in Postgres: nothing else tells a statement what month it was. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/program.js';
 import type { GetStatementResponse__Output } from '../../src/gen/drawdown/v1/GetStatementResponse.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { sql } from '../helpers/audit.js';
@@ -357,6 +358,40 @@ describe('a statement', () => {
     const [wallet] = (await statement(accountId)).wallets;
     const total = (5n * BigInt(value)).toString();
     expect(wallet).toMatchObject({ granted: total, spent: total, debtIncurred: total, debtPaid: total });
+  });
+});
+
+describe('account statement', () => {
+  it('prints what a customer would see, and all pages as JSON', async () => {
+    const accountId = await client.account('printed', 2_000_000);
+    const events = Array.from({ length: 1_001 }, (_, i) =>
+      usageEvent(accountId, `e${i}`, 1_000, { agentId: `agent-${i}` }),
+    );
+    await client.record([...events, usageEvent(accountId, 'more', 1_234_567)], 'ACK_LEVEL_DURABLE');
+    const lines: string[] = [];
+    const run = (...argv: string[]) => {
+      lines.length = 0;
+      const io = { out: (line: string) => lines.push(line), error: (line: string) => lines.push(line) };
+      return runCli(['account', 'statement', accountId, '--address', sidecar.grpcAddress, ...argv], io);
+    };
+    expect(await run()).toBe(0);
+    const text = lines.join('\n');
+    for (const part of [
+      /^account +printed\nfrom +the beginning\nto +now\nlines +1 to 1004\nledger +partition \d, epoch 1, through entry \d+$/m,
+      /^opening balance +0\.000000$/m,
+      /^granted: top_up +1 +2\.000000$/m,
+      /^used: llm claude-haiku-4-5 +1 +-1\.234567 +input_tokens=1234567$/m,
+      /^used: llm claude-haiku-4-5 by agent-999 +1 +-0\.001000 +input_tokens=1000$/m,
+      /^closing balance +-0\.235567$/m,
+      /^closing: available 0\.000000 credits, held 0\.000000 credits, debt 0\.235567 credits$/m,
+    ]) {
+      expect(text).toMatch(part);
+    }
+    expect(await run('--json', '--from', '2024-01-01', '--to', String(Date.now() + DAY))).toBe(0);
+    const printed: GetStatementResponse__Output = JSON.parse(lines.join('\n'));
+    expect(printed.uses).toHaveLength(1_002);
+    expect(printed).toMatchObject({ nextPageToken: '', wallets: [{ spent: '2235567' }] });
+    expect(await run('--from', '2024-02-01', '--to', '2024-01-01')).toBe(1);
   });
 });
 

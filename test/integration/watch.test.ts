@@ -1,6 +1,13 @@
 /** WatchBalance: what its readers are told, and that no crossing of a threshold is lost or said twice. */
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Config } from '../../src/config.js';
+import type { Thresholds } from '../../src/credits/watch.js';
+import { Watches } from '../../src/credits/watches.js';
 import type { LedgerEntry__Output } from '../../src/gen/drawdown/v1/LedgerEntry.js';
+import { createMetrics } from '../../src/metrics.js';
+import { createPool } from '../../src/postgres/pool.js';
+import { DurableWatermarks } from '../../src/usage/watermarks.js';
 import { usageEvent } from '../helpers/client.js';
 import { metric, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
@@ -18,8 +25,11 @@ afterEach(async () => {
   await Promise.all([redis.stop(), database.drop()]);
 });
 
-async function start(): Promise<TestSidecar> {
-  const sidecar = await startTestSidecar({ redisUrl: redis.url, postgresUrl: database.url });
+const logger = pino({ level: 'silent' });
+const poolLimits = { connectTimeoutMs: 5_000, connectionsMax: 2, statementTimeoutMs: 0 };
+
+async function start(overrides: Partial<Config> = {}): Promise<TestSidecar> {
+  const sidecar = await startTestSidecar({ redisUrl: redis.url, postgresUrl: database.url }, overrides);
   sidecars.push(sidecar);
   return sidecar;
 }
@@ -214,6 +224,46 @@ describe('WatchBalance', () => {
     });
     await next.through(account, 3);
     expect(next.crossings(account)).toEqual(['3 down 50']);
+  });
+
+  it('gives up a reader that reads nothing for streamIdleMs', async () => {
+    const sidecar = await start({ streamIdleMs: 300 });
+    const { client } = sidecar;
+    const names = Array.from({ length: 60 }, (_, i) => `silent-${i}`);
+    const accounts = await Promise.all(names.map((name) => client.account(name, 1_000_000)));
+    const watcher = client.watch({ accounts: accounts.map((accountId) => ({ accountId })) });
+    watcher.call.pause();
+    await until('it is watched', async () => (await metric(sidecar, 'drawdown_watched_accounts')) === 60);
+    let turns = 0;
+    await until('it is given up', async () => {
+      await client.record(accounts.map((account) => usageEvent(account, `event-${turns}`, 1)));
+      turns += 1;
+      return (await metric(sidecar, 'drawdown_watched_accounts')) === 0;
+    }, 50_000);
+    watcher.call.resume();
+    await until('it is told', () => watcher.ended !== undefined);
+    expect(watcher.failure).toBe('RESOURCE_EXHAUSTED LIMIT_REACHED null');
+  });
+
+  it('takes the thresholds of its configuration where a request names none', async () => {
+    const { client } = await start();
+    const account = await client.account('default', 100);
+    const pool = createPool({ url: database.url, ...poolLimits, logger });
+    const watermarks = new DurableWatermarks(4);
+    const metrics = createMetrics({ processMetrics: false });
+    const configured = new Map([['credits' as const, [40n, 60n]]]);
+    const watches = new Watches(pool, watermarks, () => configured, metrics, logger);
+    await client.record([usageEvent(account, 'e', 70)], 'ACK_LEVEL_DURABLE');
+    const accounts = [{ accountId: account, cursor: 2 }];
+    const crossings = async (thresholds: Thresholds | null): Promise<bigint[]> => {
+      const watch = await watches.open({ accounts, thresholds });
+      const update = await watch.next();
+      watch.close();
+      return (update?.crossings ?? []).map(({ threshold }) => threshold);
+    };
+    expect(await crossings(null)).toEqual([60n, 40n]);
+    expect(await crossings(new Map([['credits', [50n]]]))).toEqual([50n]);
+    await pool.end();
   });
 
   it('refuses what it cannot watch', async () => {
