@@ -321,7 +321,7 @@ function startCore(
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
     accounts: new AccountControl(executor, pool, config),
-    statements: new Statements(executor, pool),
+    statements: new Statements(executor, pool, config),
     watches,
     watermarks,
     leases,

@@ -3,8 +3,8 @@ import type { Executor } from '../usage/executor.js';
 import { accountOrThrow } from '../usage/meter.js';
 
 /**
- * The account as Redis has it, once Postgres has caught up with it: what was acknowledged before this call is seen by it, and whatever
- * is booked later is booked at `nowMs` or after.
+ * The account as Redis has it at `nowMs` of its clock, once Postgres has caught up with it: what was acknowledged before this call is
+ * seen by it.
  */
 export async function caughtUp(
   executor: Executor,

@@ -1,5 +1,5 @@
 import { DrawdownError } from '../errors.js';
-import { monthOf } from '../ledger/month.js';
+import { closedBefore, monthOf, monthStartMs } from '../ledger/month.js';
 import { writeOpening } from '../postgres/openings.js';
 import type { Pool, PoolClient } from '../postgres/pool.js';
 import {
@@ -40,7 +40,7 @@ const STATEMENTS_WAITING_MAX = 50;
 /** What is known of a call before the ledger is read. */
 interface Reading {
   readonly accountKey: number;
-  /** Nothing is booked before this any more. */
+  /** Redis' clock. Everything that was acknowledged before is in the ledger. */
   readonly nowMs: number;
   readonly deadlineMs: number;
   readonly page: PageToken | null;
@@ -54,6 +54,7 @@ export class Statements implements StatementReader {
   constructor(
     private readonly executor: Executor,
     private readonly pool: Pool,
+    private readonly options: { readonly clockSkewMaxMs: number },
   ) {}
 
   async read(query: StatementQuery, { deadlineMs }: { readonly deadlineMs: number }): Promise<Statement> {
@@ -75,7 +76,9 @@ export class Statements implements StatementReader {
     const isOpen = query.toTimeMs === 0 || query.toTimeMs > nowMs;
     const read = await fromPostgres(async () => {
       if (page === null && query.fromTimeMs > 0) {
-        await writeOpening(this.pool, accountKey, monthOf(query.fromTimeMs));
+        const month = monthOf(query.fromTimeMs);
+        const isClosed = monthStartMs(month) <= closedBefore(nowMs, this.options.clockSkewMaxMs);
+        if (isClosed) await writeOpening(this.pool, accountKey, month);
       }
       return inSnapshot(this.pool, deadlineMs, async (client) => {
         const end = await readLedgerEnd(client, accountKey);

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { monthOf } from '../ledger/month.js';
+import { closedBefore, monthOf } from '../ledger/month.js';
 import type { Metrics } from '../metrics.js';
 import { markOpened, readOpenedPartitions, writeOpenings } from '../postgres/openings.js';
 import { readCursors } from '../postgres/partitions.js';
@@ -25,6 +25,8 @@ export class Openings {
   #month = 0;
   /** Partitions known to have the openings of `#month`. */
   #opened: ReadonlySet<number> = new Set();
+  /** Fewer after a failure: some accounts may have so many lines that a page of them takes too long. */
+  #accountsPerStatement = ACCOUNTS_PER_STATEMENT_MAX;
 
   constructor(
     private readonly partitions: readonly Partition[],
@@ -50,6 +52,7 @@ export class Openings {
   look(): Promise<void> {
     this.#running ??= this.#look()
       .catch((error: unknown) => {
+        this.#accountsPerStatement = Math.max(1, Math.floor(this.#accountsPerStatement / 4));
         this.metrics.openingFailures.inc();
         this.logger.warn(
           { reason: error instanceof Error ? error.message : String(error) },
@@ -67,10 +70,9 @@ export class Openings {
       this.partitions.filter(
         ({ number, isOpen }) => isOpen && this.owned().has(number) && !this.#opened.has(number),
       );
+    if (!this.partitions.some(({ isOpen }) => isOpen)) return;
     const [seconds] = await this.connection.client.time();
-    // Scripts refuse where the clocks of Redis and sidecar differ by more than clockSkewMaxMs, so Redis' clock cannot be set back by more
-    // than twice that: what is booked from now on is booked in this month.
-    const month = monthOf(Number(seconds) * 1_000 - 2 * this.options.clockSkewMaxMs);
+    const month = monthOf(closedBefore(Number(seconds) * 1_000, this.options.clockSkewMaxMs));
     if (month !== this.#month) {
       this.#month = month;
       this.#opened = new Set();
@@ -99,14 +101,15 @@ export class Openings {
     let afterKey = -1;
     for (;;) {
       if (this.#stopping) return;
-      const page = { partitions, month, afterKey, countMax: ACCOUNTS_PER_STATEMENT_MAX };
+      const page = { partitions, month, afterKey, countMax: this.#accountsPerStatement };
       const { accounts, lastKey, written } = await writeOpenings(this.pool, page);
       this.metrics.openingBalances.inc(written);
       afterKey = lastKey;
-      if (accounts < ACCOUNTS_PER_STATEMENT_MAX) break;
+      if (accounts < page.countMax) break;
       await setImmediate();
     }
     await markOpened(this.pool, partitions, month);
+    this.#accountsPerStatement = ACCOUNTS_PER_STATEMENT_MAX;
     this.#opened = new Set([...this.#opened, ...partitions]);
   }
 }

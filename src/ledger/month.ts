@@ -15,3 +15,16 @@ export function monthOf(timeMs: number): number {
   }
   return lastMonth.number;
 }
+
+/** When a month (yyyymm) begins. */
+export function monthStartMs(month: number): number {
+  return Date.UTC(Math.floor(month / 100), (month % 100) - 1, 1);
+}
+
+/**
+ * Before this moment nothing is booked any more, though a script that writes nothing does not keep its time. Scripts refuse where the clocks of
+ * Redis and a sidecar differ by more than `clockSkewMaxMs`, so Redis' clock cannot go back by more than twice that.
+ */
+export function closedBefore(redisNowMs: number, clockSkewMaxMs: number): number {
+  return redisNowMs - 2 * clockSkewMaxMs;
+}

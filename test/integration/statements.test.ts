@@ -294,6 +294,17 @@ describe('a statement', () => {
     expect((await expectFolded(idle, earlier)).wallets).toEqual([]);
   });
 
+  it('is not shown where the ledger contradicts itself', async () => {
+    const accountId = await client.account('changed', 1_000);
+    await client.record([usageEvent(accountId, 'e', 100)], 'ACK_LEVEL_DURABLE');
+    await sql(
+      database.url,
+      `UPDATE entries SET spent = 99 WHERE id = 'e' AND account_key = (SELECT account_key FROM accounts WHERE account_id = 'changed')`,
+    );
+    const failure = await client.failure('AccountService/GetStatement', { accountId });
+    expect(failure).toMatchObject({ status: 'INTERNAL', reason: 'INTERNAL' });
+  });
+
   it('is refused where nothing can be said: unknown accounts, impossible ranges, foreign page tokens', async () => {
     const refusal = async (request: object) => {
       const { status, reason, field } = await client.failure('AccountService/GetStatement', {

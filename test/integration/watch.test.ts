@@ -235,11 +235,15 @@ describe('WatchBalance', () => {
     watcher.call.pause();
     await until('it is watched', async () => (await metric(sidecar, 'drawdown_watched_accounts')) === 60);
     let turns = 0;
-    await until('it is given up', async () => {
-      await client.record(accounts.map((account) => usageEvent(account, `event-${turns}`, 1)));
-      turns += 1;
-      return (await metric(sidecar, 'drawdown_watched_accounts')) === 0;
-    }, 50_000);
+    await until(
+      'it is given up',
+      async () => {
+        await client.record(accounts.map((account) => usageEvent(account, `event-${turns}`, 1)));
+        turns += 1;
+        return (await metric(sidecar, 'drawdown_watched_accounts')) === 0;
+      },
+      50_000,
+    );
     watcher.call.resume();
     await until('it is told', () => watcher.ended !== undefined);
     expect(watcher.failure).toBe('RESOURCE_EXHAUSTED LIMIT_REACHED null');
