@@ -3,9 +3,9 @@ import { closedBefore, monthOf, monthStartMs } from '../ledger/month.js';
 import { writeOpening } from '../postgres/openings.js';
 import type { Pool, PoolClient } from '../postgres/pool.js';
 import {
-  beginStatement,
+  beginBounded,
+  commit,
   countLinesBefore,
-  endStatement,
   type LedgerEnd,
   type LineRange,
   readBalancesAfter,
@@ -78,9 +78,13 @@ export class Statements implements StatementReader {
       if (page === null && query.fromTimeMs > 0) {
         const month = monthOf(query.fromTimeMs);
         const isClosed = monthStartMs(month) <= closedBefore(nowMs, this.options.clockSkewMaxMs);
-        if (isClosed) await writeOpening(this.pool, accountKey, month);
+        if (isClosed) {
+          await inTransaction(this.pool, 'READ COMMITTED', deadlineMs, (client) =>
+            writeOpening(client, accountKey, month),
+          );
+        }
       }
-      return inSnapshot(this.pool, deadlineMs, async (client) => {
+      return inTransaction(this.pool, 'REPEATABLE READ READ ONLY', deadlineMs, async (client) => {
         const end = await readLedgerEnd(client, accountKey);
         const lines =
           page === null
@@ -141,8 +145,9 @@ function checkSize({ afterSeq, throughSeq }: LineRange): void {
   );
 }
 
-async function inSnapshot<T>(
+async function inTransaction<T>(
   pool: Pool,
+  mode: 'READ COMMITTED' | 'REPEATABLE READ READ ONLY',
   deadlineMs: number,
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
@@ -152,9 +157,9 @@ async function inSnapshot<T>(
   const client = await pool.connect();
   let broken = true;
   try {
-    await beginStatement(client, leftMs);
+    await beginBounded(client, mode, leftMs);
     const result = await work(client);
-    await endStatement(client);
+    await commit(client);
     broken = false;
     return result;
   } finally {

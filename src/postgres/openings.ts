@@ -1,8 +1,8 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
 /** Writes the openings of a month (yyyymm, UTC) for one account. Everything booked before it must be in the ledger. Repeats change nothing. */
-export async function writeOpening(pool: Pool, accountKey: number, month: number): Promise<void> {
-  await pool.query({
+export async function writeOpening(client: PoolClient, accountKey: number, month: number): Promise<void> {
+  await client.query({
     name: 'write_opening',
     text: `SELECT write_opening($1, $2)`,
     values: [accountKey, month],

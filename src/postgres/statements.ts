@@ -2,15 +2,18 @@ import type { Pool, PoolClient } from 'pg';
 
 /** What statements read, inside one snapshot. Sums come as text: they may exceed 2^53. */
 
-/** Opens a read-only snapshot in which every statement ends after a while, on the server too. */
-export async function beginStatement(client: PoolClient, timeoutMs: number): Promise<void> {
-  await client.query(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = ${Math.max(1, Math.trunc(timeoutMs))}`,
-  );
+/** Begins a transaction in which every statement ends after a while, on the server too. */
+export async function beginBounded(
+  client: PoolClient,
+  mode: 'READ COMMITTED' | 'REPEATABLE READ READ ONLY',
+  timeoutMs: number,
+): Promise<void> {
+  const limit = `SET LOCAL statement_timeout = ${Math.max(1, Math.trunc(timeoutMs))}`;
+  await client.query(`BEGIN ISOLATION LEVEL ${mode}; ${limit}`);
 }
 
-export async function endStatement(client: PoolClient): Promise<void> {
-  await client.query('ROLLBACK');
+export async function commit(client: PoolClient): Promise<void> {
+  await client.query('COMMIT');
 }
 
 const QUERY_CANCELED = '57014';

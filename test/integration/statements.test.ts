@@ -1,12 +1,13 @@
 /** Statements against the ledger that they sum up. Booked times are moved in Postgres: nothing else tells a statement what month it was. */
 import { Redis } from 'ioredis';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/program.js';
 import type { GetStatementResponse__Output } from '../../src/gen/drawdown/v1/GetStatementResponse.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { sql } from '../helpers/audit.js';
 import { rebook } from '../helpers/booked.js';
-import { type TestClient, usageEvent } from '../helpers/client.js';
+import { CallFailure, type TestClient, usageEvent } from '../helpers/client.js';
 import { foldedStatement, type Range, useKey } from '../helpers/folded-statement.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
@@ -303,6 +304,40 @@ describe('a statement', () => {
     );
     const failure = await client.failure('AccountService/GetStatement', { accountId });
     expect(failure).toMatchObject({ status: 'INTERNAL', reason: 'INTERNAL' });
+  });
+
+  it('waits for its turn behind two others; too many that wait are refused, and deadlines end queries in Postgres', async () => {
+    const accountId = await client.account('busy', 1_000);
+    await statement(accountId);
+    const blocker = new pg.Client({ connectionString: database.url });
+    await blocker.connect();
+    await blocker.query('BEGIN; LOCK TABLE opening_balances');
+    const waiting = async (): Promise<number> => {
+      const rows = await sql(
+        database.url,
+        `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length;
+    };
+    const ended = client.failure(
+      'AccountService/GetStatement',
+      { accountId },
+      { deadlineMs: Date.now() + 500 },
+    );
+    expect(await ended).toMatchObject({ status: 'DEADLINE_EXCEEDED' });
+    await until('its query has ended', async () => (await waiting()) === 0);
+    const calls = Array.from({ length: 60 }, () => statement(accountId).catch((error: unknown) => error));
+    const refused = await Promise.race([
+      ...calls.map((call) =>
+        call.then((answer) => (answer instanceof CallFailure ? answer : new Promise(() => {}))),
+      ),
+    ]);
+    expect(refused).toMatchObject({ status: 'RESOURCE_EXHAUSTED', reason: 'LIMIT_REACHED' });
+    expect(await waiting()).toBeLessThanOrEqual(2);
+    await blocker.query('ROLLBACK');
+    await blocker.end();
+    const answers = await Promise.all(calls);
+    expect(answers.filter((answer) => !(answer instanceof CallFailure))).toHaveLength(52);
   });
 
   it('is refused where nothing can be said: unknown accounts, impossible ranges, foreign page tokens', async () => {
