@@ -25,6 +25,8 @@ export class Openings {
   #month = 0;
   /** Partitions known to have the openings of `#month`. */
   #opened: ReadonlySet<number> = new Set();
+  /** What each partition had booked at the first look at `#month`: everything before the month is among it. */
+  readonly #targets = new Map<number, { readonly epoch: number; readonly seq: number }>();
   /** Fewer after a failure: some accounts may have so many lines that a page of them takes too long. */
   #accountsPerStatement = ACCOUNTS_PER_STATEMENT_MAX;
 
@@ -76,6 +78,7 @@ export class Openings {
     if (month !== this.#month) {
       this.#month = month;
       this.#opened = new Set();
+      this.#targets.clear();
     }
     if (closed().length === 0) return;
     this.#opened = new Set(await readOpenedPartitions(this.pool, month));
@@ -83,17 +86,24 @@ export class Openings {
     if (ready.length > 0) await this.#open(ready, month);
   }
 
-  /** Those of which all that Redis has booked by now is in the ledger. */
+  /** Those of which all is in the ledger that Redis had booked when the month was first looked at. */
   async #caughtUp(partitions: readonly Partition[]): Promise<number[]> {
-    const applied = await Promise.all(
-      partitions.map(({ keys }) => this.connection.client.hmget(keys[0], 'epoch', 'seq')),
+    await Promise.all(
+      partitions.map(async ({ number, keys }) => {
+        if (this.#targets.has(number)) return;
+        const [epoch, seq] = await this.connection.client.hmget(keys[0], 'epoch', 'seq');
+        if (epoch != null && seq != null) {
+          this.#targets.set(number, { epoch: Number(epoch), seq: Number(seq) });
+        }
+      }),
     );
     const cursors = await readCursors(this.pool);
-    return partitions.flatMap(({ number }, i) => {
-      const [epoch, seq] = applied[i] as (string | null)[];
+    return partitions.flatMap(({ number }) => {
+      const target = this.#targets.get(number);
       const cursor = cursors.find(({ partition }) => partition === number);
-      const isThere = cursor !== undefined && seq != null && Number(epoch) === cursor.epoch;
-      return isThere && Number(seq) <= cursor.seq ? [number] : [];
+      if (target === undefined || cursor === undefined) return [];
+      const isThere = cursor.epoch === target.epoch ? cursor.seq >= target.seq : cursor.epoch > target.epoch;
+      return isThere ? [number] : [];
     });
   }
 

@@ -111,19 +111,26 @@ describe('openings of a month', () => {
     const own = partitionOf('account-0', PARTITIONS);
     // The cursor is locked: the flusher cannot commit what Redis has booked.
     const blocker = await pool.connect();
-    await blocker.query('BEGIN');
-    await blocker.query('SELECT FROM partitions WHERE partition = $1 FOR UPDATE', [own]);
+    const block = async (): Promise<void> => {
+      await blocker.query('BEGIN');
+      await blocker.query('SELECT FROM partitions WHERE partition = $1 FOR UPDATE', [own]);
+    };
+    await block();
     await sidecar.client.record([usageEvent('account-0', 'pending', 1)]);
     const opener = openings();
     await opener.look();
     expect(await openedPartitions()).toEqual([0, 1, 2, 3].filter((partition) => partition !== own));
     expect(await stored()).toEqual([]);
     await blocker.query('ROLLBACK');
-    blocker.release();
     await sidecar.client.ledger('account-0');
+    // What comes after the first look belongs to the month: it need not be waited for.
+    await block();
+    await sidecar.client.record([usageEvent('account-0', 'pending-too', 1)]);
     await opener.look();
     expect(await openedPartitions()).toEqual([0, 1, 2, 3]);
     expect(await stored()).toHaveLength(2);
+    await blocker.query('ROLLBACK');
+    blocker.release();
   });
 
   it('are audited: changed, missing and stray ones are found', async () => {
