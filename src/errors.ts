@@ -21,6 +21,8 @@ export const ERROR_CODES = {
   /** The hold has ended in a way that this call contradicts. */
   HOLD_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
   CATALOG_VERSION_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** Lines of the ledger are needed that are not there: their months were detached. */
+  LEDGER_DETACHED: { status: 'FAILED_PRECONDITION', retry: false },
   /** The id is already used with another payload. */
   ID_CONFLICT: { status: 'ALREADY_EXISTS', retry: false },
   /** A named limit is reached; the message names it. Nothing was changed. */

@@ -66,6 +66,7 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
       'Times that a stream was read no further; reason is in_flight or slow_reader.',
       'reason',
     ),
+    watchedAccounts: gauge('watched_accounts', 'Accounts that open WatchBalance streams follow.'),
     recordBatchEvents: histogram('record_batch_events', 'Events in one batch of a caller.', batchSizes),
   };
 }
@@ -199,6 +200,14 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
       'Flushes whose COPY met an id that Postgres already had.',
     ),
     journalTrimmed: counter('journal_trimmed_records_total', 'Journal records removed after their commit.'),
+    openingBalances: counter(
+      'opening_balances_total',
+      'Wallets whose balance at the begin of a month was written.',
+    ),
+    openingFailures: counter(
+      'opening_failures_total',
+      'Looks for months to open that failed and will be repeated.',
+    ),
     partitionsOwned: gauge('partitions_owned', 'Partitions that this sidecar flushes and sweeps.'),
     partitionsFenced: gauge(
       'partitions_fenced',

@@ -7,11 +7,15 @@ import type { Config } from './config.js';
 import { AccountControl } from './credits/accounts.js';
 import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
+import { Statements } from './credits/statements.js';
+import { catalogThresholds } from './credits/watch.js';
+import { Watches } from './credits/watches.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
 import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
+import { Openings } from './flush/openings.js';
 import { Sweeper } from './flush/sweeper.js';
 import { Health } from './grpc/health.js';
 import { createGrpcServer } from './grpc/server.js';
@@ -106,6 +110,8 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       meter: core.meter,
       watermarks: core.watermarks,
       accounts: core.accounts,
+      statements: core.statements,
+      watches: core.watches,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -228,6 +234,8 @@ async function loadCatalogs(
 interface Core {
   readonly meter: Meter;
   readonly accounts: AccountControl;
+  readonly statements: Statements;
+  readonly watches: Watches;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -279,6 +287,13 @@ function startCore(
     (owned) => flusher.own(owned),
     logger,
   );
+  const watches = new Watches(
+    pool,
+    watermarks,
+    () => catalogThresholds(catalogs.current().catalog),
+    metrics,
+    logger,
+  );
   const sweeper = new Sweeper(
     partitions,
     () => leases.owned,
@@ -291,6 +306,7 @@ function startCore(
     logger,
   );
   const opener = new Opener(partitions, pool, connection, scripts, logger);
+  const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
 
   connection.onDown(() => {
     for (const partition of partitions) partition.close('Redis is not connected');
@@ -299,6 +315,7 @@ function startCore(
   metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
   flusher.start();
   sweeper.start();
+  openings.start();
 
   let flushed: Promise<void> | undefined;
   const flushRest = async (withinMs: number): Promise<void> => {
@@ -313,6 +330,8 @@ function startCore(
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
     accounts: new AccountControl(executor, pool, catalogs, config),
+    statements: new Statements(executor, pool, config),
+    watches,
     watermarks,
     leases,
     partitions,
@@ -320,6 +339,8 @@ function startCore(
     flushRest,
     stop: async () => {
       opener.stop();
+      watches.stop();
+      await openings.stop();
       await flushRest(0);
       watermarks.stop();
       await leases.stop();

@@ -11,6 +11,7 @@ import {
   type SidecarOptions,
   withSidecar,
 } from './sidecar-command.js';
+import { addStatementCommand } from './statement.js';
 import { type AmountOptions, addAmountOptions, amountOf } from './work-options.js';
 
 /** Lots and holds shown at once; `ledger` and the API have pages. */
@@ -21,6 +22,7 @@ export function addAccountCommand(program: Command, io: Io): void {
   addCreate(account, io);
   addTopUp(account, io);
   addShow(account, io);
+  addStatementCommand(account, io);
 }
 
 function addCreate(account: Command, io: Io): void {

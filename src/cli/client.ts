@@ -6,6 +6,8 @@ import type { GetBalanceRequest } from '../gen/drawdown/v1/GetBalanceRequest.js'
 import type { GetBalanceResponse__Output } from '../gen/drawdown/v1/GetBalanceResponse.js';
 import type { GetCatalogRequest } from '../gen/drawdown/v1/GetCatalogRequest.js';
 import type { GetCatalogResponse__Output } from '../gen/drawdown/v1/GetCatalogResponse.js';
+import type { GetStatementRequest } from '../gen/drawdown/v1/GetStatementRequest.js';
+import type { GetStatementResponse__Output } from '../gen/drawdown/v1/GetStatementResponse.js';
 import type { ListCatalogVersionsRequest } from '../gen/drawdown/v1/ListCatalogVersionsRequest.js';
 import type { ListCatalogVersionsResponse__Output } from '../gen/drawdown/v1/ListCatalogVersionsResponse.js';
 import type { ListHoldsRequest } from '../gen/drawdown/v1/ListHoldsRequest.js';
@@ -41,6 +43,7 @@ interface Calls {
   'CatalogService/GetCatalog': [GetCatalogRequest, GetCatalogResponse__Output];
   'CatalogService/ListCatalogVersions': [ListCatalogVersionsRequest, ListCatalogVersionsResponse__Output];
   'CatalogService/PublishCatalog': [PublishCatalogRequest, PublishCatalogResponse__Output];
+  'AccountService/GetStatement': [GetStatementRequest, GetStatementResponse__Output];
   'UsageService/RecordUsageBatch': [RecordUsageBatchRequest, RecordUsageBatchResponse__Output];
   'UsageService/Reserve': [ReserveRequest, ReserveResponse__Output];
   'UsageService/Settle': [SettleRequest, SettleResponse__Output];

@@ -9,6 +9,7 @@ import { type Executed, type Executor, resultError } from '../usage/executor.js'
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
 import { accountOrThrow, balancesOf } from '../usage/meter.js';
 import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
+import { caughtUp } from './caught-up.js';
 import {
   type AccountBalance,
   type AccountCreated,
@@ -119,7 +120,7 @@ export class AccountControl implements Accounts {
     query: { accountId: string; includeEmpty: boolean; pageSize: number; pageToken: string },
     options: CallOptions,
   ): Promise<Page<LotView>> {
-    const { key } = await this.#caughtUp(query.accountId, options);
+    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
     const offset = pageOffset(query.pageToken);
     const rows = await this.#postgres(() =>
       readLots(this.pool, {
@@ -145,7 +146,7 @@ export class AccountControl implements Accounts {
     query: { accountId: string; pageSize: number; pageToken: string },
     options: CallOptions,
   ): Promise<Page<HoldView>> {
-    const { key } = await this.#caughtUp(query.accountId, options);
+    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
     const offset = pageOffset(query.pageToken);
     const rows = await this.#postgres(() =>
       readHolds(this.pool, { accountKey: key, offset, countMax: query.pageSize + 1 }),
@@ -165,7 +166,7 @@ export class AccountControl implements Accounts {
   }
 
   async ledger(query: LedgerQuery, options: CallOptions): Promise<Page<LedgerLine>> {
-    const { key } = await this.#caughtUp(query.accountId, options);
+    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
     const beyond = query.pageToken === '' ? null : pageOffset(query.pageToken);
     const rows = await this.#postgres(() =>
       readEntries(this.pool, {
@@ -180,17 +181,6 @@ export class AccountControl implements Accounts {
       }),
     );
     return pageOf(rows.map(lineOf), query.pageSize, (last) => String(last.accountSeq));
-  }
-
-  /** The account as Redis has it, once Postgres has caught up with it: what was acknowledged before this call is seen by it. */
-  async #caughtUp(accountId: string, options: CallOptions): Promise<{ key: number }> {
-    const executed = await this.#run(accountId, [OP.touch, 0], options);
-    const account = accountOrThrow(executed, accountId);
-    await this.executor.settleDurability([executed.decision.partition.position(account.seq)], {
-      ...options,
-      durable: true,
-    });
-    return account;
   }
 
   /** The account stands in Postgres: by the same request, or by another one. */

@@ -1,3 +1,4 @@
+import { monthOf } from '../ledger/month.js';
 import type { EntryRow } from '../postgres/entry-row.js';
 import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
 import { type AccountState, ENTRY } from '../redis/format.js';
@@ -83,24 +84,6 @@ function lotsJson(lots: readonly number[]): string {
   const pairs: string[] = [];
   for (let i = 0; i < lots.length; i += 2) pairs.push(`[${lots[i]},${lots[i + 1]}]`);
   return `[${pairs.join(',')}]`;
-}
-
-/** The month that was asked for last, because nearly all events are of one month: start, end, yyyymm. */
-let lastMonth = { startMs: 0, endMs: 0, number: 0 };
-
-/** yyyymm, UTC. */
-export function monthOf(timeMs: number): number {
-  if (timeMs < lastMonth.startMs || timeMs >= lastMonth.endMs) {
-    const time = new Date(timeMs);
-    const year = time.getUTCFullYear();
-    const month = time.getUTCMonth();
-    lastMonth = {
-      startMs: Date.UTC(year, month, 1),
-      endMs: Date.UTC(year, month + 1, 1),
-      number: year * 100 + month + 1,
-    };
-  }
-  return lastMonth.number;
 }
 
 /** The id of the reversal that an operation booked; null for all others. */

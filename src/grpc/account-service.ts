@@ -1,4 +1,4 @@
-import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Accounts, LedgerLine, LedgerQuery } from '../credits/types.js';
 import type { CreateAccountRequest__Output } from '../gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse } from '../gen/drawdown/v1/CreateAccountResponse.js';
@@ -13,9 +13,12 @@ import type { ListLotsRequest__Output } from '../gen/drawdown/v1/ListLotsRequest
 import type { ListLotsResponse } from '../gen/drawdown/v1/ListLotsResponse.js';
 import type { TopUpRequest__Output } from '../gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
-import { type CallEnvironment, callOptions, unary } from './call.js';
+import type { WatchBalanceRequest__Output } from '../gen/drawdown/v1/WatchBalanceRequest.js';
+import type { WatchBalanceResponse } from '../gen/drawdown/v1/WatchBalanceResponse.js';
+import { callOptions, type OpenStream, unary } from './call.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { getStatement, type StatementEnvironment } from './statement-call.js';
 import {
   checkAmount,
   checkDurable,
@@ -25,12 +28,15 @@ import {
   checkOrder,
   checkPage,
   checkTime,
+  checkTimeRange,
   checkWhole,
-  fieldInvalid,
 } from './validate.js';
+import { WatchStream, type WatchStreamEnvironment } from './watch-stream.js';
 
-export interface AccountServiceEnvironment extends CallEnvironment {
+export interface AccountServiceEnvironment extends StatementEnvironment, WatchStreamEnvironment {
   readonly accounts: Accounts;
+  /** The streams that are open, for the drain. */
+  readonly streams: Set<OpenStream>;
   readonly outcomes: Outcomes;
 }
 
@@ -43,6 +49,11 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
     listLots: listLots(environment),
     listHolds: listHolds(environment),
     listLedgerEntries: listLedgerEntries(environment),
+    getStatement: getStatement(environment),
+    watchBalance(call: ServerWritableStream<WatchBalanceRequest__Output, WatchBalanceResponse>) {
+      const { streams } = environment;
+      streams.add(new WatchStream(call, environment, (stream) => streams.delete(stream)));
+    },
   };
 }
 
@@ -133,19 +144,14 @@ const listLedgerEntries = (environment: AccountServiceEnvironment) =>
   );
 
 function ledgerQuery(request: ListLedgerEntriesRequest__Output): LedgerQuery {
-  const query = {
+  return {
     accountId: checkId(request.accountId, 'account_id'),
     order: checkOrder(request.order),
-    fromTimeMs: checkWhole(request.fromTimeMs, 'from_time_ms'),
-    toTimeMs: checkWhole(request.toTimeMs, 'to_time_ms'),
+    ...checkTimeRange(request),
     kinds: checkEntryKinds(request.kinds),
     agentId: checkOptionalId(request.agentId, 'agent_id'),
     ...checkPage(request),
   };
-  if (query.toTimeMs !== 0 && query.toTimeMs <= query.fromTimeMs) {
-    throw fieldInvalid('to_time_ms', 'must be after from_time_ms');
-  }
-  return query;
 }
 
 function ledgerEntry(line: LedgerLine): LedgerEntry {

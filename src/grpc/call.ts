@@ -55,6 +55,20 @@ function withTypedDecodeError(method: MethodDefinition<object, object>): MethodD
   };
 }
 
+/** The request of a call; raises what went wrong where it could not be decoded. */
+export function decoded<Request>(request: Request): Request {
+  if (request instanceof Undecodable) throw request.error;
+  return request;
+}
+
+/** A stream that is open, as the drain sees it. */
+export interface OpenStream {
+  /** Tells the client that the stream will be ended after `withinMs`. */
+  notifyDrain(withinMs: number): void;
+  /** Ends it with a status, whatever it waits for. */
+  fail(thrown: unknown): void;
+}
+
 /** For methods whose handlers encode and decode by themselves: bytes come and go as they are. */
 export function rawMethod(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
   return {
@@ -94,8 +108,7 @@ export function unary<Request, Response>(
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const run = async (): Promise<Response> => {
-      if (call.request instanceof Undecodable) throw call.request.error;
-      return handle(call.request, call);
+      return handle(decoded(call.request), call);
     };
     run().then(
       (response) => callback(null, response),

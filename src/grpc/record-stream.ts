@@ -3,7 +3,7 @@ import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { EventResult, RecordOutcome, UsageMeter, Watermarks } from '../usage/types.js';
 import { BatchDurability } from './batch-durability.js';
-import { type CallEnvironment, callOptions } from './call.js';
+import { type CallEnvironment, callOptions, type OpenStream } from './call.js';
 import { toDrawdownError, toStatus } from './errors.js';
 import type { Outcomes } from './outcomes.js';
 import {
@@ -43,7 +43,7 @@ export interface RecordStreamEnvironment extends CallEnvironment {
  * client does not read (slow_reader). At most 16 unread messages (the high water mark of grpc-js) wait as raw bytes, and
  * output never exceeds 16 messages plus the answers of what was in flight. At most one watermark is on its way.
  */
-export class RecordStream {
+export class RecordStream implements OpenStream {
   #state: 'open' | 'closing' | 'ended' = 'open';
   #eventsInFlight = 0;
   #batchesInFlight = 0;

@@ -2,19 +2,20 @@ import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
+import type { StatementReader } from '../credits/statement.js';
 import type { Accounts } from '../credits/types.js';
+import type { BalanceWatches } from '../credits/watch.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { parseAddress } from '../settings.js';
 import type { UsageMeter, Watermarks } from '../usage/types.js';
 import { accountService } from './account-service.js';
-import { type GrpcSettings, rawMethod, withTypedDecodeErrors } from './call.js';
+import { type GrpcSettings, type OpenStream, rawMethod, withTypedDecodeErrors } from './call.js';
 import { CallGate } from './call-gate.js';
 import { type CatalogReader, catalogService } from './catalog-service.js';
 import type { Health } from './health.js';
 import { Outcomes } from './outcomes.js';
 import { packageDefinition, type ServiceName } from './proto.js';
-import type { RecordStream } from './record-stream.js';
 import { removeStaleSocket } from './socket-file.js';
 import { usageService } from './usage-service.js';
 
@@ -25,6 +26,8 @@ export interface GrpcServerOptions {
   readonly meter: UsageMeter;
   readonly watermarks: Watermarks;
   readonly accounts: Accounts;
+  readonly statements: StatementReader;
+  readonly watches: BalanceWatches;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -55,7 +58,7 @@ const goodbyeMs = 500;
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const { config, metrics, logger } = options;
   const gate = new CallGate({ authToken: config.authToken, metrics });
-  const streams = new Set<RecordStream>();
+  const streams = new Set<OpenStream>();
   const server = new Server({
     interceptors: [gate.interceptor],
     'grpc.max_receive_message_length': config.messageBytesMax,
@@ -103,12 +106,14 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 /** The largest page of the ledger (1,000 entries) with room to spare. */
 const responseBytesMin = 4 * 1024 * 1024;
 
-function addServices(server: Server, options: GrpcServerOptions, streams: Set<RecordStream>): void {
+function addServices(server: Server, options: GrpcServerOptions, streams: Set<OpenStream>): void {
   const {
     config: settings,
     meter,
     watermarks,
     accounts,
+    statements,
+    watches,
     catalog,
     publisher,
     health,
@@ -128,7 +133,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Re
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('AccountService')),
-    accountService({ ...environment, accounts, outcomes }),
+    accountService({ ...environment, accounts, statements, watches, metrics, outcomes, streams }),
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),

@@ -12,7 +12,7 @@ import type { ReserveResponse } from '../gen/drawdown/v1/ReserveResponse.js';
 import type { SettleRequest__Output } from '../gen/drawdown/v1/SettleRequest.js';
 import type { SettleResponse } from '../gen/drawdown/v1/SettleResponse.js';
 import type { BalanceCheck, Denied, Held } from '../usage/types.js';
-import { callOptions, unary } from './call.js';
+import { callOptions, type OpenStream, unary } from './call.js';
 import { enumName, reasonName, unitName, walletBalance } from './names.js';
 import {
   decodeRecordUsageBatchRequest,
@@ -34,7 +34,7 @@ import {
 
 export type UsageServiceEnvironment = RecordStreamEnvironment & {
   /** The streams that are open, for the drain. */
-  readonly streams: Set<RecordStream>;
+  readonly streams: Set<OpenStream>;
 };
 
 /** UsageService over the usage layer: checks, calls, and spells the outcome. RecordUsage comes and goes raw. */

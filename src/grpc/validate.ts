@@ -139,6 +139,19 @@ export function checkPage(request: { pageSize: number; pageToken: string }): {
   return { pageSize: pageSize === 0 ? pageSizeDefault : pageSize, pageToken: request.pageToken };
 }
 
+/** A range of booked time, from inclusive, to exclusive; 0 is open. */
+export function checkTimeRange(request: { fromTimeMs: string | number; toTimeMs: string | number }): {
+  fromTimeMs: number;
+  toTimeMs: number;
+} {
+  const fromTimeMs = checkWhole(request.fromTimeMs, 'from_time_ms');
+  const toTimeMs = checkWhole(request.toTimeMs, 'to_time_ms');
+  if (toTimeMs !== 0 && toTimeMs <= fromTimeMs) {
+    throw fieldInvalid('to_time_ms', 'must be after from_time_ms');
+  }
+  return { fromTimeMs, toTimeMs };
+}
+
 export function checkOrder(order: LedgerOrder__Output | number): 'newest_first' | 'oldest_first' {
   if (order === 'LEDGER_ORDER_UNSPECIFIED' || order === 'LEDGER_ORDER_NEWEST_FIRST') return 'newest_first';
   if (order === 'LEDGER_ORDER_OLDEST_FIRST') return 'oldest_first';

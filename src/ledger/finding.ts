@@ -16,6 +16,8 @@ export const CHECKS = [
   'once',
   /** Accounts, wallets, lots and holds in Postgres are what the ledger adds up to. */
   'balances',
+  /** What wallets had when a month began is what the lines booked before it add up to. */
+  'openings',
   /** Redis holds what Postgres holds, wherever both are at the same entry. */
   'redis',
   /** The journal in Redis goes on where Postgres stands. */

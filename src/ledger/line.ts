@@ -7,6 +7,7 @@ export interface LedgerLine {
   readonly seq: number;
   readonly kind: string;
   readonly id: string;
+  readonly bookedTimeMs: number;
   readonly meter: string;
   readonly model: string;
   /** JSON object of counts by name. */

@@ -252,6 +252,35 @@ export async function readOpenHolds(
   return rows;
 }
 
+export interface VerifiedOpening {
+  readonly accountKey: number;
+  readonly month: number;
+  readonly unit: string;
+  readonly accountSeq: string;
+  readonly remaining: string;
+  readonly held: string;
+  readonly debt: string;
+}
+
+export async function readOpenings(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<VerifiedOpening[]> {
+  const { rows } = await client.query<VerifiedOpening>({
+    name: 'verify_openings',
+    text: `SELECT account_key AS "accountKey", month, unit, account_seq::text AS "accountSeq", remaining::text, held::text, debt::text
+           FROM opening_balances WHERE account_key = ANY($1::bigint[]) ORDER BY month`,
+    values: [accountKeys],
+  });
+  return rows;
+}
+
+/** Months whose openings all accounts of a partition must have. */
+export async function readOpenedMonths(client: PoolClient): Promise<{ partition: number; month: number }[]> {
+  const { rows } = await client.query(`SELECT partition, month FROM opened_months ORDER BY partition, month`);
+  return rows;
+}
+
 /** Which of the holds (account id, hold id) Postgres has, and where their accounts stand. */
 export async function readHoldPlaces(
   client: PoolClient,
@@ -277,7 +306,7 @@ export async function readStrays(
     `(SELECT DISTINCT '${table}' AS "table", account_key AS "accountKey" FROM ${table} t
       WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_key = t.account_key) LIMIT $1)`;
   const { rows } = await client.query(
-    `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')}`,
+    `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')} UNION ALL ${stray('opening_balances')}`,
     [countMax],
   );
   return rows;

@@ -4,6 +4,7 @@ import { type CompiledCatalog, compileCatalog } from '../catalog/pricing.js';
 import { auditAccount } from '../ledger/account-audit.js';
 import { FlushAudit, type StoredEpoch } from '../ledger/flush-audit.js';
 import { AccountFold } from '../ledger/fold.js';
+import { OpeningAudit } from '../ledger/opening-audit.js';
 import { repriceProblem } from '../ledger/reprice.js';
 import { checksumHolds, copiedRows, decodeEntry, entryPlace } from '../postgres/entry-reader.js';
 import type { PoolClient } from '../postgres/pool.js';
@@ -12,6 +13,7 @@ import {
   copyEntriesByPlace,
   readEpochs,
   readFlushesAfter,
+  readOpenedMonths,
   readRepeatedIds,
   readStoredCatalogs,
   readStrays,
@@ -169,7 +171,8 @@ export async function passByAccount({
 }: PassContext): Promise<void> {
   const catalogs = await readCatalogs(snapshot.rows, tally);
   const accounts = new AccountPages(snapshot.rows);
-  const finish = async (fold: AccountFold): Promise<void> => {
+  const opened = await readOpenedMonths(snapshot.rows);
+  const finish = async (fold: AccountFold, audit: OpeningAudit): Promise<void> => {
     for (;;) {
       const account = await accounts.peek();
       if (account === null || account.accountKey > fold.accountKey) break;
@@ -182,6 +185,8 @@ export async function passByAccount({
       tally.missing += folded.missing;
       tally.doubled += folded.doubled;
       const { accountId, accountKey, partition } = account;
+      const months = opened.filter((one) => one.partition === partition).map((one) => one.month);
+      (own ? audit : new OpeningAudit()).finish(account, accounts.openings(accountKey), months, tally.report);
       if (accountId !== null && partitionOf(accountId, partitionCount) !== partition) {
         tally.report({
           check: 'balances',
@@ -206,14 +211,17 @@ export async function passByAccount({
   };
 
   let fold = new AccountFold(-1, tally.report);
+  let openings = new OpeningAudit();
   for await (const rows of copiedRows(copyEntriesByAccount(snapshot.lines))) {
     for (const row of rows) {
       const line = decodeEntry(row);
       if (line.accountKey !== fold.accountKey) {
-        await finish(fold);
+        await finish(fold, openings);
         fold = new AccountFold(line.accountKey, tally.report);
+        openings = new OpeningAudit();
       }
       fold.add(line);
+      openings.add(line);
       const message = repriceProblem(line, (version) => catalogs.get(version));
       if (message !== null) {
         const { accountKey, accountSeq, partition, epoch, seq } = line;
@@ -222,8 +230,8 @@ export async function passByAccount({
     }
     onLines(rows.length);
   }
-  await finish(fold);
-  await finish(new AccountFold(Number.POSITIVE_INFINITY, tally.report));
+  await finish(fold, openings);
+  await finish(new AccountFold(Number.POSITIVE_INFINITY, tally.report), new OpeningAudit());
 }
 
 async function readCatalogs(client: PoolClient, tally: Tally): Promise<Map<number, CompiledCatalog>> {

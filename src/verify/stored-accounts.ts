@@ -1,12 +1,15 @@
 import type { HoldState, StoredAccount, StoredHold } from '../ledger/account-audit.js';
+import type { StoredOpening } from '../ledger/opening-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
 import {
   readAccountsAfter,
   readLiveLots,
   readOpenHolds,
+  readOpenings,
   readWallets,
   type VerifiedAccount,
   type VerifiedHold,
+  type VerifiedOpening,
 } from '../postgres/verify.js';
 import { FORMAT, type PackedHold, unpack } from '../redis/format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
@@ -58,6 +61,16 @@ function byAccount<Row extends { readonly accountKey: number }>(rows: readonly R
   return grouped;
 }
 
+function storedOpening(row: VerifiedOpening): StoredOpening & { readonly accountKey: number } {
+  return {
+    ...row,
+    accountSeq: Number(row.accountSeq),
+    remaining: Number(row.remaining),
+    held: Number(row.held),
+    debt: Number(row.debt),
+  };
+}
+
 function storedHold(row: VerifiedHold): StoredHold {
   return {
     ...row,
@@ -92,6 +105,7 @@ function holdState(packed: Buffer): HoldState | null {
 /** All accounts in order of their keys, a page in memory at a time. */
 export class AccountPages {
   #page: StoredAccount[] = [];
+  #openings = new Map<number, StoredOpening[]>();
   #place = 0;
   #afterKey = -1;
   #ended = false;
@@ -103,11 +117,24 @@ export class AccountPages {
     if (this.#place >= this.#page.length && !this.#ended) {
       const accounts = await readAccountsAfter(this.client, this.#afterKey, ACCOUNTS_PER_PAGE_MAX);
       this.#page = await readStoredAccounts(this.client, accounts);
+      this.#openings = byAccount(
+        (
+          await readOpenings(
+            this.client,
+            accounts.map((account) => account.accountKey),
+          )
+        ).map(storedOpening),
+      );
       this.#place = 0;
       this.#afterKey = accounts.at(-1)?.accountKey ?? this.#afterKey;
       this.#ended = accounts.length < ACCOUNTS_PER_PAGE_MAX;
     }
     return this.#page[this.#place] ?? null;
+  }
+
+  /** The openings of an account of this page. */
+  openings(accountKey: number): readonly StoredOpening[] {
+    return this.#openings.get(accountKey) ?? [];
   }
 
   take(): void {

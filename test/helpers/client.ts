@@ -2,6 +2,7 @@
 import {
   Client,
   type ClientDuplexStream,
+  type ClientReadableStream,
   credentials,
   Metadata,
   type ServiceError,
@@ -19,6 +20,8 @@ import type { GetBalanceRequest } from '../../src/gen/drawdown/v1/GetBalanceRequ
 import type { GetBalanceResponse__Output } from '../../src/gen/drawdown/v1/GetBalanceResponse.js';
 import type { GetCatalogRequest } from '../../src/gen/drawdown/v1/GetCatalogRequest.js';
 import type { GetCatalogResponse__Output } from '../../src/gen/drawdown/v1/GetCatalogResponse.js';
+import type { GetStatementRequest } from '../../src/gen/drawdown/v1/GetStatementRequest.js';
+import type { GetStatementResponse__Output } from '../../src/gen/drawdown/v1/GetStatementResponse.js';
 import type { GetUsageRequest } from '../../src/gen/drawdown/v1/GetUsageRequest.js';
 import type { GetUsageResponse__Output } from '../../src/gen/drawdown/v1/GetUsageResponse.js';
 import type { LedgerEntry__Output } from '../../src/gen/drawdown/v1/LedgerEntry.js';
@@ -48,9 +51,12 @@ import type { Unit } from '../../src/gen/drawdown/v1/Unit.js';
 import type { UsageEvent } from '../../src/gen/drawdown/v1/UsageEvent.js';
 import type { ValidateCatalogRequest } from '../../src/gen/drawdown/v1/ValidateCatalogRequest.js';
 import type { ValidateCatalogResponse__Output } from '../../src/gen/drawdown/v1/ValidateCatalogResponse.js';
+import type { WatchBalanceRequest } from '../../src/gen/drawdown/v1/WatchBalanceRequest.js';
+import type { WatchBalanceResponse__Output } from '../../src/gen/drawdown/v1/WatchBalanceResponse.js';
 import { readErrorDetails } from '../../src/grpc/errors.js';
 import { packageDefinition } from '../../src/grpc/proto.js';
 import { until } from './until.js';
+import { Watcher } from './watcher.js';
 
 /** 64-bit integers come back as decimal strings. */
 interface Calls {
@@ -60,6 +66,7 @@ interface Calls {
   'AccountService/ListLots': [ListLotsRequest, ListLotsResponse__Output];
   'AccountService/ListHolds': [ListHoldsRequest, ListHoldsResponse__Output];
   'AccountService/ListLedgerEntries': [ListLedgerEntriesRequest, ListLedgerEntriesResponse__Output];
+  'AccountService/GetStatement': [GetStatementRequest, GetStatementResponse__Output];
   'UsageService/RecordUsageBatch': [RecordUsageBatchRequest, RecordUsageBatchResponse__Output];
   'UsageService/Reserve': [ReserveRequest, ReserveResponse__Output];
   'UsageService/Extend': [ExtendRequest, ExtendResponse__Output];
@@ -172,7 +179,9 @@ export class TestClient {
   topUp(
     accountId: string,
     value: number,
-    more: { requestId?: string; unit?: Unit; expiresAtMs?: number; eventTimeMs?: number } = {},
+    more: Partial<Pick<TopUpRequest, 'requestId' | 'expiresAtMs' | 'eventTimeMs' | 'ackLevel'>> & {
+      unit?: Unit;
+    } = {},
   ): Promise<TopUpResponse__Output> {
     return this.call('AccountService/TopUp', {
       requestId: more.requestId ?? `top-up-${accountId}`,
@@ -180,6 +189,7 @@ export class TestClient {
       amount: { unit: more.unit ?? 'UNIT_CREDITS', value },
       expiresAtMs: more.expiresAtMs ?? 0,
       eventTimeMs: more.eventTimeMs ?? Date.now(),
+      ...(more.ackLevel === undefined ? {} : { ackLevel: more.ackLevel }),
     });
   }
 
@@ -250,6 +260,12 @@ export class TestClient {
       pageToken = page.nextPageToken;
     } while (pageToken !== '');
     return entries;
+  }
+
+  watch(request: WatchBalanceRequest): Watcher {
+    const { path, requestSerialize, responseDeserialize } = definitionOf('AccountService/WatchBalance');
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+    return new Watcher(call as ClientReadableStream<WatchBalanceResponse__Output>);
   }
 
   stream(): TestStream {

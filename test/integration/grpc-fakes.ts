@@ -14,7 +14,9 @@ import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
 import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
+import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
+import type { BalanceWatches } from '../../src/credits/watch.js';
 import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
 import type { CatalogServiceClient } from '../../src/gen/drawdown/v1/CatalogService.js';
 import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRequest.js';
@@ -215,6 +217,18 @@ export const fakeAccounts: Accounts = {
   }),
 };
 
+const fakeStatements: StatementReader = {
+  read: async () => {
+    throw new Error('statements are tested with real stores');
+  },
+};
+
+const fakeWatches: BalanceWatches = {
+  open: async () => {
+    throw new Error('watches are tested with real stores');
+  },
+};
+
 const catalogText = `
 format: 1
 meters:
@@ -310,6 +324,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     meter,
     watermarks,
     accounts: { ...fakeAccounts, ...options.accounts },
+    statements: fakeStatements,
+    watches: fakeWatches,
     catalog: reader,
     publisher: fakePublisher,
     health,

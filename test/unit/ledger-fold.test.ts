@@ -15,6 +15,7 @@ function line(accountSeq: number, more: Partial<LedgerLine>): LedgerLine {
     seq: accountSeq * 10,
     kind: 'usage',
     id: `id-${accountSeq}`,
+    bookedTimeMs: 0,
     meter: 'llm',
     model: 'm',
     quantities: '{}',

@@ -165,6 +165,28 @@ CREATE TABLE flushes (
   PRIMARY KEY (partition, from_seq)
 );
 
+-- What an account had when a month (UTC, yyyymm, of booked time) began: every wallet, after the account's last line before it. Written once,
+-- where the account had lines since its openings before; so a balance of the past is never more than a month of lines away.
+CREATE TABLE opening_balances (
+  account_key bigint NOT NULL,
+  month integer NOT NULL,
+  unit text COLLATE "C" NOT NULL,
+  -- The account's last line before the month.
+  account_seq bigint NOT NULL,
+  remaining bigint NOT NULL,
+  held bigint NOT NULL,
+  debt bigint NOT NULL,
+  PRIMARY KEY (account_key, month, unit)
+);
+
+-- Months whose openings are there for all accounts of a partition: everything booked before them is.
+CREATE TABLE opened_months (
+  partition integer NOT NULL,
+  month integer NOT NULL,
+  opened_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (partition, month)
+);
+
 -- Charges that Redis made twice and only Postgres noticed. Deleted in the transaction that books the reversal.
 CREATE TABLE reversals_due (
   partition integer NOT NULL,
@@ -208,6 +230,85 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('drawdown entries month'));
     EXECUTE format('CREATE TABLE IF NOT EXISTS entries_%s PARTITION OF entries FOR VALUES FROM (%s) TO (%s)', month, month, next_month);
   END IF;
+END $$;
+
+-- How many of an account's lines were booked before a moment. Lines are numbered without gaps in the order of booking, so it is found by
+-- bisection: at least `low` are known to have been, at most `high`. Null: a line in between is not there, its month is detached.
+CREATE FUNCTION lines_before(key bigint, moment timestamptz, low bigint, high bigint) RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  middle bigint;
+  booked timestamptz;
+BEGIN
+  WHILE low < high LOOP
+    middle := (low + high + 1) / 2;
+    SELECT e.booked_time INTO booked FROM entries e WHERE e.account_key = key AND e.account_seq = middle;
+    IF NOT FOUND THEN
+      RETURN NULL;
+    ELSIF booked < moment THEN
+      low := middle;
+    ELSE
+      high := middle - 1;
+    END IF;
+  END LOOP;
+  RETURN low;
+END $$;
+
+-- The same between the openings that are there: those of months through the moment's lie before it, those of later ones do not.
+CREATE FUNCTION lines_before(key bigint, moment timestamptz) RETURNS bigint LANGUAGE sql STABLE AS $$
+  SELECT lines_before(key, moment,
+    coalesce((SELECT max(o.account_seq) FROM opening_balances o WHERE o.account_key = key
+      AND o.month <= to_char(moment AT TIME ZONE 'UTC', 'YYYYMM')::integer), 0),
+    coalesce((SELECT min(o.account_seq) FROM opening_balances o WHERE o.account_key = key
+      AND o.month > to_char(moment AT TIME ZONE 'UTC', 'YYYYMM')::integer),
+      (SELECT a.entries FROM accounts a WHERE a.account_key = key)))
+$$;
+
+-- How many of an account's first `through` lines are not there, of those since the openings before: their months are detached.
+CREATE FUNCTION lines_missing(key bigint, through bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+  WITH base AS (
+    SELECT coalesce(max(o.account_seq), 0) AS seq FROM opening_balances o WHERE o.account_key = key AND o.account_seq <= through
+  )
+  SELECT through - base.seq -
+    (SELECT count(*) FROM entries e WHERE e.account_key = key AND e.account_seq > base.seq AND e.account_seq <= through) FROM base
+$$;
+
+-- Every wallet after an account's first `through` lines, where none is missing: after its own last line since the openings before, else as they say.
+CREATE FUNCTION balances_after(key bigint, through bigint)
+RETURNS TABLE (unit text, remaining bigint, held bigint, debt bigint) LANGUAGE sql STABLE AS $$
+  WITH base AS (
+    SELECT coalesce(max(o.account_seq), 0) AS seq FROM opening_balances o WHERE o.account_key = key AND o.account_seq <= through
+  )
+  SELECT w.unit, coalesce(e.remaining_after, o.remaining), coalesce(e.held_after, o.held), coalesce(e.debt_after, o.debt)
+  FROM base CROSS JOIN wallets w
+  LEFT JOIN LATERAL (
+    SELECT l.remaining_after, l.held_after, l.debt_after FROM entries l
+    WHERE l.account_key = key AND l.account_seq > base.seq AND l.account_seq <= through AND l.unit = w.unit
+    ORDER BY l.account_seq DESC LIMIT 1
+  ) e ON true
+  LEFT JOIN LATERAL (
+    SELECT b.remaining, b.held, b.debt FROM opening_balances b
+    WHERE b.account_key = key AND b.account_seq = base.seq AND b.unit = w.unit LIMIT 1
+  ) o ON true
+  WHERE w.account_key = key AND coalesce(e.remaining_after, o.remaining) IS NOT NULL
+$$;
+
+-- Writes an account's openings of a month before which everything of its partition is in the ledger; returns how many wallets. Repeats
+-- change nothing. Nothing is written where nothing was booked since the openings before, or where a line is not there.
+CREATE FUNCTION write_opening(key bigint, opened integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+  through bigint := lines_before(key, make_timestamptz(opened / 100, opened % 100, 1, 0, 0, 0, 'UTC'));
+  written bigint;
+BEGIN
+  IF through IS NULL OR through = 0
+    OR EXISTS (SELECT FROM opening_balances o WHERE o.account_key = key AND o.month <= opened AND o.account_seq = through)
+    OR lines_missing(key, through) > 0 THEN
+    RETURN 0;
+  END IF;
+  INSERT INTO opening_balances (account_key, month, unit, account_seq, remaining, held, debt)
+  SELECT key, opened, b.unit, through, b.remaining, b.held, b.debt FROM balances_after(key, through) b
+  ON CONFLICT (account_key, month, unit) DO NOTHING;
+  GET DIAGNOSTICS written = ROW_COUNT;
+  RETURN written;
 END $$;
 
 -- Down Migration

@@ -1,4 +1,4 @@
-// Original file: proto/drawdown/v1/usage_service.proto
+// Original file: proto/drawdown/v1/types.proto
 
 import type { Long } from '@grpc/proto-loader';
 
