@@ -1,4 +1,5 @@
 -- @include "expire_due_lots"
+-- @include "account_status"
 
 -- The wallet of (unit, amount) pairs from position `first` that pays for finished usage: the first whose available covers its
 -- amount, else the last one. An amount of -1 is unrated: nothing to pay.
@@ -23,6 +24,7 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   local missing = amount > have and amount - have or 0
   if missing > 0 and (wallet and wallet[W_DEBT] or 0) > AMOUNT_MAX - missing then return nil end
   wallet = wallet or ensure_wallet(account, unit)
+  if account[A_STATUS] ~= STATUS_ACTIVE then flags = flags + status_flag(account) end
   local changes = {}
   if amount > 0 then
     draw(wallet, amount, changes)

@@ -27,6 +27,8 @@ export interface LedgerLine {
   readonly debtAfter: number;
   /** Names, separated by commas. */
   readonly flags: string;
+  /** JSON object of texts, or null. */
+  readonly note: string | null;
 }
 
 /** (lot, change of remaining), or null where the text is not of that form. */
@@ -45,6 +47,14 @@ export function quantityCounts(line: LedgerLine): [name: string, count: number][
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
   const counts = Object.entries(parsed);
   return counts.every(([, count]) => Number.isSafeInteger(count)) ? counts : null;
+}
+
+/** One text of a line's note; null where it has none of that name. */
+export function noteText(line: LedgerLine, name: 'corrects' | 'status'): string | null {
+  const parsed = line.note === null ? null : parse(line.note);
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const value = (parsed as Record<string, unknown>)[name];
+  return typeof value === 'string' ? value : null;
 }
 
 export function hasFlag(line: LedgerLine, flag: string): boolean {

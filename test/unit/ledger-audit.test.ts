@@ -37,6 +37,7 @@ const base: EntryRow = {
   heldAfter: 0,
   debtAfter: 0,
   flags: '',
+  note: null,
 };
 
 describe('rows of the ledger', () => {

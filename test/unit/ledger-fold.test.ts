@@ -31,6 +31,7 @@ function line(accountSeq: number, more: Partial<LedgerLine>): LedgerLine {
     heldAfter: 0,
     debtAfter: 0,
     flags: '',
+    note: null,
     ...more,
   };
 }
