@@ -7,7 +7,9 @@ import { canonicalCatalog } from './catalog/canonical.js';
 import { formatProblem } from './catalog/document.js';
 import { parseCatalog } from './catalog/schema.js';
 import type { Config } from './config.js';
+import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
+import { CorrectionControl } from './credits/corrections.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
 import { Flusher } from './flush/flusher.js';
@@ -106,6 +108,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       meter: core.meter,
       watermarks: core.watermarks,
       accounts: core.accounts,
+      corrections: core.corrections,
       catalog: catalogs,
       health,
       logger,
@@ -226,6 +229,7 @@ async function loadCatalogs(pool: Pool, config: Config, logger: Logger): Promise
 interface Core {
   readonly meter: Meter;
   readonly accounts: AccountControl;
+  readonly corrections: CorrectionControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -267,6 +271,7 @@ function startCore(
     (partition) => new PartitionQueue(partition, scripts, resolver, slots, config, metrics),
   );
   const executor = new Executor(queues, watermarks);
+  const calls = new AccountCalls(executor, config);
   const flusher = new Flusher(partitions, pool, connection, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
@@ -310,7 +315,8 @@ function startCore(
   };
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
-    accounts: new AccountControl(executor, pool, config),
+    accounts: new AccountControl(calls, pool),
+    corrections: new CorrectionControl(calls, pool, catalogs),
     watermarks,
     leases,
     partitions,

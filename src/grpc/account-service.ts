@@ -13,9 +13,9 @@ import type { ListLotsRequest__Output } from '../gen/drawdown/v1/ListLotsRequest
 import type { ListLotsResponse } from '../gen/drawdown/v1/ListLotsResponse.js';
 import type { TopUpRequest__Output } from '../gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
-import { type CallEnvironment, callOptions, unary } from './call.js';
+import { callOptions, unary } from './call.js';
+import { type CorrectionEnvironment, correctionCalls } from './correction-calls.js';
 import { enumName, unitName, walletBalance } from './names.js';
-import type { Outcomes } from './outcomes.js';
 import {
   checkAmount,
   checkDurable,
@@ -29,9 +29,8 @@ import {
   fieldInvalid,
 } from './validate.js';
 
-export interface AccountServiceEnvironment extends CallEnvironment {
+export interface AccountServiceEnvironment extends CorrectionEnvironment {
   readonly accounts: Accounts;
-  readonly outcomes: Outcomes;
 }
 
 /** AccountService over the control plane: checks, calls, and spells the outcome. */
@@ -43,6 +42,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
     listLots: listLots(environment),
     listHolds: listHolds(environment),
     listLedgerEntries: listLedgerEntries(environment),
+    ...correctionCalls(environment),
   };
 }
 
@@ -157,5 +157,6 @@ function ledgerEntry(line: LedgerLine): LedgerEntry {
     lots: line.lots.map((change) => ({ ...change })),
     balanceAfter: line.balanceAfter === null ? null : walletBalance(line.balanceAfter),
     flags: [...line.flags],
+    status: enumName('ACCOUNT_STATUS', line.status ?? 'unspecified'),
   };
 }

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
+import type { Corrections } from '../credits/correction-types.js';
 import type { Accounts } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
@@ -24,6 +25,7 @@ export interface GrpcServerOptions {
   readonly meter: UsageMeter;
   readonly watermarks: Watermarks;
   readonly accounts: Accounts;
+  readonly corrections: Corrections;
   readonly catalog: CatalogReader;
   readonly health: Health;
   readonly logger: Logger;
@@ -102,7 +104,17 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
 const responseBytesMin = 4 * 1024 * 1024;
 
 function addServices(server: Server, options: GrpcServerOptions, streams: Set<RecordStream>): void {
-  const { config: settings, meter, watermarks, accounts, catalog, health, logger, metrics } = options;
+  const {
+    config: settings,
+    meter,
+    watermarks,
+    accounts,
+    corrections,
+    catalog,
+    health,
+    logger,
+    metrics,
+  } = options;
   const outcomes = new Outcomes(metrics, () => catalog.current().compiled);
   const environment = { settings, logger };
   const usage = withTypedDecodeErrors(definitionOf('UsageService'));
@@ -116,7 +128,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Re
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('AccountService')),
-    accountService({ ...environment, accounts, outcomes }),
+    accountService({ ...environment, accounts, corrections, outcomes }),
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),

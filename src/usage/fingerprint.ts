@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
 import type {
   Estimate,
@@ -15,7 +16,7 @@ import type {
  * so a chance of 2^-48 per conflict is enough; it is compared within one account, kind and id only.
  */
 function fingerprint(fields: readonly (string | number)[]): number {
-  // Ids and names cannot hold a line feed, so joined fields cannot be taken for others.
+  // Ids, names and reasons cannot hold a line feed, so joined fields cannot be taken for others.
   return Number.parseInt(hash('sha256', fields.join('\n'), 'hex').slice(0, 12), 16);
 }
 
@@ -73,4 +74,16 @@ export function createFingerprint(call: CreateAccountCall): number {
 
 export function topUpFingerprint(call: TopUpCall): number {
   return fingerprint([call.unit, call.amount, call.expiresAtMs, call.eventTimeMs]);
+}
+
+export function reversalFingerprint(call: ReverseUsageCall): number {
+  return fingerprint([call.charge.kind, call.charge.id, call.reasonCode, call.reasonText, call.eventTimeMs]);
+}
+
+export function expireLotFingerprint(call: ExpireLotCall): number {
+  return fingerprint([call.lotId, call.reasonCode, call.reasonText, call.eventTimeMs]);
+}
+
+export function statusFingerprint(call: SetStatusCall): number {
+  return fingerprint([call.change, call.reasonCode, call.reasonText, call.eventTimeMs]);
 }

@@ -8,11 +8,19 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
+import type { CheckBalanceRequest } from '../../src/gen/drawdown/v1/CheckBalanceRequest.js';
+import type { CheckBalanceResponse__Output } from '../../src/gen/drawdown/v1/CheckBalanceResponse.js';
+import type { CloseAccountRequest } from '../../src/gen/drawdown/v1/CloseAccountRequest.js';
+import type { CloseAccountResponse__Output } from '../../src/gen/drawdown/v1/CloseAccountResponse.js';
 import type { CreateAccountRequest } from '../../src/gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse__Output } from '../../src/gen/drawdown/v1/CreateAccountResponse.js';
 import type { EventResult__Output } from '../../src/gen/drawdown/v1/EventResult.js';
+import type { ExpireLotRequest } from '../../src/gen/drawdown/v1/ExpireLotRequest.js';
+import type { ExpireLotResponse__Output } from '../../src/gen/drawdown/v1/ExpireLotResponse.js';
 import type { ExtendRequest } from '../../src/gen/drawdown/v1/ExtendRequest.js';
 import type { ExtendResponse__Output } from '../../src/gen/drawdown/v1/ExtendResponse.js';
+import type { FreezeAccountRequest } from '../../src/gen/drawdown/v1/FreezeAccountRequest.js';
+import type { FreezeAccountResponse__Output } from '../../src/gen/drawdown/v1/FreezeAccountResponse.js';
 import type { GetBalanceRequest } from '../../src/gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../../src/gen/drawdown/v1/GetBalanceResponse.js';
 import type { GetUsageRequest } from '../../src/gen/drawdown/v1/GetUsageRequest.js';
@@ -30,12 +38,20 @@ import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRe
 import type { RecordUsageResponse__Output } from '../../src/gen/drawdown/v1/RecordUsageResponse.js';
 import type { ReleaseRequest } from '../../src/gen/drawdown/v1/ReleaseRequest.js';
 import type { ReleaseResponse__Output } from '../../src/gen/drawdown/v1/ReleaseResponse.js';
+import type { ReopenAccountRequest } from '../../src/gen/drawdown/v1/ReopenAccountRequest.js';
+import type { ReopenAccountResponse__Output } from '../../src/gen/drawdown/v1/ReopenAccountResponse.js';
+import type { RerateUsageRequest } from '../../src/gen/drawdown/v1/RerateUsageRequest.js';
+import type { RerateUsageResponse__Output } from '../../src/gen/drawdown/v1/RerateUsageResponse.js';
 import type { ReserveRequest } from '../../src/gen/drawdown/v1/ReserveRequest.js';
 import type { ReserveResponse__Output } from '../../src/gen/drawdown/v1/ReserveResponse.js';
+import type { ReverseUsageRequest } from '../../src/gen/drawdown/v1/ReverseUsageRequest.js';
+import type { ReverseUsageResponse__Output } from '../../src/gen/drawdown/v1/ReverseUsageResponse.js';
 import type { SettleRequest } from '../../src/gen/drawdown/v1/SettleRequest.js';
 import type { SettleResponse__Output } from '../../src/gen/drawdown/v1/SettleResponse.js';
 import type { TopUpRequest } from '../../src/gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse__Output } from '../../src/gen/drawdown/v1/TopUpResponse.js';
+import type { UnfreezeAccountRequest } from '../../src/gen/drawdown/v1/UnfreezeAccountRequest.js';
+import type { UnfreezeAccountResponse__Output } from '../../src/gen/drawdown/v1/UnfreezeAccountResponse.js';
 import type { Unit } from '../../src/gen/drawdown/v1/Unit.js';
 import type { UsageEvent } from '../../src/gen/drawdown/v1/UsageEvent.js';
 import { readErrorDetails } from '../../src/grpc/errors.js';
@@ -46,6 +62,13 @@ import { until } from './until.js';
 interface Calls {
   'AccountService/CreateAccount': [CreateAccountRequest, CreateAccountResponse__Output];
   'AccountService/TopUp': [TopUpRequest, TopUpResponse__Output];
+  'AccountService/CloseAccount': [CloseAccountRequest, CloseAccountResponse__Output];
+  'AccountService/ExpireLot': [ExpireLotRequest, ExpireLotResponse__Output];
+  'AccountService/FreezeAccount': [FreezeAccountRequest, FreezeAccountResponse__Output];
+  'AccountService/ReopenAccount': [ReopenAccountRequest, ReopenAccountResponse__Output];
+  'AccountService/RerateUsage': [RerateUsageRequest, RerateUsageResponse__Output];
+  'AccountService/ReverseUsage': [ReverseUsageRequest, ReverseUsageResponse__Output];
+  'AccountService/UnfreezeAccount': [UnfreezeAccountRequest, UnfreezeAccountResponse__Output];
   'AccountService/GetBalance': [GetBalanceRequest, GetBalanceResponse__Output];
   'AccountService/ListLots': [ListLotsRequest, ListLotsResponse__Output];
   'AccountService/ListHolds': [ListHoldsRequest, ListHoldsResponse__Output];
@@ -55,6 +78,7 @@ interface Calls {
   'UsageService/Extend': [ExtendRequest, ExtendResponse__Output];
   'UsageService/Settle': [SettleRequest, SettleResponse__Output];
   'UsageService/Release': [ReleaseRequest, ReleaseResponse__Output];
+  'UsageService/CheckBalance': [CheckBalanceRequest, CheckBalanceResponse__Output];
   'UsageService/GetUsage': [GetUsageRequest, GetUsageResponse__Output];
 }
 

@@ -12,6 +12,7 @@ import pino from 'pino';
 import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
+import type { Corrections } from '../../src/credits/correction-types.js';
 import type { Accounts } from '../../src/credits/types.js';
 import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
 import type { CatalogServiceClient } from '../../src/gen/drawdown/v1/CatalogService.js';
@@ -202,6 +203,10 @@ export const fakeAccounts: Accounts = {
         lots: [{ lotId: 1, remainingDelta: -150 }],
         balanceAfter: balance,
         flags: ['late'],
+        corrects: '',
+        reasonCode: '',
+        reasonText: '',
+        status: null,
         eventTimeMs: 1,
         bookedTimeMs: 2,
         partition: 3,
@@ -210,6 +215,22 @@ export const fakeAccounts: Accounts = {
       },
     ],
     nextPageToken: `${query.order}/${query.pageSize}`,
+  }),
+};
+
+const fakeCorrections: Corrections = {
+  reverseUsage: async () => ({ unit: 1, reversed: 150, debtPaid: 50, available: 100, duplicate: false }),
+  expireLot: async (call) => ({ lotId: call.lotId, unit: 1, expired: 70, available: 30, duplicate: false }),
+  setStatus: async (call) => {
+    const status = { freeze: 'frozen', unfreeze: 'active', close: 'closed', reopen: 'active' } as const;
+    return { accountId: call.accountId, status: status[call.change], duplicate: false };
+  },
+  rerateUsage: async (call) => ({
+    lookedAt: 2,
+    leftUnrated: 1,
+    charges: [{ meter: 'llm', model: call.model, unit: 1, charged: 12, overdrawn: 2 }],
+    catalogVersion: 4,
+    nextCursor: call.cursor === '' ? '7.3' : '',
   }),
 };
 
@@ -265,6 +286,7 @@ export type HarnessOptions = {
   flags?: Readonly<Record<string, string>>;
   reflection?: boolean;
   accounts?: Partial<Accounts>;
+  corrections?: Partial<Corrections>;
 };
 
 /** A real server and real clients over a unix socket, around the fakes. */
@@ -284,6 +306,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     meter,
     watermarks,
     accounts: { ...fakeAccounts, ...options.accounts },
+    corrections: { ...fakeCorrections, ...options.corrections },
     catalog: fakeCatalog(),
     health,
     logger,
