@@ -31,7 +31,13 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/usage/meter.ts': ['../verify/index.js'],
   'src/http/console.ts': ['../verify/index.js'],
-  'src/client/count.ts': ['node:buffer', 'protobufjs', '@grpc/grpc-js', '../errors.js', '../catalog/micros.js'],
+  'src/client/count.ts': [
+    'node:buffer',
+    'protobufjs',
+    '@grpc/grpc-js',
+    '../errors.js',
+    '../catalog/micros.js',
+  ],
   'test/oracle/account.ts': ['../../src/ledger/fold.js'],
 };
 

@@ -47,7 +47,12 @@ describe('rows of the ledger', () => {
       const encoder = new EntryEncoder(16);
       const written = Array.from(
         { length: 20 },
-        (_, i): EntryRow => ({ ...base, seq: i, model: 'ü€😀'.repeat(i) }),
+        (_, i): EntryRow => ({
+          ...base,
+          seq: i,
+          model: 'ü€😀'.repeat(i),
+          note: i % 3 === 0 ? null : 'ü'.repeat(i - 1),
+        }),
       );
       for (const row of written) encoder.add(row);
       const bytes = Buffer.concat([COPY_HEADER, encoder.bytes(), COPY_TRAILER]);
