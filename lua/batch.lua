@@ -3,7 +3,8 @@
 -- KEYS  1 meta  2 accounts  3 agents  4 holds  5 ids generation 0  6 ids generation 1  7 deadlines  8 journal
 -- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms
 --       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax
---       10 batch: msgpack {format, account ids, operations}  11 what only the ledger needs, stored unread
+--       10 batch: msgpack {format, account ids, rows, usage}: the operations are the rows (one array each), then the usage events,
+--       which are many and travel as columns (includes/formats.lua); 11 what only the ledger needs, stored unread
 -- Returns a list of strings:
 --       1 msgpack {status, epoch, seq, durable seq, now, ids_since, first seq, bytes not durable}; any status but 'OK'
 --         comes alone and means that nothing was read or written
@@ -35,7 +36,8 @@ if not meta then return { refusal } end
 
 local batch = cmsgpack.unpack(ARGV[10])
 if batch[1] ~= FORMAT then return { cmsgpack.pack({ 'FORMAT', batch[1] }) } end
-local account_ids, ops = batch[2], batch[3]
+local account_ids, rows, usage = batch[2], batch[3], batch[4]
+local rows_count = #rows
 
 ctx.now, ctx.seq, ctx.ids_since = meta.now, meta.seq, meta.ids_since
 ctx.check_before = meta.ids_since > 0 and meta.ids_since + tonumber(ARGV[7]) or 0
@@ -55,27 +57,32 @@ elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
 end
 
 -- Read: accounts, ids, holds.
-local packed_states, due_before, lengths = {}, {}, {}
+local packed_states, due_before, usage_prefixes, lengths = {}, {}, {}, {}
 hash_read(ACCOUNTS, account_ids, packed_states)
 for i = 1, #account_ids do
   local id = account_ids[i]
   local length = #id
+  -- Numbers become text once a length: that costs more than all else here.
   lengths[length] = lengths[length] or length .. ':'
-  ctx.prefixes[i] = lengths[length] .. id
-  if packed_states[id] then
-    ctx.states[i] = unpack_account(packed_states[id])
-    due_before[i] = ctx.states[i][A_DUE]
+  local prefix = lengths[length] .. id
+  ctx.prefixes[i] = prefix
+  usage_prefixes[i] = 'u' .. prefix
+  local packed = packed_states[id]
+  if packed then
+    local account = unpack_account(packed)
+    ctx.states[i] = account
+    due_before[i] = account[A_DUE]
   end
 end
 
 local ID_KINDS = {
-  [OP_USAGE] = 'u', [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
+  [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
   [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
   [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's',
 }
 local wanted_ids, wanted_holds = {}, {}
-for i = 1, #ops do
-  local op = ops[i]
+for i = 1, rows_count do
+  local op = rows[i]
   local kind = op[P_KIND]
   local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
   if id_kind then
@@ -91,6 +98,13 @@ for i = 1, #ops do
       want_corrections(op, wanted_ids)
     end
   end
+end
+local usage_ids, usage_accounts = usage[U_ID], usage[U_ACCOUNT]
+local usage_fields, rows_wanted = {}, #wanted_ids
+for u = 1, #usage_ids do
+  local field = usage_prefixes[usage_accounts[u]] .. usage_ids[u]
+  usage_fields[u] = field
+  wanted_ids[rows_wanted + u] = field
 end
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
@@ -121,38 +135,38 @@ local function op_lookup(op_index, op)
 end
 
 local OPERATIONS = {
-  [OP_USAGE] = op_usage, [OP_RESERVE] = op_reserve, [OP_EXTEND] = op_extend, [OP_SETTLE] = op_settle,
+  [OP_RESERVE] = op_reserve, [OP_EXTEND] = op_extend, [OP_SETTLE] = op_settle,
   [OP_RELEASE] = op_release, [OP_EXPIRE_HOLD] = op_expire_hold, [OP_TOUCH] = op_touch, [OP_CREATE] = op_create,
   [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
   [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
 }
-local NOTHING = ''
 local codes, outcomes = {}, {}
-for i = 1, #ops do
-  local op = ops[i]
-  local kind = op[P_KIND]
+for i = 1, rows_count do
+  local op = rows[i]
+  local kind, account_index = op[P_KIND], op[P_ACCOUNT]
   local code, outcome
   local reads = kind == OP_TOUCH or kind == OP_LOOKUP
   if refuse_ending and not reads then
     code, outcome = CODE_LIMIT, refuse_ending
-  elseif not ctx.states[op[P_ACCOUNT]] and kind ~= OP_CREATE then
+  elseif not ctx.states[account_index] and kind ~= OP_CREATE then
     code = CODE_MISS
   else
     -- Nothing may be written any more: what is due stays due.
-    if refuse_ending then ctx.touched[op[P_ACCOUNT]] = true end
-    if not ctx.touched[op[P_ACCOUNT]] then expire_due_lots(op[P_ACCOUNT]) end
-    if kind ~= OP_USAGE and ctx.states[op[P_ACCOUNT]] and not refuse_ending then
+    if refuse_ending then ctx.touched[account_index] = true end
+    if not ctx.touched[account_index] then expire_due_lots(account_index) end
+    if ctx.states[account_index] and not refuse_ending then
       if kind == OP_EXTEND then
-        expire_due_hold(op[P_ACCOUNT], op[7])
+        expire_due_hold(account_index, op[7])
       elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then
-        expire_due_hold(op[P_ACCOUNT], op[P_ID])
+        expire_due_hold(account_index, op[P_ID])
       end
     end
     code, outcome = OPERATIONS[kind](i, op)
   end
   codes[i] = string.char(code)
-  outcomes[i] = outcome or NOTHING
+  outcomes[i] = outcome or ''
 end
+apply_usage(usage, rows_count + 1, usage_fields, refuse_ending, codes, outcomes)
 
 -- Write.
 local first_seq, entries = meta.seq + 1, ctx.entries

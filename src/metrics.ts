@@ -222,11 +222,16 @@ function holdMetrics({ counter, gauge }: Create) {
   };
 }
 
-/** The sidecar as a whole: set by src/sidecar.ts. */
+/** The sidecar as a whole: set by src/sidecar.ts and src/usage/catalogs.ts. */
 function sidecarMetrics({ gauge }: Create) {
   return {
     ready: gauge('ready', '1 while the sidecar is ready to serve, else 0.'),
     storeUp: gauge('store_up', '1 while the store answers, else 0; store is redis or postgres.', 'store'),
+    catalogVersion: gauge('catalog_version', 'The catalog version in force, by which usage is priced.'),
+    catalogNewestVersion: gauge(
+      'catalog_newest_version',
+      'The newest catalog version in Postgres; above the one in force where this sidecar cannot read it.',
+    ),
     buildInfo: gauge('build_info', 'Always 1; the version is a label.', 'version'),
   };
 }
@@ -288,9 +293,9 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 /** The rate card's models keep their name; everything else shares one label, so labels stay few. */
 export function modelLabel(
-  catalog: { meter(name: string): { readonly coefficients: ReadonlyMap<string, unknown> } | undefined },
+  catalog: { meter(name: string): { readonly models: ReadonlyMap<string, unknown> } | undefined },
   meter: string,
   model: string,
 ): string {
-  return catalog.meter(meter)?.coefficients.has(model) ? model : 'other';
+  return catalog.meter(meter)?.models.has(model) ? model : 'other';
 }

@@ -3,12 +3,11 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { canonicalCatalog } from './catalog/canonical.js';
-import { formatProblem } from './catalog/document.js';
-import { parseCatalog } from './catalog/schema.js';
 import type { Config } from './config.js';
 import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
+import { CatalogControl } from './credits/catalog-control.js';
+import { seedFromFile } from './credits/catalog-seed.js';
 import { CorrectionControl } from './credits/corrections.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
@@ -21,7 +20,6 @@ import { createGrpcServer } from './grpc/server.js';
 import { createHttpServer } from './http/server.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { packageRoot } from './paths.js';
-import { readCatalogVersions, seedCatalog } from './postgres/catalogs.js';
 import { readOrCreateInstallation } from './postgres/installation.js';
 import { migrate } from './postgres/migrate.js';
 import { createFirstEpochs } from './postgres/partitions.js';
@@ -96,7 +94,9 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     cleanups.push(() => http.stop());
     const stores = await openStores(config, logger, options, cleanups);
     const installation = await prepareInstallation(stores.pool, config);
-    const catalogs = await loadCatalogs(stores.pool, config, logger);
+    const catalogs = await loadCatalogs(stores.pool, config, metrics, logger);
+    catalogs.follow();
+    cleanups.push(() => catalogs.stop());
     const core = startCore(config, stores, installation, catalogs, { metrics, logger });
     cleanups.push(() => core.stop());
     await core.opened;
@@ -110,11 +110,12 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       accounts: core.accounts,
       corrections: core.corrections,
       catalog: catalogs,
+      publisher: new CatalogControl(stores.pool, catalogs),
       health,
       logger,
       metrics,
     });
-    const readiness = watchReadiness(stores, core.partitions, health, metrics);
+    const readiness = watchReadiness(stores, core.partitions, catalogs, health, metrics);
     cleanups.push(() => clearInterval(readiness));
     const grpcAddress = await grpc.listen();
 
@@ -209,20 +210,21 @@ async function prepareInstallation(pool: Pool, config: Config): Promise<string> 
   }
 }
 
-/** Seeds an empty installation from the catalog file; afterwards Postgres' versions win, and a file that differs is reported. */
-async function loadCatalogs(pool: Pool, config: Config, logger: Logger): Promise<Catalogs> {
-  const parsed = parseCatalog(readFileSync(config.catalogFile, 'utf8'), config.catalogFile);
-  if ('problems' in parsed)
-    throw new Error(`the catalog has mistakes:\n${parsed.problems.map(formatProblem).join('\n')}`);
-  const { json, hash } = canonicalCatalog(parsed.catalog);
-  await seedCatalog(pool, json, hash);
-  const catalogs = new Catalogs(await readCatalogVersions(pool));
-  if (catalogs.current().hash !== hash) {
+/** The version in force. Where the file says something else than that, an operator may have forgotten to publish it. */
+async function loadCatalogs(
+  pool: Pool,
+  { catalogFile }: Config,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<Catalogs> {
+  const hash = await seedFromFile(pool, catalogFile);
+  const catalogs = await Catalogs.load(pool, metrics, logger);
+  const { version } = catalogs.current();
+  if (catalogs.current().hash !== hash)
     logger.warn(
-      { file: config.catalogFile, inForce: catalogs.current().version },
-      'the catalog file differs from the version in force, which wins',
+      { file: catalogFile, inForce: version },
+      'the catalog file differs from the version in force',
     );
-  }
   return catalogs;
 }
 
@@ -315,7 +317,7 @@ function startCore(
   };
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
-    accounts: new AccountControl(calls, pool),
+    accounts: new AccountControl(calls, pool, catalogs),
     corrections: new CorrectionControl(calls, pool, catalogs),
     watermarks,
     leases,
@@ -375,6 +377,7 @@ function updateGauges(
 function watchReadiness(
   stores: Stores,
   partitions: readonly Partition[],
+  catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
 ): NodeJS.Timeout {
@@ -391,6 +394,7 @@ function watchReadiness(
       const unavailability = partition.unavailability();
       if (unavailability !== null) reasons.push(unavailability.message);
     }
+    health.setWarnings(catalogs.warning === null ? [] : [catalogs.warning]);
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
   };

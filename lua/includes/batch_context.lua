@@ -9,11 +9,11 @@
 --   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
 --   fields             by operation, the field of its id
---   ids, new_ids       stored outcomes found in Redis, packed; those of this batch, packed (id_pairs: for HSET)
+--   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
 --   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
 --   entries            the journal record's decisions
 local ctx = {
-  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, new_ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
+  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
   hold_fields = {}, entries = {}, expired_holds = 0,
 }
 
@@ -23,7 +23,7 @@ local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hol
 
 local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
   local packed = struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
-  ctx.new_ids[field] = packed
+  ctx.ids[field] = packed
   local pairs_list = ctx.id_pairs
   local last = #pairs_list
   pairs_list[last + 1] = field
@@ -31,7 +31,7 @@ local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, h
   return packed
 end
 
-local function stored_outcome(field) return ctx.new_ids[field] or ctx.ids[field] end
+local function stored_outcome(field) return ctx.ids[field] end
 
 -- What to say of an operation whose id has a stored outcome.
 local function repeated(stored, op)

@@ -14,11 +14,14 @@ local AMOUNT_MAX = 9007199254740991
 -- Every key holds this field or member, so that none appears or vanishes while the cluster slot moves.
 local SENTINEL = ''
 
--- Operations of a batch: {kind, account index, id, payload hash, time in ms, ids_since at the check in Postgres or -1, ...}
+-- Rows of a batch: {kind, account index, id, payload hash, time in ms, ids_since at the check in Postgres or -1, ...}
 local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1, 2, 3, 4, 5, 6
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
 local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS = 12, 13, 14
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
+-- Usage events travel as columns, because a table an event costs several times what its values cost; the last column lists the
+-- few that have more to say, flat: (number of the event, ids_since at the check or -1, further (unit, amount) pairs).
+local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_MORE = 1, 2, 3, 4, 5, 6, 7
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
@@ -33,11 +36,14 @@ local REASON_ALREADY_REVERSED, REASON_LOT_UNKNOWN, REASON_LOT_ENDED = 102, 103, 
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
+-- Usage that one lot paid in full, by far the most frequent outcome, ends with what is available: the rest is zero. Its state says so.
+local OUTCOME_PAID = '<I6I7BBI7I7'
 -- A denial: reason, unit, available, missing. A limit: its name, ended by a zero byte. A catalog version to price with again.
 local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
 local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET = 10, 11, 12
+local STATE_PAID = 20
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
@@ -45,9 +51,13 @@ local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET = 10, 11, 12
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
+-- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, account index, number, unit,
+-- amount, remaining and held after, lot.
+local ENTRY_PAID_LAYOUT = '<HBHI7BI7I7I7I4'
 local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEASE = 1, 2, 3, 4, 5
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
+local ENTRY_PAID = 19
 -- Journaled and numbered, but no ledger lines.
 local ENTRY_HOLD, ENTRY_EXTEND = 20, 21
 

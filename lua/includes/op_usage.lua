@@ -38,9 +38,8 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   return store_outcome(id_name, op[P_HASH], ctx.seq, state, unit, amount, missing, have, flags, 0, version)
 end
 
--- Finished usage. op: 7.. (unit, amount) pairs in the meter's order of wallets; amount -1 = unrated.
-local function op_usage(op_index, op)
-  local field = ctx.fields[op_index]
+-- Finished usage. op: a row with 7.. (unit, amount) pairs in the meter's order of wallets; amount -1 = unrated.
+local function op_usage(op_index, field, op)
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   if needs_check(op) then return CODE_CHECK end
@@ -49,4 +48,65 @@ local function op_usage(op_index, op)
   local outcome = book(op_index, op, ENTRY_USAGE, unit, amount, flags, wallet, have, STATE_RECORDED, field, 0)
   if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   return CODE_OK, outcome
+end
+
+-- The usage events of a batch; they are operations `first_index` and on. Answers go into `codes` and `outcomes`.
+-- Nearly every event is new and costs less than the first lot has left: those are booked here, without a table, in short layouts,
+-- and come to what op_usage, which judges all others, would come to.
+local function apply_usage(usage, first_index, fields, refuse_ending, codes, outcomes)
+  local accounts, ids, hashes, times = usage[U_ACCOUNT], usage[U_ID], usage[U_HASH], usage[U_TIME]
+  local units, amounts, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_MORE]
+  local more_at = {}
+  for m = 1, #more, 3 do more_at[more[m]] = m end
+  local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
+  local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
+  local booked = string.char(CODE_OK)
+  -- Counted here, because #list searches for the end each time.
+  local entries_count, pairs_count = #entries, #pairs_list
+  for u = 1, #ids do
+    local op_index, account_index = first_index + u - 1, accounts[u]
+    local account = states[account_index]
+    if refuse_ending then
+      codes[op_index], outcomes[op_index] = string.char(CODE_LIMIT), refuse_ending
+    elseif not account then
+      codes[op_index], outcomes[op_index] = string.char(CODE_MISS), ''
+    else
+      if not touched[account_index] then
+        expire_due_lots(account_index)
+        entries_count = #entries
+      end
+      local field, unit, amount = fields[u], units[u], amounts[u]
+      local wallet = account[A_WALLETS][1]
+      if wallet and wallet[W_UNIT] ~= unit then wallet = find_wallet(account, unit) end
+      local lot = wallet and wallet[W_LOTS][1]
+      if lot and account[A_STATUS] == STATUS_ACTIVE and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
+        and not more_at[u] and not refuse_new then
+        local seq, number = ctx.seq + 1, account[A_ENTRIES] + 1
+        local remaining, held = wallet[W_REMAINING] - amount, wallet[W_HELD]
+        ctx.seq = seq
+        account[A_ENTRIES], account[A_SEQ], account[A_CHANGED_AT] = number, seq, now
+        lot[L_REMAINING] = lot[L_REMAINING] - amount
+        wallet[W_REMAINING] = remaining
+        changed[account_index] = true
+        entries_count = entries_count + 1
+        entries[entries_count] = struct.pack(ENTRY_PAID_LAYOUT, op_index, ENTRY_PAID, account_index, number, unit, amount,
+          remaining, held, lot[L_ID])
+        local outcome = struct.pack(OUTCOME_PAID, hashes[u], seq, STATE_PAID, unit, amount, remaining - held)
+        known[field] = outcome
+        pairs_list[pairs_count + 1], pairs_list[pairs_count + 2] = field, outcome
+        pairs_count = pairs_count + 2
+        codes[op_index], outcomes[op_index] = booked, outcome
+      else
+        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, unit, amount }
+        local m = more_at[u]
+        if m then
+          op[P_CHECKED] = more[m + 1]
+          for i = 1, #more[m + 2] do op[8 + i] = more[m + 2][i] end
+        end
+        local code, outcome = op_usage(op_index, field, op)
+        codes[op_index], outcomes[op_index] = string.char(code), outcome or ''
+        entries_count, pairs_count = #entries, #pairs_list
+      end
+    end
+  end
 end

@@ -37,11 +37,36 @@ export const modelNameLengthMax = 128;
 
 export const sourceLengthMax = 500;
 
-/** Decimals that a price may have: one micro-credit per million units is the smallest price. */
-export const priceDecimalsMax = 6;
+/** Decimals of prices, amounts of credits and weights: a micro-credit is the smallest amount. */
+export const decimalsMax = 6;
 
 /**
  * The largest price, in credits per million units: 1,000 credits for a single unit. In micro-credits it is
  * 10^15, below 2^53, so that every price and every difference of two prices is an exact double.
  */
 export const pricePerMillionCreditsMax = 1_000_000_000;
+
+/** The largest amount of credits that a plan, an agent, a block or a threshold names: 10^15 micro-credits, below 2^53. */
+export const amountCreditsMax = 1_000_000_000;
+
+/** The largest amount of an allowance's units that a rate or a threshold names. */
+export const amountUnitsMax = 1_000_000_000_000;
+
+/** What a token may weigh: in millionths 10^9, so that a difference of two weights is far from 2^53. */
+export const weightMax = 1_000;
+
+/** Weighted tokens of one message: in millionths at most 10^15, below 2^53. */
+export const weightedTokensMax = 1_000_000_000;
+
+export const plansMax = 50;
+
+export const agentTiersMax = 50;
+
+/** Ranks and lot priorities are small numbers to compare; a lot's priority travels in 32 bits. */
+export const rankMax = 1_000_000;
+
+/** Agents that a plan may allow; without a limit they are `unlimited`. */
+export const agentsPerPlanMax = 1_000_000;
+
+/** Every change of a wallet is compared with each of them. */
+export const thresholdsPerWalletMax = 16;

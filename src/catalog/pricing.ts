@@ -1,5 +1,6 @@
+import type { Catalog, MeterSpec, ModelSpec, WalletUnit } from './catalog.js';
 import { nameLengthMax, namePattern, quantitiesPerMeterMax } from './limits.js';
-import type { Catalog, MeterSpec, ModelSpec, WalletUnit } from './schema.js';
+import { millionthsPerOne } from './numbers.js';
 
 /**
  * Exact prices of usage.
@@ -12,6 +13,9 @@ import type { Catalog, MeterSpec, ModelSpec, WalletUnit } from './schema.js';
  * its units from P to p, so it adds count x (p - P) to the parent's full count; a part without a price adds
  * nothing. compileCatalog stores that difference as the part's coefficient, and one multiplication a quantity
  * remains: cost = ceil(sum(count x coefficient) / 1,000,000).
+ *
+ * Messages are the same sum with weights instead of prices, divided by the weighted tokens of one message: used
+ * whole, rounded up once.
  */
 
 /** Name and count of one quantity. */
@@ -51,14 +55,14 @@ export type Price =
 
 /**
  * What one wallet would be charged: micro-credits for credits, whole units for allowances. Only credits can be
- * unrated: an allowance counts its quantity whatever the rate card knows.
+ * unrated: characters are counted whatever the rate card knows, and messages are left out where it has no price in them.
  */
 export interface WalletCost {
   readonly unit: WalletUnit;
   readonly amount: number | 'unrated';
 }
 
-/** One cost for each wallet of the meter, in the order in which they may pay; one of them pays all. */
+/** One cost for each wallet of the meter that can pay, in the order in which they may; one of them pays all. */
 export type WalletCosts =
   | { readonly kind: 'rated' | 'unrated'; readonly costs: readonly WalletCost[] }
   | Refusal;
@@ -77,14 +81,28 @@ export interface CompiledMeter {
   readonly slots: ReadonlyMap<string, number>;
   /** By slot, the slot of the quantity that it is a part of, or noSlot. */
   readonly parents: Int8Array;
-  /** By wallet, the slot that counts one to one, or noSlot for credits. */
-  readonly walletSlots: Int8Array;
-  /** By name or alias of a model: by slot, micro-credits per million units that one unit adds to the cost. */
-  readonly coefficients: ReadonlyMap<string, Float64Array>;
+  /** The slot that characters count one to one, or noSlot. */
+  readonly charactersSlot: number;
+  /** By name or alias. */
+  readonly models: ReadonlyMap<string, CompiledModel>;
+  /** What prices a model that is not among them; undefined: such usage is unrated. */
+  readonly unknownModel: CompiledModel | undefined;
+}
+
+interface CompiledModel {
+  readonly credits: Rate;
+  /** Undefined: messages do not pay for it. */
+  readonly messages: Rate | undefined;
+}
+
+/** One unit for every `divisor` of the sum over all slots of count x coefficient, rounded up. */
+interface Rate {
+  readonly coefficients: Float64Array;
+  /** A whole number below 2^53. */
+  readonly divisor: number;
 }
 
 const noSlot = -1;
-const microsPerMillionDivisor = 1_000_000;
 const exactBelow = 2 ** 53;
 
 /** Prepares a catalog for pricing. `version` is the number that ledger lines will carry. */
@@ -92,22 +110,22 @@ export function compileCatalog(catalog: Catalog, version: number): CompiledCatal
   const meters = new Map<string, CompiledMeter>();
   for (const meter of catalog.meters) {
     const models = catalog.models.filter((model) => model.meter === meter.name);
-    meters.set(meter.name, compileMeter(meter, models));
+    const unknown = catalog.defaultModels.find((rule) => rule.meter === meter.name);
+    meters.set(meter.name, compileMeter(meter, models, unknown?.model));
   }
   return { version, meter: (name) => meters.get(name) };
 }
 
-function compileMeter(meter: MeterSpec, models: readonly ModelSpec[]): CompiledMeter {
+function compileMeter(meter: MeterSpec, specs: readonly ModelSpec[], unknown?: string): CompiledMeter {
   const quantities = meter.quantities.map((quantity) => quantity.name);
   const slots = new Map(quantities.map((name, slot) => [name, slot]));
   const slotOf = (name: string | undefined): number =>
     name === undefined ? noSlot : (slots.get(name) ?? noSlot);
   const parents = Int8Array.from(meter.quantities, (quantity) => slotOf(quantity.partOf));
-  const counted = new Map(meter.oneToOne.map((entry) => [entry.unit, slotOf(entry.quantity)]));
-  const coefficients = new Map<string, Float64Array>();
-  for (const model of models) {
-    const own = compileModel(model, slots, parents);
-    for (const name of [model.name, ...model.aliases]) coefficients.set(name, own);
+  const models = new Map<string, CompiledModel>();
+  for (const spec of specs) {
+    const own = compileModel(spec, slots, parents);
+    for (const name of [spec.name, ...spec.aliases]) models.set(name, own);
   }
   return {
     name: meter.name,
@@ -115,20 +133,45 @@ function compileMeter(meter: MeterSpec, models: readonly ModelSpec[]): CompiledM
     wallets: meter.wallets,
     slots,
     parents,
-    walletSlots: Int8Array.from(meter.wallets, (unit) => counted.get(unit) ?? noSlot),
-    coefficients,
+    charactersSlot: slotOf(meter.oneToOne[0]?.quantity),
+    models,
+    unknownModel: unknown === undefined ? undefined : models.get(unknown),
   };
 }
 
 function compileModel(
-  model: ModelSpec,
+  { prices, message }: ModelSpec,
   slots: ReadonlyMap<string, number>,
   parents: Int8Array,
-): Float64Array {
-  const prices = new Map(model.prices.map((price) => [slots.get(price.quantity), price.microsPerMillion]));
-  /** The price at which units of a slot are charged: its own, or the one of what it is a part of. */
+): CompiledModel {
+  const bySlot = (pairs: readonly (readonly [quantity: string, value: number])[]): Map<number, number> =>
+    new Map(pairs.map(([quantity, value]) => [slots.get(quantity) ?? noSlot, value]));
+  return {
+    credits: {
+      coefficients: coefficientsOf(
+        bySlot(prices.map(({ quantity, microsPerMillion }) => [quantity, microsPerMillion])),
+        parents,
+      ),
+      divisor: millionthsPerOne,
+    },
+    messages:
+      message === null
+        ? undefined
+        : {
+            coefficients: coefficientsOf(
+              bySlot(message.weights.map(({ quantity, weightMillionths }) => [quantity, weightMillionths])),
+              parents,
+            ),
+            divisor: message.weightedTokens * millionthsPerOne,
+          },
+  };
+}
+
+/** What one unit of each slot adds, given what units of some slots are charged. */
+function coefficientsOf(charges: ReadonlyMap<number, number>, parents: Int8Array): Float64Array {
+  /** What units of a slot are charged: its own, or what it is a part of. */
   const charged = (slot: number): number => {
-    const own = prices.get(slot);
+    const own = charges.get(slot);
     if (own !== undefined) return own;
     const parent = parents[slot] ?? noSlot;
     return parent === noSlot ? 0 : charged(parent);
@@ -139,12 +182,16 @@ function compileModel(
   );
 }
 
-/** The cost of a usage in micro-credits of credits. A model that the rate card does not know is unrated, not refused. */
+/** The cost of a usage in micro-credits of credits. What the rate card has no rule for is unrated, not refused. */
 export function price(catalog: CompiledCatalog, usage: Usage): Price {
   const meter = catalog.meter(usage.meter);
   if (meter === undefined) return refusal('meter', 'unknown_meter');
   const refused = readCounts(meter, usage.quantities);
-  return refused ?? priceCounts(meter, usage.model);
+  if (refused !== undefined) return refused;
+  const model = meter.models.get(usage.model) ?? meter.unknownModel;
+  if (model === undefined) return { kind: 'unrated' };
+  const costMicros = rated(model.credits);
+  return costMicros === tooLarge ? costTooLarge : { kind: 'rated', costMicros };
 }
 
 /** The cost of a usage in every wallet that may pay for it. */
@@ -153,16 +200,25 @@ export function walletCosts(catalog: CompiledCatalog, usage: Usage): WalletCosts
   if (meter === undefined) return refusal('meter', 'unknown_meter');
   const refused = readCounts(meter, usage.quantities);
   if (refused !== undefined) return refused;
-  const priced = priceCounts(meter, usage.model);
-  if (priced.kind === 'refused') return priced;
-  const credits = priced.kind === 'rated' ? priced.costMicros : 'unrated';
+  const model = meter.models.get(usage.model) ?? meter.unknownModel;
   const costs: WalletCost[] = [];
   for (let wallet = 0; wallet < meter.wallets.length; wallet++) {
     const unit = meter.wallets[wallet] as WalletUnit;
-    const slot = meter.walletSlots[wallet] as number;
-    costs.push({ unit, amount: slot === noSlot ? credits : (counts[slot] as number) });
+    if (unit === 'tts_characters') {
+      costs.push({ unit, amount: counts[meter.charactersSlot] as number });
+      continue;
+    }
+    if (model === undefined) {
+      if (unit === 'credits') costs.push({ unit, amount: 'unrated' });
+      continue;
+    }
+    const rate = model[unit === 'credits' ? 'credits' : 'messages'];
+    if (rate === undefined) continue;
+    const amount = rated(rate);
+    if (amount === tooLarge) return costTooLarge;
+    costs.push({ unit, amount });
   }
-  return { kind: priced.kind, costs };
+  return { kind: model === undefined ? 'unrated' : 'rated', costs };
 }
 
 /**
@@ -201,18 +257,18 @@ function readCounts(meter: CompiledMeter, quantities: readonly QuantityCount[]):
   return undefined;
 }
 
+const tooLarge = -1;
+
 /**
- * Prices what readCounts read.
+ * Rates what readCounts read: whole units, or tooLarge.
  *
  * Doubles are exact where the sum of the absolute products, itself computed in doubles, is below 2^53: rounding
  * is monotonic and 2^53 is a double, so no product and no partial sum that reaches 2^53 can be computed as less,
- * and integers below 2^53 are not rounded at all. The division is safe too: below 2^53 the quotient is below
- * 2^34, where doubles are at most 2^-19 apart, and half of that (0.95e-6) is less than the smallest distance
- * of a fraction of a million from an integer (1e-6). So Math.ceil never sees an integer that is not one.
+ * and integers below 2^53 are not rounded at all. The division is safe too: a quotient below 2^53 / divisor is off by
+ * less than quotient x 2^-53, which is below 1 / divisor, the smallest distance of such a fraction from an integer. So
+ * Math.ceil never sees an integer that is not one.
  */
-function priceCounts(meter: CompiledMeter, model: string): Price {
-  const coefficients = meter.coefficients.get(model);
-  if (coefficients === undefined) return { kind: 'unrated' };
+function rated({ coefficients, divisor }: Rate): number {
   let sum = 0;
   let magnitude = 0;
   for (let slot = 0; slot < coefficients.length; slot++) {
@@ -220,19 +276,16 @@ function priceCounts(meter: CompiledMeter, model: string): Price {
     sum += product;
     magnitude += Math.abs(product);
   }
-  if (magnitude < exactBelow) return { kind: 'rated', costMicros: Math.ceil(sum / microsPerMillionDivisor) };
-  return priceLargeCounts(coefficients);
+  return magnitude < exactBelow ? Math.ceil(sum / divisor) : ratedLarge(coefficients, BigInt(divisor));
 }
 
-function priceLargeCounts(coefficients: Float64Array): Price {
+function ratedLarge(coefficients: Float64Array, divisor: bigint): number {
   let sum = 0n;
   for (let slot = 0; slot < coefficients.length; slot++) {
     sum += BigInt(counts[slot] as number) * BigInt(coefficients[slot] as number);
   }
-  const divisor = BigInt(microsPerMillionDivisor);
-  const cost = (sum + divisor - 1n) / divisor;
-  if (cost > BigInt(Number.MAX_SAFE_INTEGER)) return refusal('quantities', 'cost_too_large');
-  return { kind: 'rated', costMicros: Number(cost) };
+  const units = (sum + divisor - 1n) / divisor;
+  return units > BigInt(Number.MAX_SAFE_INTEGER) ? tooLarge : Number(units);
 }
 
 /** Only what looks like the name of a quantity is repeated to the caller and the logs. */
@@ -244,3 +297,5 @@ function refuseUnknown(name: string): Refusal {
 function refusal(field: string, reason: RefusalReason): Refusal {
   return { kind: 'refused', field, reason };
 }
+
+const costTooLarge = refusal('quantities', 'cost_too_large');

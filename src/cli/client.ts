@@ -10,12 +10,18 @@ import type { FreezeAccountRequest } from '../gen/drawdown/v1/FreezeAccountReque
 import type { FreezeAccountResponse__Output } from '../gen/drawdown/v1/FreezeAccountResponse.js';
 import type { GetBalanceRequest } from '../gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../gen/drawdown/v1/GetBalanceResponse.js';
+import type { GetCatalogRequest } from '../gen/drawdown/v1/GetCatalogRequest.js';
+import type { GetCatalogResponse__Output } from '../gen/drawdown/v1/GetCatalogResponse.js';
+import type { ListCatalogVersionsRequest } from '../gen/drawdown/v1/ListCatalogVersionsRequest.js';
+import type { ListCatalogVersionsResponse__Output } from '../gen/drawdown/v1/ListCatalogVersionsResponse.js';
 import type { ListHoldsRequest } from '../gen/drawdown/v1/ListHoldsRequest.js';
 import type { ListHoldsResponse__Output } from '../gen/drawdown/v1/ListHoldsResponse.js';
 import type { ListLedgerEntriesRequest } from '../gen/drawdown/v1/ListLedgerEntriesRequest.js';
 import type { ListLedgerEntriesResponse__Output } from '../gen/drawdown/v1/ListLedgerEntriesResponse.js';
 import type { ListLotsRequest } from '../gen/drawdown/v1/ListLotsRequest.js';
 import type { ListLotsResponse__Output } from '../gen/drawdown/v1/ListLotsResponse.js';
+import type { PublishCatalogRequest } from '../gen/drawdown/v1/PublishCatalogRequest.js';
+import type { PublishCatalogResponse__Output } from '../gen/drawdown/v1/PublishCatalogResponse.js';
 import type { RecordUsageBatchRequest } from '../gen/drawdown/v1/RecordUsageBatchRequest.js';
 import type { RecordUsageBatchResponse__Output } from '../gen/drawdown/v1/RecordUsageBatchResponse.js';
 import type { ReleaseRequest } from '../gen/drawdown/v1/ReleaseRequest.js';
@@ -53,6 +59,9 @@ interface Calls {
   'AccountService/ListLots': [ListLotsRequest, ListLotsResponse__Output];
   'AccountService/ListHolds': [ListHoldsRequest, ListHoldsResponse__Output];
   'AccountService/ListLedgerEntries': [ListLedgerEntriesRequest, ListLedgerEntriesResponse__Output];
+  'CatalogService/GetCatalog': [GetCatalogRequest, GetCatalogResponse__Output];
+  'CatalogService/ListCatalogVersions': [ListCatalogVersionsRequest, ListCatalogVersionsResponse__Output];
+  'CatalogService/PublishCatalog': [PublishCatalogRequest, PublishCatalogResponse__Output];
   'UsageService/RecordUsageBatch': [RecordUsageBatchRequest, RecordUsageBatchResponse__Output];
   'UsageService/Reserve': [ReserveRequest, ReserveResponse__Output];
   'UsageService/Settle': [SettleRequest, SettleResponse__Output];

@@ -4,6 +4,7 @@ import { type EntryView, findEntries, type KnownEntry, readEntries } from '../po
 import type { Pool } from '../postgres/pool.js';
 import { readHolds, readLots } from '../postgres/views.js';
 import { CODE, OP, type PackedOperation, REASON, STATUS, type StatusName } from '../redis/format.js';
+import type { Catalogs } from '../usage/catalogs.js';
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
 import { accountOrThrow, balancesOf } from '../usage/meter.js';
 import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
@@ -27,8 +28,6 @@ import {
 
 /** An eviction between the look into Postgres and the script is rare; one after the other this often is not to be believed. */
 const CREATE_ATTEMPTS_MAX = 5;
-/** Priority of top-ups: behind the lots of plans, which expire. */
-const PRIORITY_TOP_UP = 20;
 
 const STATUS_NAMES: Record<number, StatusName> = {
   [STATUS.active]: 'active',
@@ -41,6 +40,7 @@ export class AccountControl implements Accounts {
   constructor(
     private readonly calls: AccountCalls,
     private readonly pool: Pool,
+    private readonly catalogs: Catalogs,
   ) {}
 
   async create(call: CreateAccountCall, options: CallOptions): Promise<AccountCreated> {
@@ -90,7 +90,7 @@ export class AccountControl implements Accounts {
       call.unit,
       call.amount,
       LOT_SOURCES.top_up,
-      PRIORITY_TOP_UP,
+      this.catalogs.current().catalog.lotPriorities.top_up,
       call.expiresAtMs,
     ];
     const executed = await this.calls.run(call.accountId, packed, options);

@@ -34,7 +34,7 @@ export interface PreparedPart {
 /** All that a flush writes, encoded. */
 export interface PreparedFlush {
   readonly parts: readonly PreparedPart[];
-  /** The lines' binary rows, valid until the encoder is used again. */
+  /** The lines' binary rows in the order of accounts, valid until the encoder is used again. */
   readonly rows: Buffer;
   readonly lines: number;
   readonly months: ReadonlySet<number>;
@@ -72,7 +72,7 @@ export async function prepareFlush(
   }
   return {
     parts: prepared,
-    rows: encoder.bytes(),
+    rows: encoder.bytesByAccount(),
     lines: encoder.rows,
     changes: changes.rows(),
     months: gathered.months,

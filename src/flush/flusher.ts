@@ -21,12 +21,21 @@ export interface FlusherOptions {
 
 /** First wait after a failure; doubles up to flushRetryMaxMs, with jitter. */
 const RETRY_FIRST_MS = 50;
-/** Records asked for in one read: at batchOpsMax operations each, several times flushEntriesMax entries; at the usual few dozen, about as many. */
-const RECORDS_PER_READ_MAX = 64;
+/** Records asked for in the first read of a flush: under load each is a batch of some hundred, and these are one flush. */
+const RECORDS_FIRST_READ = 8;
+/** And in the next ones, when the first were small. */
+const RECORDS_PER_READ_MAX = 256;
 /** Entries that another sidecar has journaled are looked for this often. */
 const LOOK_EVERY_MS = 100;
 /** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
 const PROGRESS_EVERY_MS = 500;
+
+/** How many records make up what is missing, if they are as large as those that were read. */
+function recordsFor(entriesMax: number, entries: number, records: number): number {
+  if (entries === 0) return RECORDS_FIRST_READ;
+  const missing = Math.ceil(((entriesMax - entries) * records) / entries);
+  return Math.max(1, Math.min(RECORDS_PER_READ_MAX, missing));
+}
 
 /** What the flusher knows of one partition. */
 interface Track {
@@ -229,12 +238,13 @@ export class Flusher {
     const records: RawRecord[] = [];
     let lastSeq = cursor.seq;
     let from: JournalRange['from'] = { seq: lastSeq + 1 };
+    let recordsMax = RECORDS_FIRST_READ;
     let more = true;
     while (more && lastSeq - cursor.seq < this.options.flushEntriesMax) {
       const read = await readRawJournal(this.connection, partition.keys[7], {
         epoch: cursor.epoch,
         from,
-        recordsMax: RECORDS_PER_READ_MAX,
+        recordsMax,
       });
       for (const record of read) {
         const head = recordHead(record);
@@ -248,7 +258,8 @@ export class Flusher {
         from = { afterRecordSeq: head.firstSeq };
         if (lastSeq - cursor.seq >= this.options.flushEntriesMax) break;
       }
-      more = read.length === RECORDS_PER_READ_MAX;
+      more = read.length === recordsMax;
+      recordsMax = recordsFor(this.options.flushEntriesMax, lastSeq - cursor.seq, records.length);
     }
     if (records.length === 0) return null;
     return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };

@@ -1,5 +1,6 @@
 import type { EntryRow } from '../postgres/entry-row.js';
-import { type AccountState, ENTRY, type PackedOperation } from '../redis/format.js';
+import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
+import { type AccountState, ENTRY } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueItem, opaqueQuantities, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
@@ -22,9 +23,9 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
   const { kind, amount, hold } = entry;
-  const operation = entry.operation < 0 ? undefined : record.operations[entry.operation];
-  const item = entry.operation < 0 ? null : opaqueItem(record.opaque, entry.operation);
-  const eventTimeMs = operation === undefined ? record.bookedTimeMs : (operation[4] as number);
+  const { operation } = entry;
+  const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
+  const eventTimeMs = operation < 0 ? record.bookedTimeMs : operationTimeMs(record.batch, operation);
   return {
     accountKey: (record.accounts.get(entry.account) as AccountState).key,
     accountSeq: entry.accountSeq,
@@ -32,8 +33,8 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     epoch: record.epoch,
     seq: entry.seq,
     kind: kindName(kind),
-    id: idOf(entry, operation),
-    payloadHash: operation === undefined ? 0 : (operation[3] as number),
+    id: idOf(record, entry),
+    payloadHash: operation < 0 ? 0 : operationHash(record.batch, operation),
     eventMonth: monthOf(eventTimeMs),
     eventTimeMs,
     bookedTimeMs: record.bookedTimeMs,
@@ -54,7 +55,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     heldAfter: entry.heldAfter,
     debtAfter: entry.debtAfter,
     flags: flagNames(entry.flags),
-    note: operation === undefined ? null : noteOf(kind, operation),
+    note: operation < 0 ? null : noteOf(kind, record.batch.rows[operation]),
   };
 }
 
@@ -72,12 +73,11 @@ export function expiredBy(kind: number, amount: number): number {
 }
 
 /** The caller's id; for what nobody called for, one made from its cause and its number within the account. */
-function idOf(entry: JournalEntry, operation: PackedOperation | undefined): string {
+function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.hold !== null) return entry.hold.holdId;
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
-  if (operation === undefined)
-    throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
-  return operation[2] as string;
+  if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
+  return operationId(record.batch, entry.operation);
 }
 
 function lotsJson(lots: readonly number[]): string {
@@ -108,5 +108,5 @@ export function monthOf(timeMs: number): number {
 /** The id of the reversal that an operation booked; null for all others. */
 export function reversalIdOf(entry: JournalEntry, record: JournalRecord): string | null {
   if (entry.kind !== ENTRY.reversal) return null;
-  return (record.operations[entry.operation] as PackedOperation)[2] as string;
+  return operationId(record.batch, entry.operation);
 }

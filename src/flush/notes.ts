@@ -5,7 +5,8 @@ import { ENTRY, type PackedOperation, STATUS } from '../redis/format.js';
 const STATUS_NAMES = new Map<number, string>(Object.entries(STATUS).map(([name, number]) => [number, name]));
 
 /** JSON, or null for a kind of line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
-export function noteOf(kind: number, operation: PackedOperation): string | null {
+export function noteOf(kind: number, operation: PackedOperation | undefined): string | null {
+  if (operation === undefined) return null;
   switch (kind) {
     case ENTRY.reversal:
       return noteJson({ corrects: operation[8], reason_code: operation[10], reason_text: operation[11] });

@@ -47,7 +47,7 @@ export class StateChanges {
   add(record: JournalRecord, partition: number): void {
     const touched: TouchedAccount[] = [];
     for (const [index, state] of record.accounts) {
-      touched[index] = this.#touch(record.accountIds[index] as string, partition, state);
+      touched[index] = this.#touch(record.batch.accountIds[index] as string, partition, state);
     }
     for (const entry of record.entries) addEntry(touched[entry.account] as TouchedAccount, record, entry);
     for (const hold of record.holds) {
@@ -103,7 +103,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   if (kind === ENTRY.grant) {
     account.lots.set(
       lots[0] as number,
-      grantedLot(unit, record.operations[entry.operation] as PackedOperation),
+      grantedLot(unit, record.batch.rows[entry.operation] as PackedOperation),
     );
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);

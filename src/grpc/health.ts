@@ -20,6 +20,7 @@ export const readinessServices = [
 export class Health {
   #serving = false;
   #reasons: readonly string[] = ['starting'];
+  #warnings: readonly string[] = [];
   readonly #implementation = new HealthImplementation({ [livenessService]: 'SERVING' });
 
   constructor() {
@@ -33,6 +34,15 @@ export class Health {
   /** Why it is not serving; empty while it is. */
   get reasons(): readonly string[] {
     return this.#reasons;
+  }
+
+  /** What an operator should know of a sidecar that serves all the same. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  setWarnings(warnings: readonly string[]): void {
+    this.#warnings = [...warnings];
   }
 
   /** `why` is for people: one reason or several, ignored while serving. */

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
+import type { CatalogPublisher } from '../credits/catalog-control.js';
 import type { Corrections } from '../credits/correction-types.js';
 import type { Accounts } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
@@ -27,6 +28,7 @@ export interface GrpcServerOptions {
   readonly accounts: Accounts;
   readonly corrections: Corrections;
   readonly catalog: CatalogReader;
+  readonly publisher: CatalogPublisher;
   readonly health: Health;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -111,6 +113,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Re
     accounts,
     corrections,
     catalog,
+    publisher,
     health,
     logger,
     metrics,
@@ -132,7 +135,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Re
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),
-    catalogService({ ...environment, catalog }),
+    catalogService({ ...environment, catalog, publisher }),
   );
   health.addTo(server);
   if (options.reflection) new ReflectionService(packageDefinition).addToServer(server);

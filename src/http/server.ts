@@ -14,7 +14,7 @@ import { parseAddress } from '../settings.js';
  *   /metrics  Prometheus' text format. Needs the bearer token where one is configured; without a token only this machine
  *             can reach the address (src/config.ts).
  *   /healthz  Liveness: 200 while the process answers, whatever the stores do. Never needs the token.
- *   /readyz   Readiness: 200, or 503 with the reasons, as JSON. Never needs the token.
+ *   /readyz   Readiness: 200, or 503 with the reasons, as JSON; warnings are no reason. Never needs the token.
  *
  * GET and HEAD only; request bodies are not read.
  */
@@ -33,7 +33,7 @@ const headerBytesMax = 8 * 1024;
 export interface HttpServerOptions {
   readonly config: Pick<Config, 'httpAddress' | 'authToken'>;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
-  readonly health: Pick<Health, 'serving' | 'reasons'>;
+  readonly health: Pick<Health, 'serving' | 'reasons' | 'warnings'>;
   readonly logger: Logger;
 }
 
@@ -96,8 +96,9 @@ async function answer(
   }
   if (path === '/healthz') return { code: 200, body: 'ok\n' };
   if (path === '/readyz') {
-    const body = `${JSON.stringify({ ready: health.serving, reasons: health.reasons })}\n`;
-    return { code: health.serving ? 200 : 503, body, headers: { 'content-type': 'application/json' } };
+    const { serving, reasons, warnings } = health;
+    const body = `${JSON.stringify({ ready: serving, reasons, warnings })}\n`;
+    return { code: serving ? 200 : 503, body, headers: { 'content-type': 'application/json' } };
   }
   if (!isAuthorized(request.headers.authorization)) {
     return { code: 401, body: 'a bearer token is needed\n', headers: { 'www-authenticate': 'Bearer' } };

@@ -69,6 +69,8 @@ export const STATE = {
   rerated: 10,
   lotExpired: 11,
   statusSet: 12,
+  /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
+  paid: 20,
 } as const;
 
 /** Kinds of journal entries; those from `hold` on are numbered but are no lines of the ledger. */
@@ -85,6 +87,8 @@ export const ENTRY = {
   rerate: 10,
   expire_lot: 11,
   account_status: 12,
+  /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
+  paid: 19,
   hold: 20,
   extend: 21,
 } as const;
@@ -199,17 +203,48 @@ export function unpackAll<T>(data: Buffer): T[] {
 }
 
 export function readOutcome(reader: BinaryReader): StoredOutcome {
+  const hash = reader.u48();
+  const seq = reader.u56();
+  const state = reader.u8();
+  const unit = reader.u8();
+  const amount = reader.u56();
+  if (state === STATE.paid) return paidOutcome(hash, seq, unit, amount, reader.u56());
+  const overdrawn = reader.u56();
+  const available = reader.u56();
+  const flags = reader.u16();
+  const extra = reader.u56();
   return {
-    hash: reader.u48(),
-    seq: reader.u56(),
-    state: reader.u8(),
-    unit: reader.u8(),
-    amount: reader.u56(),
-    overdrawn: reader.u56(),
-    available: reader.u56(),
-    flags: reader.u16(),
-    extra: reader.u56(),
+    hash,
+    seq,
+    state,
+    unit,
+    amount,
+    overdrawn,
+    available,
+    flags,
+    extra,
     catalogVersion: reader.u32(),
+  };
+}
+
+function paidOutcome(
+  hash: number,
+  seq: number,
+  unit: number,
+  amount: number,
+  available: number,
+): StoredOutcome {
+  return {
+    hash,
+    seq,
+    state: STATE.recorded,
+    unit,
+    amount,
+    overdrawn: 0,
+    available,
+    flags: 0,
+    extra: 0,
+    catalogVersion: 0,
   };
 }
 

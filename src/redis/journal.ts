@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Batch, unpackBatch } from './batch.js';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import {
@@ -6,7 +7,6 @@ import {
   ENTRY,
   FORMAT,
   type PackedHold,
-  type PackedOperation,
   readAccount,
   unpack,
   unpackAll,
@@ -50,8 +50,7 @@ export interface JournalRecord {
   readonly firstSeq: number;
   readonly lastSeq: number;
   readonly bookedTimeMs: number;
-  readonly accountIds: readonly string[];
-  readonly operations: readonly PackedOperation[];
+  readonly batch: Batch;
   readonly opaque: Opaque;
   readonly entries: readonly JournalEntry[];
   /** Accounts after the record, by index. */
@@ -137,9 +136,6 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     return value;
   };
   const [epoch, firstSeq] = id.toString().split('-').map(Number) as [number, number];
-  const [batchFormat, accountIds, operations] = unpack<[number, string[], PackedOperation[]]>(field('b'));
-  if (batchFormat !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${batchFormat}`);
-
   const decisions = new BinaryReader(field('d'));
   const format = decisions.u8();
   if (format !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${format}`);
@@ -159,8 +155,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     firstSeq,
     lastSeq: firstSeq + count - 1,
     bookedTimeMs,
-    accountIds,
-    operations,
+    batch: unpackBatch(field('b')),
     opaque: unpack<Opaque>(field('o')),
     entries,
     accounts,
@@ -179,6 +174,26 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
   const accountSeq = reader.u56();
   const unit = reader.u8();
   const amount = reader.u56();
+  if (kind === ENTRY.paid) {
+    const remainingAfter = reader.u56();
+    return {
+      seq,
+      operation,
+      kind: ENTRY.usage,
+      account,
+      accountSeq,
+      unit,
+      amount,
+      debt: 0,
+      remainingAfter,
+      heldAfter: reader.u56(),
+      debtAfter: 0,
+      flags: 0,
+      released: 0,
+      lots: [reader.u32(), -amount],
+      hold: null,
+    };
+  }
   const debt = reader.i56();
   const remainingAfter = reader.u56();
   const heldAfter = reader.u56();

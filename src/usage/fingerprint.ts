@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
 import type {
@@ -12,17 +11,38 @@ import type {
 } from './types.js';
 
 /**
- * 48 bits of SHA-256 over a call's fields: tells a repetition from a conflict. It guards callers against their own mistakes,
- * so a chance of 2^-48 per conflict is enough; it is compared within one account, kind and id only.
+ * 48 bits over a call's fields: tells a repetition from a conflict. It guards callers against their own mistakes, and is compared
+ * within one account, kind and id only, so FNV-1a will do (http://www.isthe.com/chongo/tech/comp/fnv/), once over the characters
+ * and once, from another start, over what that came to; SHA-256 took five times as long, 1.2 us an event.
  */
 function fingerprint(fields: readonly (string | number)[]): number {
   // Ids, names and reasons cannot hold a line feed, so joined fields cannot be taken for others.
-  return Number.parseInt(hash('sha256', fields.join('\n'), 'hex').slice(0, 12), 16);
+  return textFingerprint(fields.join('\n'));
+}
+
+const FNV_OFFSET = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+function textFingerprint(text: string): number {
+  let low = FNV_OFFSET;
+  let high = FNV_OFFSET ^ text.length;
+  for (let i = 0; i < text.length; i++) {
+    low = Math.imul(low ^ text.charCodeAt(i), FNV_PRIME);
+    high = Math.imul(high ^ (low >>> 16), FNV_PRIME);
+  }
+  return (high & 0xffff) * 2 ** 32 + (low >>> 0);
 }
 
 /** In the order of names, so that the order on the wire does not matter. */
 function quantityFields(quantities: Quantities): string {
-  if (quantities.length === 1) return `${quantities[0]?.[0]}=${quantities[0]?.[1]}`;
+  const [first, second] = quantities;
+  if (first === undefined) return '';
+  const text = `${first[0]}=${first[1]}`;
+  if (second === undefined) return text;
+  if (quantities.length === 2) {
+    const other = `${second[0]}=${second[1]}`;
+    return text < other ? `${text},${other}` : `${other},${text}`;
+  }
   return quantities
     .map(([name, count]) => `${name}=${count}`)
     .sort()
@@ -36,13 +56,8 @@ function estimateFields(estimate: Estimate): string {
 }
 
 export function usageFingerprint(event: UsageEvent): number {
-  return fingerprint([
-    event.agentId,
-    event.meter,
-    event.model,
-    event.eventTimeMs,
-    quantityFields(event.quantities),
-  ]);
+  const { agentId, meter, model, eventTimeMs, quantities } = event;
+  return textFingerprint(`${agentId}\n${meter}\n${model}\n${eventTimeMs}\n${quantityFields(quantities)}`);
 }
 
 export function reserveFingerprint(call: ReserveCall): number {

@@ -13,7 +13,7 @@ import {
   type StoredOutcome,
 } from '../redis/format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
-import type { Catalogs } from './catalogs.js';
+import type { Catalogs, PublishedCatalog } from './catalogs.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
 import {
   extendFingerprint,
@@ -151,7 +151,13 @@ export class Meter implements UsageMeter {
     for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
       const version = call.final.kind === 'quantities' ? catalog.version : 0;
       const packed: PackedOperation = [OP.settle, 0, call.holdId, hash, call.eventTimeMs, -1, version];
-      appendEstimate(packed, catalog.compiled, call, call.final, 'final');
+      try {
+        appendEstimate(packed, catalog.compiled, call, call.final, 'final');
+      } catch (error) {
+        // A meter, wallet or quantity that is gone: the version that the hold began with has it.
+        catalog = await this.#catalogOfHold(call, catalog, options, error);
+        continue;
+      }
       const details: LedgerDetails = {
         meter: call.meter,
         model: call.model,
@@ -174,6 +180,18 @@ export class Meter implements UsageMeter {
       catalog = wanted;
     }
     throw new DrawdownError('INTERNAL', "the hold's catalog version changed while it was settled");
+  }
+
+  /** The catalog that a hold began with, where that is another than one that cannot price it; rejects with `why` where not. */
+  async #catalogOfHold(call: SettleCall, other: PublishedCatalog, options: CallOptions, why: unknown) {
+    const { result } = await this.executor.run(
+      { accountId: call.accountId, packed: [OP.lookup, 0, call.holdId, 0, 0, -1, 'h'], ending: true },
+      options,
+    );
+    const version = result.code === CODE.duplicate ? result.outcome.catalogVersion : 0;
+    const begun = version === 0 || version === other.version ? null : await this.catalogs.version(version);
+    if (begun === null) throw why;
+    return begun;
   }
 
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {

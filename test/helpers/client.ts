@@ -14,6 +14,8 @@ import type { CloseAccountRequest } from '../../src/gen/drawdown/v1/CloseAccount
 import type { CloseAccountResponse__Output } from '../../src/gen/drawdown/v1/CloseAccountResponse.js';
 import type { CreateAccountRequest } from '../../src/gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse__Output } from '../../src/gen/drawdown/v1/CreateAccountResponse.js';
+import type { EstimateCostRequest } from '../../src/gen/drawdown/v1/EstimateCostRequest.js';
+import type { EstimateCostResponse__Output } from '../../src/gen/drawdown/v1/EstimateCostResponse.js';
 import type { EventResult__Output } from '../../src/gen/drawdown/v1/EventResult.js';
 import type { ExpireLotRequest } from '../../src/gen/drawdown/v1/ExpireLotRequest.js';
 import type { ExpireLotResponse__Output } from '../../src/gen/drawdown/v1/ExpireLotResponse.js';
@@ -23,15 +25,21 @@ import type { FreezeAccountRequest } from '../../src/gen/drawdown/v1/FreezeAccou
 import type { FreezeAccountResponse__Output } from '../../src/gen/drawdown/v1/FreezeAccountResponse.js';
 import type { GetBalanceRequest } from '../../src/gen/drawdown/v1/GetBalanceRequest.js';
 import type { GetBalanceResponse__Output } from '../../src/gen/drawdown/v1/GetBalanceResponse.js';
+import type { GetCatalogRequest } from '../../src/gen/drawdown/v1/GetCatalogRequest.js';
+import type { GetCatalogResponse__Output } from '../../src/gen/drawdown/v1/GetCatalogResponse.js';
 import type { GetUsageRequest } from '../../src/gen/drawdown/v1/GetUsageRequest.js';
 import type { GetUsageResponse__Output } from '../../src/gen/drawdown/v1/GetUsageResponse.js';
 import type { LedgerEntry__Output } from '../../src/gen/drawdown/v1/LedgerEntry.js';
+import type { ListCatalogVersionsRequest } from '../../src/gen/drawdown/v1/ListCatalogVersionsRequest.js';
+import type { ListCatalogVersionsResponse__Output } from '../../src/gen/drawdown/v1/ListCatalogVersionsResponse.js';
 import type { ListHoldsRequest } from '../../src/gen/drawdown/v1/ListHoldsRequest.js';
 import type { ListHoldsResponse__Output } from '../../src/gen/drawdown/v1/ListHoldsResponse.js';
 import type { ListLedgerEntriesRequest } from '../../src/gen/drawdown/v1/ListLedgerEntriesRequest.js';
 import type { ListLedgerEntriesResponse__Output } from '../../src/gen/drawdown/v1/ListLedgerEntriesResponse.js';
 import type { ListLotsRequest } from '../../src/gen/drawdown/v1/ListLotsRequest.js';
 import type { ListLotsResponse__Output } from '../../src/gen/drawdown/v1/ListLotsResponse.js';
+import type { PublishCatalogRequest } from '../../src/gen/drawdown/v1/PublishCatalogRequest.js';
+import type { PublishCatalogResponse__Output } from '../../src/gen/drawdown/v1/PublishCatalogResponse.js';
 import type { RecordUsageBatchRequest } from '../../src/gen/drawdown/v1/RecordUsageBatchRequest.js';
 import type { RecordUsageBatchResponse__Output } from '../../src/gen/drawdown/v1/RecordUsageBatchResponse.js';
 import type { RecordUsageRequest } from '../../src/gen/drawdown/v1/RecordUsageRequest.js';
@@ -54,6 +62,8 @@ import type { UnfreezeAccountRequest } from '../../src/gen/drawdown/v1/UnfreezeA
 import type { UnfreezeAccountResponse__Output } from '../../src/gen/drawdown/v1/UnfreezeAccountResponse.js';
 import type { Unit } from '../../src/gen/drawdown/v1/Unit.js';
 import type { UsageEvent } from '../../src/gen/drawdown/v1/UsageEvent.js';
+import type { ValidateCatalogRequest } from '../../src/gen/drawdown/v1/ValidateCatalogRequest.js';
+import type { ValidateCatalogResponse__Output } from '../../src/gen/drawdown/v1/ValidateCatalogResponse.js';
 import { readErrorDetails } from '../../src/grpc/errors.js';
 import { packageDefinition } from '../../src/grpc/proto.js';
 import { until } from './until.js';
@@ -80,6 +90,11 @@ interface Calls {
   'UsageService/Release': [ReleaseRequest, ReleaseResponse__Output];
   'UsageService/CheckBalance': [CheckBalanceRequest, CheckBalanceResponse__Output];
   'UsageService/GetUsage': [GetUsageRequest, GetUsageResponse__Output];
+  'CatalogService/GetCatalog': [GetCatalogRequest, GetCatalogResponse__Output];
+  'CatalogService/ListCatalogVersions': [ListCatalogVersionsRequest, ListCatalogVersionsResponse__Output];
+  'CatalogService/ValidateCatalog': [ValidateCatalogRequest, ValidateCatalogResponse__Output];
+  'CatalogService/PublishCatalog': [PublishCatalogRequest, PublishCatalogResponse__Output];
+  'CatalogService/EstimateCost': [EstimateCostRequest, EstimateCostResponse__Output];
 }
 
 /** How a call failed, with the details that the sidecar attached. */

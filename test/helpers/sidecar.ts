@@ -123,9 +123,9 @@ export async function spawnSidecar(places: Places, overrides: Partial<Config> = 
 /** /readyz as JSON. */
 export async function readiness(
   sidecar: Pick<TestSidecar, 'httpAddress'>,
-): Promise<{ ready: boolean; reasons: string[] }> {
+): Promise<{ ready: boolean; reasons: string[]; warnings: string[] }> {
   const response = await fetch(`http://${sidecar.httpAddress}/readyz`);
-  return (await response.json()) as { ready: boolean; reasons: string[] };
+  return (await response.json()) as { ready: boolean; reasons: string[]; warnings: string[] };
 }
 
 /** The sum of a metric over all its labels that match. */

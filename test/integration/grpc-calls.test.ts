@@ -90,6 +90,27 @@ describe('unary calls', () => {
       nextPageToken: 'newest_first/100',
     });
     expect(await result((done) => catalog.getCatalog({ version: 3 }, done))).toMatchObject({ version: 3 });
+    const versions = await result((done) => catalog.listCatalogVersions({}, done));
+    expect(versions).toMatchObject({ versions: [{ version: 5 }], nextPageToken: '5', inForce: 4 });
+    const problems = [{ line: 3, column: 5, path: 'meters.llm', message: 'is missing' }];
+    expect(await result((done) => catalog.validateCatalog({ text: 'good' }, done))).toMatchObject({
+      valid: true,
+      hash: 'def',
+    });
+    expect(await result((done) => catalog.validateCatalog({ text: 'bad' }, done))).toMatchObject({
+      valid: false,
+      problems,
+    });
+    const publish = { requestId: 'p', publishedBy: 'ops@acme' };
+    expect(await result((done) => catalog.publishCatalog({ ...publish, text: 'good' }, done))).toMatchObject({
+      outcome: 'PUBLISH_OUTCOME_PUBLISHED',
+      catalogVersion: { version: 5, publishedBy: 'ops@acme' },
+    });
+    expect(await result((done) => catalog.publishCatalog({ ...publish, text: 'bad' }, done))).toMatchObject({
+      outcome: 'PUBLISH_OUTCOME_REFUSED',
+      catalogVersion: null,
+      problems,
+    });
     const cost = {
       meter: 'llm',
       model: 'gpt-4o-mini',

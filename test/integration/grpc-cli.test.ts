@@ -1,14 +1,27 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { canonicalCatalog } from '../../src/catalog/canonical.js';
+import { parseCatalog } from '../../src/catalog/schema.js';
 import { runCli } from '../../src/cli/program.js';
 import { DrawdownError } from '../../src/errors.js';
 import { type Harness, startHarness } from './grpc-fakes.js';
 
 const token = 'a-token-of-16-characters';
 let harness: Harness;
+let directory: string;
+let catalogFile: string;
 beforeEach(async () => {
   harness = await startHarness({ flags: { authToken: token } });
+  directory = mkdtempSync(join(tmpdir(), 'drawdown-cli-'));
+  catalogFile = join(directory, 'catalog.yaml');
+  writeFileSync(catalogFile, 'good');
 });
-afterEach(() => harness.stop());
+afterEach(() => {
+  harness.stop();
+  rmSync(directory, { recursive: true });
+});
 
 async function run(...argv: string[]): Promise<{ code: number; out: string; error: string }> {
   const out: string[] = [];
@@ -149,6 +162,73 @@ describe('commands that call a sidecar', () => {
       code: 1,
       error: expect.stringMatching(/^UNAVAILABLE: Redis is away\. Try again/),
     });
+  });
+
+  it('publish a catalog, and say what became of it', async () => {
+    const published = await run('catalog', 'publish', catalogFile, '--by', 'ops@acme', '--id', 'p1');
+    expect(published.out).toMatch(
+      /^version +5\npublished +2023-11-14T22:13:20\.001Z by ops@acme\nhash +def\nrepeat with +--id p1$/,
+    );
+    const made = await run('catalog', 'publish', catalogFile, '--by', 'ops@acme');
+    expect(made.out).toMatch(/repeat with +--id cli-[0-9a-f-]{36}$/);
+    const again = await run('catalog', 'publish', catalogFile, '--by', 'ops@acme', '--id', 'again');
+    expect(again.out).toContain('(by this request, earlier)');
+    writeFileSync(catalogFile, 'same');
+    const same = await run('catalog', 'publish', catalogFile, '--by', 'ops@acme');
+    expect(same.out).toMatch(/^version +5 \(was in force with this content\)/);
+    const json = JSON.parse(
+      (await run('catalog', 'publish', catalogFile, '--by', 'ops', '--id', 'p2', '--json')).out,
+    );
+    expect(json).toMatchObject({
+      outcome: 'PUBLISH_OUTCOME_UNCHANGED',
+      catalogVersion: { version: 5, publishedBy: 'ops' },
+      requestId: 'p2',
+    });
+  });
+
+  it('name every mistake of a catalog that is refused, by file, line and path', async () => {
+    writeFileSync(catalogFile, 'bad');
+    const refused = await run('catalog', 'publish', catalogFile, '--by', 'ops');
+    expect(refused).toEqual({
+      code: 1,
+      out: '',
+      error: `${catalogFile}:3:5 meters.llm: is missing\n${catalogFile} cannot be used`,
+    });
+    const asJson = await run('catalog', 'publish', catalogFile, '--by', 'ops', '--json');
+    expect(asJson.code).toBe(1);
+    expect(JSON.parse(asJson.out)).toMatchObject({
+      outcome: 'PUBLISH_OUTCOME_REFUSED',
+      problems: [{ line: 3, column: 5, path: 'meters.llm', message: 'is missing' }],
+    });
+    const nobody = await run('catalog', 'publish', catalogFile);
+    expect([nobody.code, nobody.error]).toEqual([1, expect.stringContaining("required option '--by")]);
+    const nothing = await run('catalog', 'publish', join(directory, 'none.yaml'), '--by', 'ops');
+    expect(nothing.error).toContain('cannot be read');
+  });
+
+  it('show a catalog as a file that can be published again', async () => {
+    const { out } = await run('catalog', 'show');
+    expect(out).toMatch(
+      /^# version 4, published 2023-11-14T22:13:20\.000Z by ops@acme\n# sha-256 [0-9a-f]{64}\n/,
+    );
+    const parsed = parseCatalog(out, 'shown.yaml');
+    expect('catalog' in parsed && canonicalCatalog(parsed.catalog).json).toBe(harness.catalogJson);
+    expect((await run('catalog', 'show', '3')).out).toMatch(/^# version 3,/);
+    expect(await run('catalog', 'show', '7')).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('CATALOG_VERSION_UNKNOWN'),
+    });
+    const json = JSON.parse((await run('catalog', 'show', '--json')).out);
+    expect(json).toMatchObject({ version: 4, catalog: { format: 1 } });
+  });
+
+  it('list versions, which one is in force, and where there are more', async () => {
+    const { out } = await run('catalog', 'versions', '--limit', '1');
+    expect(out).toMatch(
+      /^version +published +by +hash\n +5 +2023-11-14T22:13:20\.001Z +ops@acme +def\nMore with --page 5$/,
+    );
+    const rest = await run('catalog', 'versions', '--page', '5');
+    expect(rest.out).toMatch(/\n +4 .* +def +in force$/);
   });
 
   it('are refused without the token', async () => {

@@ -9,9 +9,11 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import pino from 'pino';
+import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
+import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
 import type { Corrections } from '../../src/credits/correction-types.js';
 import type { Accounts } from '../../src/credits/types.js';
 import type { AccountServiceClient } from '../../src/gen/drawdown/v1/AccountService.js';
@@ -255,8 +257,8 @@ function fakeCatalog(): CatalogReader {
   if (!('catalog' in parsed)) throw new Error(JSON.stringify(parsed.problems));
   const current = {
     version: 4,
-    hash: 'abc',
-    json: '{}',
+    ...canonicalCatalog(parsed.catalog),
+    publishedBy: 'ops@acme',
     publishedTimeMs: 1_700_000_000_000,
     compiled: compileCatalog(parsed.catalog, 4),
   };
@@ -265,6 +267,27 @@ function fakeCatalog(): CatalogReader {
     version: async (number) => (number === 3 ? { ...current, version: 3 } : null),
   };
 }
+
+const problem = { file: 'catalog', line: 3, column: 5, path: 'meters.llm', message: 'is missing' };
+const published = { version: 5, hash: 'def', publishedTimeMs: 1_700_000_000_001, publishedBy: 'ops@acme' };
+
+/** Refuses a text that says so; knows two pages of versions. */
+const fakePublisher: CatalogPublisher = {
+  validate: async (text) =>
+    text === 'bad' ? { valid: false, problems: [problem] } : { valid: true, hash: 'def' },
+  publish: async ({ requestId, text, publishedBy }) => {
+    if (text === 'bad') return { outcome: 'refused', problems: [problem] };
+    return {
+      outcome: text === 'same' ? 'unchanged' : 'published',
+      catalogVersion: { ...published, publishedBy },
+      duplicate: requestId === 'again',
+    };
+  },
+  versions: async ({ pageToken }) => ({
+    items: [{ ...published, version: pageToken === '' ? 5 : 4 }],
+    nextPageToken: pageToken === '' ? '5' : '',
+  }),
+};
 
 export interface Harness {
   readonly address: string;
@@ -276,6 +299,8 @@ export interface Harness {
   readonly usage: UsageServiceClient;
   readonly accounts: AccountServiceClient;
   readonly catalog: CatalogServiceClient;
+  /** What GetCatalog answers with. */
+  readonly catalogJson: string;
   /** What was logged, as parsed lines. */
   readonly logged: Record<string, unknown>[];
   gauge(name: string): Promise<number>;
@@ -300,6 +325,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const watermarks = new FakeWatermarks();
   const health = new Health();
   const metrics = createMetrics({ processMetrics: false });
+  const reader = fakeCatalog();
   const server = createGrpcServer({
     config,
     reflection: options.reflection ?? false,
@@ -307,7 +333,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     watermarks,
     accounts: { ...fakeAccounts, ...options.accounts },
     corrections: { ...fakeCorrections, ...options.corrections },
-    catalog: fakeCatalog(),
+    catalog: reader,
+    publisher: fakePublisher,
     health,
     logger,
     metrics,
@@ -328,6 +355,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     usage: clients[0] as unknown as UsageServiceClient,
     accounts: clients[1] as unknown as AccountServiceClient,
     catalog: clients[2] as unknown as CatalogServiceClient,
+    catalogJson: reader.current().json,
     logged,
     async gauge(name) {
       const metric = await metrics.registry.getSingleMetric(name)?.get();

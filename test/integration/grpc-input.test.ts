@@ -157,6 +157,21 @@ describe('bad input', () => {
     ],
     ['version', 'a negative version', (h) => (done) => h.catalog.getCatalog({ version: -1 }, done)],
     [
+      'request_id',
+      'PublishCatalog without an id',
+      (h) => (done) => h.catalog.publishCatalog({ publishedBy: 'ops' }, done),
+    ],
+    [
+      'published_by',
+      'PublishCatalog by nobody',
+      (h) => (done) => h.catalog.publishCatalog({ requestId: 'p' }, done),
+    ],
+    [
+      'page_size',
+      'a huge page of versions',
+      (h) => (done) => h.catalog.listCatalogVersions({ pageSize: 1_001 }, done),
+    ],
+    [
       'quantities',
       'no quantities',
       (h) => (done) => h.catalog.estimateCost({ meter: 'llm', model: 'm' }, done),

@@ -71,10 +71,13 @@ describe('HTTP', () => {
     await start();
     expect(await get('/readyz')).toMatchObject({
       code: 503,
-      body: '{"ready":false,"reasons":["starting"]}\n',
+      body: '{"ready":false,"reasons":["starting"],"warnings":[]}\n',
     });
     health.setServing(true);
-    expect(await get('/readyz')).toMatchObject({ code: 200, body: '{"ready":true,"reasons":[]}\n' });
+    expect(await get('/readyz')).toMatchObject({
+      code: 200,
+      body: '{"ready":true,"reasons":[],"warnings":[]}\n',
+    });
     health.setServing(false, ['Redis is away', 'Postgres is away']);
     expect(JSON.parse((await get('/readyz')).body).reasons).toEqual(['Redis is away', 'Postgres is away']);
     expect((await get('/healthz')).code).toBe(200);

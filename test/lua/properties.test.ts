@@ -191,10 +191,12 @@ describe('the scripts do what the oracle says', () => {
       { ...reserve('h1', 4n), account: name } as Op,
       { ...reserve('h2', 4n), account: name } as Op,
     ]);
-    const second = each((name, index) => [
-      { ...usage('u', 3n), account: name } as Op,
-      { ...(index % 3 === 0 ? settle('h1', 5n) : release('h1')), account: name } as Op,
-    ]);
+    const second = [
+      ...each((name, index) => [
+        { ...(index % 3 === 0 ? settle('h1', 5n) : release('h1')), account: name } as Op,
+      ]),
+      ...each((name) => [{ ...usage('u', 3n), account: name } as Op]),
+    ];
     await compared.batch(first, START_MS);
     await compared.batch(second, START_MS + 5);
     await compared.batch(first, START_MS + 2_000);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatProblem } from '../../src/catalog/document.js';
 import * as limits from '../../src/catalog/limits.js';
-import { compileCatalog, price, type RefusalReason } from '../../src/catalog/pricing.js';
+import { compileCatalog, price, type RefusalReason, walletCosts } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { catalogOf } from './catalog-sample.js';
 
@@ -37,6 +37,25 @@ describe('docs/catalog.md', () => {
     }
   });
 
+  it('counts messages as its small catalog does', () => {
+    const small = compileCatalog(catalogOf(parseCatalog(blocks('yaml')[0] ?? '', 'small.yaml')), 1);
+    const counts = /([\d,]+) input tokens, ([\d,]+) of them from the cache, and ([\d,]+) output tokens/.exec(
+      page,
+    );
+    const [input = 0, cached = 0, output = 0] = (counts ?? [])
+      .slice(1)
+      .map((n) => Number(n.replace(',', '')));
+    const quantities = [
+      ['input_tokens', input],
+      ['cached_input_tokens', cached],
+      ['output_tokens', output],
+    ] as const;
+    expect(page).toContain('two messages');
+    expect(walletCosts(small, { meter: 'llm', model: 'example-small', quantities })).toMatchObject({
+      costs: [{ unit: 'llm_messages', amount: 2 }, { unit: 'credits' }],
+    });
+  });
+
   it('lists every limit with its value', () => {
     const listed = Object.fromEntries(
       [...page.matchAll(/^\| `(\w+Max)` \| (\d+)/gm)].map(([, name = '', value]) => [name, Number(value)]),
@@ -60,9 +79,15 @@ describe('docs/catalog.md', () => {
   });
 
   it('names every key of the schema', () => {
-    const table = page.slice(page.indexOf('| key |'), page.indexOf('A top-level quantity must'));
-    const keys =
-      'format quantities part_of wallets one_to_one unknown_models name aliases meter source date prices';
-    for (const key of keys.split(' ')) expect(table, key).toMatch(new RegExp(`\\b${key}\\b`));
+    const tables = page.slice(page.indexOf('## Keys'), page.indexOf('| limit |'));
+    const listed = [...tables.matchAll(/^\| (`[^|]*)\|/gm)].map((match) => match[1]).join(' ');
+    const keys = [
+      'format plans name rank credits granted on_period_end agents_max',
+      'lot_priorities quantities wallets one_to_one tts_characters',
+      'unknown_models name aliases meter source date prices message weighted_tokens weights counting count markup',
+      'allowances units credits auto_convert block_credits',
+      'agents tiers unlock_credits cycle renewal_credits cycle_credits draws_on_account renewal_grace thresholds',
+    ].join(' ');
+    for (const key of keys.split(' ')) expect(listed, key).toMatch(new RegExp(`\\b${key}\\b`));
   });
 });

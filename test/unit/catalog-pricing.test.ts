@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { price, type QuantityCount, type Usage, walletCosts } from '../../src/catalog/pricing.js';
 import { catalogWith, usage } from './catalog-sample.js';
@@ -220,6 +221,98 @@ describe('what each wallet would be charged', () => {
         { unit: 'tts_characters', amount: 0 },
         { unit: 'credits', amount: 0 },
       ],
+    });
+  });
+});
+
+describe('what messages cost', () => {
+  const message = { weighted_tokens: 100, weights: { input: '1', cached: '0.1', output: '4' } };
+  const quantities = [
+    { name: 'input', price: '3' },
+    { name: 'cached', partOf: 'input', price: '0.3' },
+    { name: 'audio', partOf: 'input' },
+    { name: 'output', price: '15' },
+  ];
+  const wallets = { wallets: ['llm_messages', 'credits'] };
+  const withMessages = catalogWith(quantities, wallets, { model: { message } });
+  const messages = (counts: Record<string, number>): unknown => {
+    const priced = walletCosts(withMessages, usage(counts));
+    return priced.kind === 'refused' ? priced : priced.costs[0];
+  };
+
+  it.each<[string, Record<string, number>, number]>([
+    ['nothing', {}, 0],
+    ['a single token, which uses a whole message', { input: 1 }, 1],
+    ['as many weighted tokens as one holds', { input: 60, output: 10 }, 1],
+    ['one token more', { input: 61, output: 10 }, 2],
+    ['a long answer', { output: 1_000 }, 40],
+    ['cached input at its own weight', { input: 1_000, cached: 1_000 }, 1],
+    ['a hundredth of a token too much', { input: 1_001, cached: 1_000 }, 2],
+    ['a part without a weight, inside its input', { input: 100, audio: 100 }, 1],
+    ['kinds that are rounded up once, not each', { input: 50, cached: 10, output: 1 }, 1],
+  ])('is counted whole: %s', (_title, counts, amount) => {
+    expect(messages(counts)).toEqual({ unit: 'llm_messages', amount });
+  });
+
+  it('comes beside credits in the order of the meter, never as a part of both', () => {
+    expect(walletCosts(withMessages, usage({ input: 1_000, output: 100 }))).toEqual({
+      kind: 'rated',
+      costs: [
+        { unit: 'llm_messages', amount: 14 },
+        { unit: 'credits', amount: 4_500 },
+      ],
+    });
+  });
+
+  it('is left out where the model has no price in messages, or none at all', () => {
+    expect(walletCosts(withMessages, usage({ input: 1 }, 'new'))).toEqual({
+      kind: 'unrated',
+      costs: [{ unit: 'credits', amount: 'unrated' }],
+    });
+  });
+
+  it('is exact where the sum of weighted tokens passes 2^53', () => {
+    const fine = catalogWith([{ name: 'a', price: '0' }], wallets, {
+      model: { message: { weighted_tokens: 1, weights: { a: '0.000003' } } },
+    });
+    expect(walletCosts(fine, usage({ a: 3_002_399_754_666_667 }))).toMatchObject({
+      costs: [{ unit: 'llm_messages', amount: 9_007_199_265 }, { unit: 'credits' }],
+    });
+    const heavy = catalogWith([{ name: 'a', price: '0' }], wallets, {
+      model: { message: { weighted_tokens: 1, weights: { a: '1000' } } },
+    });
+    expect(walletCosts(heavy, usage({ a: max }))).toMatchObject({ reason: 'cost_too_large' });
+  });
+
+  it('is rounded up exactly whatever the size of a message', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 1_000_000_000 }),
+        fc.integer({ min: 0, max: 9_000_000 }),
+        fc.integer({ min: -2, max: 2 }),
+        (weightedTokens, whole, near) => {
+          const one = catalogWith([{ name: 'a', price: '0' }], wallets, {
+            model: { message: { weighted_tokens: weightedTokens, weights: { a: '1' } } },
+          });
+          const count = Math.max(0, weightedTokens * whole + near);
+          const amount = (BigInt(count) + BigInt(weightedTokens) - 1n) / BigInt(weightedTokens);
+          expect(walletCosts(one, usage({ a: count }))).toMatchObject({
+            costs: [{ unit: 'llm_messages', amount: Number(amount) }, {}],
+          });
+        },
+      ),
+    );
+  });
+});
+
+describe('a model that is not on the rate card', () => {
+  it('takes the price of the default, where the catalog names one', () => {
+    const quantities = [{ name: 'input', price: '3' }];
+    const catalog = catalogWith(quantities, undefined, { unknown: 'y' });
+    expect(price(catalog, usage({ input: 10 }, 'unheard-of'))).toEqual({ kind: 'rated', costMicros: 30 });
+    expect(walletCosts(catalog, usage({ input: 10 }, 'constructor'))).toEqual({
+      kind: 'rated',
+      costs: [{ unit: 'credits', amount: 30 }],
     });
   });
 });

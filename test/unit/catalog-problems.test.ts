@@ -6,7 +6,7 @@ import { edited, problemsOf } from './catalog-sample.js';
 const mistakes: [title: string, written: string, replacement: string, explained: string[]][] = [
   ['another format', 'format: 1', 'format: 2', ['1:1 format: must be 1, the only format known here']],
   ['a missing key', 'format: 1\n', '', ['1:1 format: is missing']],
-  ['an unknown key at the top', 'format: 1', 'plans: {}\nformat: 1', ['1:1 plans: is not a known key']],
+  ['an unknown key at the top', 'format: 1', 'prizes: {}\nformat: 1', ['1:1 prizes: is not a known key']],
   [
     'an unknown key of a meter',
     'wallets: [credits]',
@@ -88,14 +88,17 @@ const mistakes: [title: string, written: string, replacement: string, explained:
   [
     'a wallet that nothing counts',
     'wallets: [credits]',
-    'wallets: [llm_messages, credits]',
-    ['8:15 meters.llm.wallets[0]: needs a quantity in one_to_one.llm_messages'],
+    'wallets: [tts_characters, credits]',
+    [
+      '8:15 meters.llm.wallets[0]: needs a quantity in one_to_one.tts_characters',
+      '18:7 rate_card.models[0]: needs counting: how the characters that tts_characters pay for are counted',
+    ],
   ],
   [
     'a count for no wallet',
-    'tts_characters: characters',
-    'tts_characters: characters\n      llm_messages: characters',
-    ['15:7 meters.tts.one_to_one.llm_messages: is not among the wallets of this meter'],
+    'wallets: [tts_characters, credits]',
+    'wallets: [credits]',
+    ['14:7 meters.tts.one_to_one.tts_characters: is not among the wallets of this meter'],
   ],
   [
     'credits counted one to one',
@@ -108,12 +111,6 @@ const mistakes: [title: string, written: string, replacement: string, explained:
     'tts_characters: characters',
     'tts_characters: letters',
     ["14:7 meters.tts.one_to_one.tts_characters: names 'letters', which is not a quantity of this meter"],
-  ],
-  [
-    'another rule for unknown models',
-    'unknown_models: unrated',
-    'unknown_models: default',
-    ['16:3 rate_card.unknown_models: must be unrated'],
   ],
   [
     'an unknown meter',

@@ -1,10 +1,11 @@
 import { expect } from 'vitest';
 import { catalogFromJson } from '../../src/catalog/canonical.js';
+import type { Catalog } from '../../src/catalog/catalog.js';
 import { formatProblem } from '../../src/catalog/document.js';
 import { type CompiledCatalog, compileCatalog, type Usage } from '../../src/catalog/pricing.js';
-import type { Catalog, ParsedCatalog } from '../../src/catalog/schema.js';
+import type { ParsedCatalog } from '../../src/catalog/schema.js';
 
-/** A small catalog that uses every key, and what the catalog's tests do with one. */
+/** A small catalog of meters and rate card, and what the catalog's tests do with one. */
 export const base = `format: 1
 meters:
   llm:
@@ -35,12 +36,48 @@ rate_card:
       source: elsewhere
       date: 2026-02-28
       prices: { characters: 15 }
+      counting: { count: utf16_units, markup: not_counted }
 `;
 
-/** Replaces the one occurrence of `written`, so that a case breaks loudly when the base changes. */
-export function edited(written: string, replacement: string): string {
-  expect(base.split(written)).toHaveLength(2);
-  return base.replace(written, () => replacement);
+/** The sections that a catalog without a policy can do without: appended to the base. */
+const policy = `plans:
+  - name: free
+    rank: 0
+    credits: 100
+    granted: once
+    agents_max: 1
+  - name: paid
+    rank: 3
+    credits: 2.5
+    granted: month
+    on_period_end: keep
+    agents_max: unlimited
+lot_priorities: { top_up: 30 }
+allowances:
+  tts_characters:
+    units: 250
+    credits: 2
+    auto_convert: true
+    block_credits: 10
+agents:
+  tiers:
+    - name: standard
+      unlock_credits: 50
+      cycle: 30d
+      renewal_credits: 0.5
+      cycle_credits: 7
+      draws_on_account: false
+      renewal_grace: 24h
+thresholds:
+  credits: [0.5, 10]
+  tts_characters: [1000]
+`;
+export const whole = base + policy;
+
+/** Replaces the one occurrence of `written`, so that a case breaks loudly when the text changes. */
+export function edited(written: string, replacement: string, text = base): string {
+  expect(text.split(written)).toHaveLength(2);
+  return text.replace(written, () => replacement);
 }
 
 export function problemsOf(parsed: ParsedCatalog): string[] {
@@ -63,6 +100,7 @@ export interface Quantity {
 export function catalogWith(
   quantities: Quantity[],
   wallets: object = { wallets: ['credits'] },
+  more: { model?: object; unknown?: string } = {},
 ): CompiledCatalog {
   const json = {
     format: 1,
@@ -75,7 +113,7 @@ export function catalogWith(
       },
     },
     rate_card: {
-      unknown_models: 'unrated',
+      unknown_models: more.unknown === undefined ? 'unrated' : { default: { m: more.unknown } },
       models: [
         {
           name: 'x',
@@ -86,6 +124,8 @@ export function catalogWith(
           prices: Object.fromEntries(
             quantities.flatMap((q) => (q.price === undefined ? [] : [[q.name, q.price]])),
           ),
+          counting: { count: 'code_points', markup: 'counted' },
+          ...more.model,
         },
       ],
     },

@@ -2,14 +2,35 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalCatalog, catalogFromJson } from '../../src/catalog/canonical.js';
 import * as limits from '../../src/catalog/limits.js';
-import { formatPrice, microsPerCredit, parsePrice } from '../../src/catalog/micros.js';
+import {
+  formatCycle,
+  formatDecimal,
+  formatDuration,
+  millionthsPerOne,
+  parseCredits,
+  parseCycle,
+  parseDuration,
+  parsePrice,
+  parseWeight,
+} from '../../src/catalog/numbers.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
-import { base, catalogOf, edited, problemsOf } from './catalog-sample.js';
+import { base, catalogOf, edited, problemsOf, whole } from './catalog-sample.js';
 
 describe('a catalog without mistakes', () => {
   it('is read with exact prices and defaults', () => {
-    expect(catalogOf(parseCatalog(base, 'catalog.yaml'))).toEqual({
+    expect(catalogOf(parseCatalog(whole, 'catalog.yaml'))).toEqual({
       format: 1,
+      plans: [
+        { name: 'free', rank: 0, creditsMicros: 100_000_000, period: null, agentsMax: 1 },
+        {
+          name: 'paid',
+          rank: 3,
+          creditsMicros: 2_500_000,
+          period: { length: { count: 1, unit: 'month' }, onEnd: 'keep' },
+          agentsMax: null,
+        },
+      ],
+      lotPriorities: { free: 20, plan: 20, top_up: 30, conversion: 20, agent_cycle: 20 },
       meters: [
         {
           name: 'llm',
@@ -24,7 +45,7 @@ describe('a catalog without mistakes', () => {
           oneToOne: [{ unit: 'tts_characters', quantity: 'characters' }],
         },
       ],
-      unknownModels: 'unrated',
+      defaultModels: [],
       models: [
         {
           name: 'small',
@@ -36,6 +57,8 @@ describe('a catalog without mistakes', () => {
             { quantity: 'input', microsPerMillion: 150_000 },
             { quantity: 'output', microsPerMillion: 600_000 },
           ],
+          message: null,
+          counting: null,
         },
         {
           name: 'voice',
@@ -44,9 +67,45 @@ describe('a catalog without mistakes', () => {
           source: 'elsewhere',
           date: '2026-02-28',
           prices: [{ quantity: 'characters', microsPerMillion: 15_000_000 }],
+          message: null,
+          counting: { count: 'utf16_units', markup: 'not_counted' },
         },
       ],
+      allowances: [
+        {
+          unit: 'tts_characters',
+          rate: { units: 250, creditsMicros: 2_000_000 },
+          autoConvert: { blockMicros: 10_000_000, blockUnits: 1_250 },
+        },
+      ],
+      agentTiers: [
+        {
+          name: 'standard',
+          unlockMicros: 50_000_000,
+          cycle: { count: 30, unit: 'day' },
+          renewalMicros: 500_000,
+          cycleCreditsMicros: 7_000_000,
+          drawsOnAccount: false,
+          renewalGraceMs: 86_400_000,
+        },
+      ],
+      thresholds: { credits: [10_000_000, 500_000], tts_characters: [1_000], llm_messages: [] },
     });
+  });
+
+  it('is frozen through and through', () => {
+    const catalog = catalogOf(parseCatalog(whole, 'c'));
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen));
+    expect(frozen(catalog)).toBe(true);
+  });
+
+  it('needs no policy: meters and prices are enough', () => {
+    const catalog = catalogOf(parseCatalog(base, 'c'));
+    expect(catalog).toMatchObject({ plans: [], allowances: [], agentTiers: [] });
+    expect(catalog.thresholds).toEqual({ credits: [], tts_characters: [], llm_messages: [] });
   });
 
   it('may use one model name in two meters', () => {
@@ -56,7 +115,7 @@ describe('a catalog without mistakes', () => {
 
 describe('a catalog that is too much', () => {
   const model = (name: string): string =>
-    `    - { name: ${name}, meter: tts, source: s, date: 2026-01-01, prices: { characters: 1 } }\n`;
+    `    - { name: ${name}, meter: tts, source: s, date: 2026-01-01, prices: { characters: 1 }, counting: { count: bytes, markup: counted } }\n`;
   const names = (prefix: string, count: number): string[] =>
     Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
@@ -145,10 +204,13 @@ describe('a catalog that is too much', () => {
 
   it('has limits that fit each other', () => {
     expect(limits.quantitiesPerMeterMax).toBeLessThanOrEqual(31);
-    expect(limits.pricePerMillionCreditsMax * microsPerCredit).toBeLessThan(2 ** 53);
+    for (const max of [limits.pricePerMillionCreditsMax, limits.amountCreditsMax, limits.weightedTokensMax]) {
+      expect(max * millionthsPerOne).toBeLessThan(2 ** 53);
+    }
+    expect(limits.weightMax * millionthsPerOne).toBeLessThan(2 ** 53);
     expect(limits.modelsMax * 1_000).toBeLessThanOrEqual(limits.catalogTextLengthMax);
     expect(limits.modelsMax * 200).toBeLessThanOrEqual(limits.catalogTokensMax);
-    expect(10 ** limits.priceDecimalsMax).toBe(microsPerCredit);
+    expect(10 ** limits.decimalsMax).toBe(millionthsPerOne);
   });
 });
 
@@ -161,7 +223,7 @@ describe('prices', () => {
     ['1000000000', 1_000_000_000_000_000],
     ['999999999.999999', 999_999_999_999_999],
   ])('%s is exact', (written, micros) => {
-    expect(parsePrice(written)).toEqual({ micros });
+    expect(parsePrice(written)).toEqual({ value: micros });
   });
 
   it.each(['', '.5', '5.', '00.5', '+1', '1_000', '1,5', '0x10', 'NaN', ' 1', '٣', '12abc'])(
@@ -171,12 +233,45 @@ describe('prices', () => {
     },
   );
 
-  it('are read back from what formatPrice writes', () => {
+  it('are read back from what formatDecimal writes', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 1_000_000_000_000_000 }), (micros) => {
-        expect(parsePrice(formatPrice(micros))).toEqual({ micros });
+        expect(parsePrice(formatDecimal(micros))).toEqual({ value: micros });
       }),
     );
+  });
+});
+
+describe('other numbers', () => {
+  it.each([
+    ['credits', parseCredits('1000'), { value: 1_000_000_000 }],
+    [
+      'credits beyond the maximum',
+      parseCredits('1000000000.000001'),
+      { mistake: 'must be at most 1000000000 credits' },
+    ],
+    ['a weight', parseWeight('0.1'), { value: 100_000 }],
+    ['a weight beyond the maximum', parseWeight('1001'), { mistake: 'must be at most 1000' }],
+    ['a month', parseCycle('month'), { value: { count: 1, unit: 'month' } }],
+    ['days', parseCycle('30d'), { value: { count: 30, unit: 'day' } }],
+    ['too many days', parseCycle('367d'), { mistake: 'must be month, year, or days from 1d to 366d' }],
+    ['no days', parseCycle('0d'), { mistake: 'must be month, year, or days from 1d to 366d' }],
+    ['hours', parseDuration('24h'), { value: 86_400_000 }],
+    ['no time', parseDuration('0s'), { value: 0 }],
+    ['a time without a unit', parseDuration('24'), { mistake: 'must be a duration such as 30m, 24h or 7d' }],
+  ])('are exact or explained: %s', (_title, parsed, expected) => {
+    expect(parsed).toEqual(expected);
+  });
+
+  it('are read back from what is written for them', () => {
+    for (const text of ['0s', '90s', '30m', '25h', '7d']) {
+      const parsed = parseDuration(text);
+      expect('value' in parsed && formatDuration(parsed.value)).toBe(text);
+    }
+    for (const text of ['month', 'year', '30d']) {
+      const parsed = parseCycle(text);
+      expect('value' in parsed && formatCycle(parsed.value)).toBe(text);
+    }
   });
 });
 
@@ -206,25 +301,38 @@ describe('the canonical form', () => {
     );
   });
 
-  it('changes with a price, a source and a date', () => {
+  it('changes with a price, a source, a date and every figure of the policy', () => {
     const texts = [
-      base,
-      edited('0.15', '0.16'),
-      edited('elsewhere', 'here'),
-      base.replace('2026-02-28', '2026-03-01'),
+      whole,
+      edited('0.15', '0.16', whole),
+      edited('elsewhere', 'here', whole),
+      whole.replace('2026-02-28', '2026-03-01'),
+      edited('rank: 3', 'rank: 4', whole),
+      edited('agents_max: unlimited', 'agents_max: 3', whole),
+      edited('on_period_end: keep', 'on_period_end: expire', whole),
+      edited('top_up: 30', 'top_up: 31', whole),
+      edited('units: 250', 'units: 251', whole),
+      edited('block_credits: 10', 'block_credits: 12', whole),
+      edited('cycle: 30d', 'cycle: month', whole),
+      edited('renewal_credits: 0.5', 'renewal_credits: 0.6', whole),
+      edited('renewal_grace: 24h', 'renewal_grace: 23h', whole),
+      edited('draws_on_account: false', 'draws_on_account: true', whole),
+      edited('[0.5, 10]', '[0.5, 11]', whole),
+      edited('utf16_units', 'bytes', whole),
+      edited('unknown_models: unrated', 'unknown_models: { default: { llm: little } }', whole),
     ];
     const hashes = texts.map((text) => canonicalCatalog(catalogOf(parseCatalog(text, 'c'))).hash);
     expect(new Set(hashes).size).toBe(texts.length);
   });
 
   it('has a hash that stays the same from release to release', () => {
-    expect(canonicalCatalog(catalogOf(parseCatalog(base, 'c'))).hash).toBe(
-      '184725f533dd21c984e8ff94bb1dc595f297d83a8445edfc16802231e55284b0',
+    expect(canonicalCatalog(catalogOf(parseCatalog(whole, 'c'))).hash).toBe(
+      'fcf628230189df49dc293109f911f9a85f9fa03c90dc099ec4552288ff6848e2',
     );
   });
 
   it('is read back as the same catalog', () => {
-    const { json, hash } = canonicalCatalog(catalogOf(parseCatalog(base, 'c')));
+    const { json, hash } = canonicalCatalog(catalogOf(parseCatalog(whole, 'c')));
     const again = catalogOf(catalogFromJson(json));
     expect(canonicalCatalog(again)).toEqual({ json, hash });
     expect(again).toEqual(catalogOf(parseCatalog(json, 'c')));

@@ -24,9 +24,9 @@ describe('the shipped catalog', () => {
     expect(compiled.meter('tts')?.quantities).toContain('characters');
   });
 
-  it('lets an allowance of characters pay for speech before credits, and credits for models', () => {
+  it('lets an allowance pay before credits: characters for speech, messages for models', () => {
     expect(compiled.meter('tts')?.wallets).toEqual(['tts_characters', 'credits']);
-    expect(compiled.meter('llm')?.wallets).toEqual(['credits']);
+    expect(compiled.meter('llm')?.wallets).toEqual(['llm_messages', 'credits']);
   });
 
   it('has models of several vendors for both meters', () => {
@@ -42,6 +42,51 @@ describe('the shipped catalog', () => {
       expect(prices.get('cached_input_tokens') ?? 0, model.name).toBeLessThanOrEqual(input);
       expect(prices.get('cache_write_tokens') ?? input, model.name).toBeGreaterThanOrEqual(input);
       if (model.meter === 'llm') expect(prices.get('output_tokens'), model.name).toBeGreaterThan(input);
+    }
+  });
+
+  it('has the plans, conversion and agents that the worked example of the policy counts with', () => {
+    expect(catalog.plans).toEqual([
+      { name: 'free', rank: 0, creditsMicros: 100_000_000, period: null, agentsMax: 1 },
+      {
+        name: 'starter',
+        rank: 1,
+        creditsMicros: 1_000_000_000,
+        period: { length: { count: 1, unit: 'month' }, onEnd: 'expire' },
+        agentsMax: 3,
+      },
+      {
+        name: 'pro',
+        rank: 2,
+        creditsMicros: 3_000_000_000,
+        period: { length: { count: 1, unit: 'month' }, onEnd: 'expire' },
+        agentsMax: 20,
+      },
+    ]);
+    expect(new Set(Object.values(catalog.lotPriorities)).size).toBe(1);
+    expect(catalog.allowances.find(({ unit }) => unit === 'tts_characters')?.rate).toEqual({
+      units: 100,
+      creditsMicros: 1_000_000,
+    });
+    expect(catalog.agentTiers).toEqual([
+      {
+        name: 'standard',
+        unlockMicros: 50_000_000,
+        cycle: { count: 1, unit: 'month' },
+        renewalMicros: 30_000_000,
+        cycleCreditsMicros: 0,
+        drawsOnAccount: true,
+        renewalGraceMs: 24 * 3_600_000,
+      },
+    ]);
+  });
+
+  it('sells both allowances, says when they run low, and how every model of speech counts', () => {
+    expect(catalog.allowances.map(({ unit }) => unit)).toEqual(['tts_characters', 'llm_messages']);
+    for (const amounts of Object.values(catalog.thresholds)) expect(amounts.length).toBeGreaterThan(0);
+    for (const model of catalog.models) {
+      if (model.meter === 'tts') expect(model.counting, model.name).not.toBeNull();
+      else expect(model.message, model.name).not.toBeNull();
     }
   });
 

@@ -99,6 +99,9 @@ describe('the command line', () => {
       ['serve'],
       ['migrate'],
       ['catalog', 'check'],
+      ['catalog', 'publish'],
+      ['catalog', 'show'],
+      ['catalog', 'versions'],
       ['account', 'create'],
       ['account', 'topup'],
       ['account', 'show'],
@@ -182,7 +185,7 @@ describe('the command line', () => {
     expect((await run('catalog', 'check', join(directory, 'none.yaml'))).error).toContain('cannot be read');
     const good = await run('catalog', 'check');
     expect(good.code).toBe(0);
-    expect(good.out).toMatch(/is valid: \d+ meters, \d+ models/);
+    expect(good.out).toMatch(/is valid: \d+ meters, \d+ models, \d+ plans/);
     rmSync(directory, { recursive: true });
   });
 });

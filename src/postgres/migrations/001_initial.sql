@@ -186,11 +186,22 @@ CREATE TABLE reversals_due (
   PRIMARY KEY (partition, epoch, seq)
 );
 
+-- Versions of the catalog. Immutable; the highest is in force. Content may come back: an older one published again is a new version.
 CREATE TABLE catalog_versions (
   version integer PRIMARY KEY,
-  hash text NOT NULL UNIQUE,
+  hash text NOT NULL,
   content json NOT NULL,
+  published_by text COLLATE "C" NOT NULL,
   published_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Every request to publish that was not refused, and the version that it made or found in force.
+CREATE TABLE catalog_requests (
+  request_id text COLLATE "C" PRIMARY KEY,
+  hash text NOT NULL,
+  published_by text COLLATE "C" NOT NULL,
+  version integer NOT NULL REFERENCES catalog_versions,
+  made_version boolean NOT NULL
 );
 
 -- Makes the partition of the ledger for one month where it is missing. Safe to call from many sidecars at once.

@@ -7,6 +7,7 @@ export interface GetCatalogResponse {
   'hash'?: (string);
   'json'?: (string);
   'publishedTimeMs'?: (number | string | Long);
+  'publishedBy'?: (string);
 }
 
 export interface GetCatalogResponse__Output {
@@ -14,4 +15,5 @@ export interface GetCatalogResponse__Output {
   'hash': (string);
   'json': (string);
   'publishedTimeMs': (string);
+  'publishedBy': (string);
 }

@@ -1,0 +1,70 @@
+import { FORMAT, OP, type PackedOperation, pack, unpack } from './format.js';
+
+/**
+ * A batch as it travels to the script and stays in the journal: the operations are the rows, one array each, and after them the
+ * usage events, which are many and travel as columns (lua/includes/formats.lua says why).
+ */
+export interface Batch {
+  readonly accountIds: readonly string[];
+  readonly rows: readonly PackedOperation[];
+  readonly usage: UsageColumns;
+}
+
+/** One column a value; `more` lists, flat, (number of the event from 1, ids_since at the check or -1, further (unit, amount) pairs). */
+type UsageColumns = readonly [
+  accounts: number[],
+  ids: string[],
+  hashes: number[],
+  timesMs: number[],
+  units: number[],
+  amounts: number[],
+  more: (number | number[])[],
+];
+
+/** The pairs (unit, amount) of a usage event begin here. */
+const USAGE_PAIRS = 6;
+
+/** Packs operations whose account indexes are set. Rows come first: throws where one follows a usage event. */
+export function packBatch(accountIds: readonly string[], operations: readonly PackedOperation[]): Buffer {
+  const first = operations.findIndex((operation) => operation[0] === OP.usage);
+  const rows = first < 0 ? operations : operations.slice(0, first);
+  const usage: UsageColumns = [[], [], [], [], [], [], []];
+  for (let i = rows.length; i < operations.length; i++) addUsage(usage, operations[i] as PackedOperation);
+  return pack([FORMAT, accountIds, rows, usage]);
+}
+
+function addUsage(
+  [accounts, ids, hashes, timesMs, units, amounts, more]: UsageColumns,
+  operation: PackedOperation,
+): void {
+  if (operation[0] !== OP.usage) throw new Error('a row after a usage event');
+  const number = accounts.push(operation[1] as number);
+  ids.push(operation[2] as string);
+  hashes.push(operation[3] as number);
+  timesMs.push(operation[4] as number);
+  units.push(operation[USAGE_PAIRS] as number);
+  amounts.push(operation[USAGE_PAIRS + 1] as number);
+  if (operation[5] !== -1 || operation.length > USAGE_PAIRS + 2) {
+    more.push(number, operation[5] as number, operation.slice(USAGE_PAIRS + 2) as number[]);
+  }
+}
+
+/** Throws on a format that this version does not know. */
+export function unpackBatch(data: Buffer): Batch {
+  const [format, accountIds, rows, usage] = unpack<[number, string[], PackedOperation[], UsageColumns]>(data);
+  if (format !== FORMAT) throw new Error(`a batch has format ${format}`);
+  return { accountIds, rows, usage };
+}
+
+export function operationId({ rows, usage }: Batch, index: number): string {
+  return (index < rows.length ? rows[index]?.[2] : usage[1][index - rows.length]) as string;
+}
+
+export function operationHash({ rows, usage }: Batch, index: number): number {
+  return (index < rows.length ? rows[index]?.[3] : usage[2][index - rows.length]) as number;
+}
+
+/** The operation's own time: that of its event or call. */
+export function operationTimeMs({ rows, usage }: Batch, index: number): number {
+  return (index < rows.length ? rows[index]?.[4] : usage[3][index - rows.length]) as number;
+}
