@@ -11,14 +11,14 @@ export const UNKNOWN_MODEL = 'model-of-tomorrow';
 
 export async function publishUnknownModel(postgresUrl: string): Promise<void> {
   const shipped = readFileSync(join(packageRoot, 'catalog.yaml'), 'utf8');
-  const added = `
+  const added = `  models:
     - name: ${UNKNOWN_MODEL}
       meter: llm
       source: a test
       date: 2026-01-01
       prices: { input_tokens: 1, output_tokens: 1 }
 `;
-  const parsed = parseCatalog(shipped.trimEnd() + added, 'test.yaml');
+  const parsed = parseCatalog(shipped.replace(/^ {2}models:\n/m, added), 'test.yaml');
   if (!('catalog' in parsed)) throw new Error(JSON.stringify(parsed.problems));
   const { json, hash } = canonicalCatalog(parsed.catalog);
   await sql(

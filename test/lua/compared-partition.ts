@@ -281,8 +281,8 @@ export function packOperation(
     id,
     hashOf(payload),
     timeMs,
-    // Checked in Postgres, which knew nothing, before anything was ever forgotten.
-    0,
+    // Checked in Postgres, which knew nothing, before anything was ever forgotten; usage goes unchecked, as it is sent first.
+    kind === OP.usage ? -1 : 0,
   ];
   switch (op.kind) {
     case 'usage':

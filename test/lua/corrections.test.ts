@@ -208,6 +208,7 @@ describe('the scripts do what the oracle says', () => {
       [reserve('h3', 1n), 'denied ACCOUNT_FROZEN'],
       [extend('x', 'h'), 'denied ACCOUNT_FROZEN'],
       [extend('x', 'unknown'), 'denied HOLD_UNKNOWN'],
+      [usage('u0', 1n), 'done'],
       [usage('u1', 150n), 'done'],
       [settle('h', 20n), 'done'],
       [settle('late', 1n), 'done'],
@@ -221,6 +222,7 @@ describe('the scripts do what the oracle says', () => {
       [grant('g2', 100n), 'duplicate'],
       [grant('g3', 100n), 'refused ACCOUNT_CLOSED'],
       [usage('u2', 'unrated'), 'done'],
+      [usage('u4', 1n), 'done'],
       [rerate('usage/u2', 1n), 'done'],
       [settle('h2', 1n), 'done'],
       [reverse('r', 'usage/u1', 150n, [{ lot: 1, amount: 80n }]), 'done'],
@@ -231,10 +233,12 @@ describe('the scripts do what the oracle says', () => {
     ]).then(({ ledger }) => {
       const flagged = ledger.filter(({ flags }) => flags.includes('frozen') || flags.includes('closed'));
       expect(flagged.map(({ kind, id, flags }) => [kind, id, flags.at(-1)])).toEqual([
+        ['usage', 'u0', 'frozen'],
         ['usage', 'u1', 'frozen'],
         ['settle', 'h', 'frozen'],
         ['settle', 'late', 'frozen'],
         ['usage', 'u2', 'closed'],
+        ['usage', 'u4', 'closed'],
         ['rerate', 'usage/u2', 'closed'],
         ['settle', 'h2', 'closed'],
       ]);
