@@ -23,7 +23,9 @@ export async function publishUnknownModel(postgresUrl: string): Promise<void> {
   const { json, hash } = canonicalCatalog(parsed.catalog);
   await sql(
     postgresUrl,
-    `INSERT INTO catalog_versions (version, hash, content) SELECT max(version) + 1, $1, $2::json FROM catalog_versions`,
+    `INSERT INTO catalog_versions
+     SELECT (json_populate_record(c, json_build_object('version', c.version + 1, 'hash', $1::text, 'content', $2::json))).*
+     FROM catalog_versions c WHERE version = (SELECT max(version) FROM catalog_versions)`,
     [hash, json],
   );
 }
