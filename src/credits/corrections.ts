@@ -33,7 +33,10 @@ const CHANGES: Record<StatusChange, { readonly to: StatusName; readonly from: nu
   reopen: { to: 'active', from: STATUS.closed },
 };
 
-/** Puts our own mistakes right, and changes the status of accounts. All of it is ending work: a full journal refuses it last. */
+/**
+ * Puts our own mistakes right, and changes the status of accounts. But for rerating, which charges, it is ending work: a full journal
+ * refuses it last.
+ */
 export class CorrectionControl implements Corrections {
   constructor(
     private readonly calls: AccountCalls,

@@ -1,5 +1,5 @@
 import type { Report } from './finding.js';
-import { hasFlag, type LedgerLine, lotChanges, noteText } from './line.js';
+import { hasFlag, type LedgerLine, lotChanges, notedStatus } from './line.js';
 
 /** What the lines of one wallet add up to. Totals of a whole life may pass 2^53, a balance never does. */
 export interface WalletFold {
@@ -125,7 +125,7 @@ export class AccountFold {
   #status(line: LedgerLine): void {
     if (line.kind === 'account_created') this.status = STATUSES.active as number;
     if (line.kind !== 'account_status') return;
-    const status = STATUSES[noteText(line, 'status') ?? ''];
+    const status = STATUSES[notedStatus(line) ?? ''];
     if (status === undefined) this.#find('line', line, `a status in the note ${line.note}`);
     else if (status === this.status) this.#find('line', line, `status ${status} again`);
     this.status = status ?? this.status;

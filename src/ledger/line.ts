@@ -49,12 +49,12 @@ export function quantityCounts(line: LedgerLine): [name: string, count: number][
   return counts.every(([, count]) => Number.isSafeInteger(count)) ? counts : null;
 }
 
-/** One text of a line's note; null where it has none of that name. */
-export function noteText(line: LedgerLine, name: 'corrects' | 'status'): string | null {
+/** The status that a line's note gives the account; null where it gives none. */
+export function notedStatus(line: LedgerLine): string | null {
   const parsed = line.note === null ? null : parse(line.note);
   if (typeof parsed !== 'object' || parsed === null) return null;
-  const value = (parsed as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : null;
+  const { status } = parsed as { status?: unknown };
+  return typeof status === 'string' ? status : null;
 }
 
 export function hasFlag(line: LedgerLine, flag: string): boolean {
