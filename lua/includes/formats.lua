@@ -19,9 +19,10 @@ local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
 local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS = 12, 13, 14
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
--- Usage events travel as columns, because a table an event costs several times what its values cost; the last column lists the
--- few that have more to say, flat: (number of the event, ids_since at the check or -1, further (unit, amount) pairs).
-local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_MORE = 1, 2, 3, 4, 5, 6, 7
+-- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
+-- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
+-- (number of the event, ids_since at the check or -1, further (unit, amount) pairs).
+local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U_MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5

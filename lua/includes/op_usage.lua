@@ -55,7 +55,7 @@ end
 -- and come to what op_usage, which judges all others, would come to.
 local function apply_usage(usage, first_index, fields, refuse_ending, codes, outcomes)
   local accounts, ids, hashes, times = usage[U_ACCOUNT], usage[U_ID], usage[U_HASH], usage[U_TIME]
-  local units, amounts, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_MORE]
+  local units, amounts, units_2, amounts_2, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_UNIT_2], usage[U_AMOUNT_2], usage[U_MORE]
   local more_at = {}
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
@@ -77,7 +77,14 @@ local function apply_usage(usage, first_index, fields, refuse_ending, codes, out
       end
       local field, unit, amount = fields[u], units[u], amounts[u]
       local wallet = account[A_WALLETS][1]
-      if wallet and wallet[W_UNIT] ~= unit then wallet = find_wallet(account, unit) end
+      if wallet and wallet[W_UNIT] ~= unit then
+        wallet = find_wallet(account, unit)
+        -- An allowance that the account never had pays nothing.
+        if not wallet and amount > 0 and units_2[u] ~= 0 then
+          unit, amount = units_2[u], amounts_2[u]
+          wallet = find_wallet(account, unit)
+        end
+      end
       local lot = wallet and wallet[W_LOTS][1]
       if lot and account[A_STATUS] == STATUS_ACTIVE and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
         and not more_at[u] and not refuse_new then
@@ -97,11 +104,12 @@ local function apply_usage(usage, first_index, fields, refuse_ending, codes, out
         pairs_count = pairs_count + 2
         codes[op_index], outcomes[op_index] = booked, outcome
       else
-        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, unit, amount }
+        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, units[u], amounts[u] }
+        if units_2[u] ~= 0 then op[9], op[10] = units_2[u], amounts_2[u] end
         local m = more_at[u]
         if m then
           op[P_CHECKED] = more[m + 1]
-          for i = 1, #more[m + 2] do op[8 + i] = more[m + 2][i] end
+          for i = 1, #more[m + 2] do op[10 + i] = more[m + 2][i] end
         end
         local code, outcome = op_usage(op_index, field, op)
         codes[op_index], outcomes[op_index] = string.char(code), outcome or ''

@@ -10,7 +10,10 @@ export interface Batch {
   readonly usage: UsageColumns;
 }
 
-/** One column a value; `more` lists, flat, (number of the event from 1, ids_since at the check or -1, further (unit, amount) pairs). */
+/**
+ * One column a value, the second (unit, amount) pair with unit 0 where there is none; `more` lists, flat, (number of the event from 1,
+ * ids_since at the check or -1, further pairs).
+ */
 type UsageColumns = readonly [
   accounts: number[],
   ids: string[],
@@ -18,6 +21,8 @@ type UsageColumns = readonly [
   timesMs: number[],
   units: number[],
   amounts: number[],
+  secondUnits: number[],
+  secondAmounts: number[],
   more: (number | number[])[],
 ];
 
@@ -28,13 +33,13 @@ const USAGE_PAIRS = 6;
 export function packBatch(accountIds: readonly string[], operations: readonly PackedOperation[]): Buffer {
   const first = operations.findIndex((operation) => operation[0] === OP.usage);
   const rows = first < 0 ? operations : operations.slice(0, first);
-  const usage: UsageColumns = [[], [], [], [], [], [], []];
+  const usage: UsageColumns = [[], [], [], [], [], [], [], [], []];
   for (let i = rows.length; i < operations.length; i++) addUsage(usage, operations[i] as PackedOperation);
   return pack([FORMAT, accountIds, rows, usage]);
 }
 
 function addUsage(
-  [accounts, ids, hashes, timesMs, units, amounts, more]: UsageColumns,
+  [accounts, ids, hashes, timesMs, units, amounts, secondUnits, secondAmounts, more]: UsageColumns,
   operation: PackedOperation,
 ): void {
   if (operation[0] !== OP.usage) throw new Error('a row after a usage event');
@@ -44,8 +49,11 @@ function addUsage(
   timesMs.push(operation[4] as number);
   units.push(operation[USAGE_PAIRS] as number);
   amounts.push(operation[USAGE_PAIRS + 1] as number);
-  if (operation[5] !== -1 || operation.length > USAGE_PAIRS + 2) {
-    more.push(number, operation[5] as number, operation.slice(USAGE_PAIRS + 2) as number[]);
+  const second = operation.length > USAGE_PAIRS + 2;
+  secondUnits.push(second ? (operation[USAGE_PAIRS + 2] as number) : 0);
+  secondAmounts.push(second ? (operation[USAGE_PAIRS + 3] as number) : 0);
+  if (operation[5] !== -1 || operation.length > USAGE_PAIRS + 4) {
+    more.push(number, operation[5] as number, operation.slice(USAGE_PAIRS + 4) as number[]);
   }
 }
 

@@ -41,6 +41,8 @@ export class Catalogs {
   #unreadable: string | null = null;
   /** By version, the least recently wanted first. */
   readonly #older = new Map<number, PublishedCatalog>();
+  /** Older versions on their way here: one for each that somebody waits for. */
+  readonly #reading = new Map<number, Promise<PublishedCatalog | null>>();
   #looks: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
@@ -74,21 +76,27 @@ export class Catalogs {
   }
 
   /** Any version; null where none of this number was published. Rejects where it cannot be read here, or not now. */
-  async version(number: number): Promise<PublishedCatalog | null> {
-    if (number === this.#current.version) return this.#current;
-    const kept = this.#older.get(number);
+  version(number: number): Promise<PublishedCatalog | null> {
+    const kept = number === this.#current.version ? this.#current : this.#older.get(number);
     if (kept !== undefined) {
-      this.#keep(kept);
-      return kept;
+      if (kept !== this.#current) this.#keep(kept);
+      return Promise.resolve(kept);
     }
+    // After a restart many holds ask for the same version at once.
+    let reading = this.#reading.get(number);
+    if (reading === undefined) {
+      reading = this.#read(number).finally(() => this.#reading.delete(number));
+      this.#reading.set(number, reading);
+    }
+    return reading;
+  }
+
+  async #read(number: number): Promise<PublishedCatalog | null> {
     const stored = await readCatalog(this.pool, number).catch((cause: unknown) => {
       throw new DrawdownError(
         'UNAVAILABLE',
         'Postgres is needed for this catalog version and does not answer',
-        {
-          cause,
-          retryAfterMs: 500,
-        },
+        { cause, retryAfterMs: 500 },
       );
     });
     if (stored === null) return null;

@@ -78,14 +78,25 @@ describe('publishing a catalog', () => {
 
   it('lets holds finish at the version that they began with, on whichever sidecar they are settled', async () => {
     const account = await first.client.account('holder', 100_000_000);
+    const startTimeMs = Date.now();
     const reserve = (sidecar: TestSidecar, holdId: string) =>
-      sidecar.client.reserve(account, holdId, 0, { ...model, amount: null, quantities: million });
+      sidecar.client.reserve(account, holdId, 0, {
+        ...model,
+        amount: null,
+        quantities: million,
+        startTimeMs,
+      });
     const settle = (sidecar: TestSidecar, holdId: string) =>
       sidecar.client.settle(account, holdId, 0, { ...model, amount: null, quantities: million });
     for (const holdId of ['old-1', 'old-2', 'old-late']) {
       expect(await reserve(first, holdId)).toMatchObject({ held: '150000', catalogVersion: 1 });
     }
     await publish(first, 'p1', priced('2'));
+    expect(await reserve(first, 'old-1')).toMatchObject({
+      held: '150000',
+      catalogVersion: 1,
+      duplicate: true,
+    });
     // The second may not have noticed yet: it is asked for a version that it does not hold.
     expect(await reserve(first, 'new-1')).toMatchObject({ held: '2000000', catalogVersion: 2 });
     expect(await settle(second, 'new-1')).toMatchObject({ charged: '2000000', catalogVersion: 2 });

@@ -1,8 +1,10 @@
 /** The catalogs that one sidecar holds: what it follows, keeps and says. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { seedFromFile } from '../../src/credits/catalog-seed.js';
+import { readCatalogText } from '../../src/credits/catalog-text.js';
 import { createMetrics } from '../../src/metrics.js';
 import { packageRoot } from '../../src/paths.js';
 import { publishCatalog } from '../../src/postgres/catalogs.js';
@@ -126,6 +128,27 @@ it('sidecars that publish at the same moment make one version after the other, a
   const first = made.filter(({ duplicate }) => !duplicate).map(({ version }) => version.version);
   expect(first.sort()).toEqual([2, 3, 4, 5, 6, 7]);
   expect(made.filter(({ duplicate }) => duplicate)).toHaveLength(6);
+});
+
+it('a version that many holds ask for at once is read once', async () => {
+  await publish(2);
+  catalogs = await Catalogs.load(pool, createMetrics({ processMetrics: false }), logger());
+  const found = await Promise.all(Array.from({ length: 20 }, () => catalogs.version(1)));
+  expect(new Set(found).size).toBe(1);
+  expect(found[0]?.version).toBe(1);
+});
+
+it('texts wait for their turn, and are refused where too many do', async () => {
+  const text = readFileSync(file, 'utf8');
+  const reads = Array.from({ length: 8 }, (_, i) => readCatalogText(i === 3 ? 'format: 1' : text));
+  await expect(readCatalogText(text)).rejects.toMatchObject({
+    code: 'LIMIT_REACHED',
+    message: expect.stringContaining('catalogTextsWaitingMax'),
+  });
+  const results = await Promise.all(reads);
+  expect(results.map((result) => 'problems' in result)).toEqual([0, 1, 2, 3, 4, 5, 6, 7].map((i) => i === 3));
+  expect(results[0]).toEqual({ json: catalogs.current().json, hash: catalogs.current().hash });
+  expect(await readCatalogText('')).toMatchObject({ problems: [{ message: 'the catalog is empty' }] });
 });
 
 it('an installation that has versions is not seeded again', async () => {

@@ -58,7 +58,7 @@ describe('an idle account', () => {
     await start({ accountIdleMs: 100 });
     const account = await client.account('idle', 1_000);
     await client.topUp(account, 500, { requestId: 'second', expiresAtMs: Date.now() + 3_600_000 });
-    await client.topUp(account, 70, { requestId: 'messages', unit: 'UNIT_LLM_MESSAGES' });
+    await client.topUp(account, 70, { requestId: 'characters', unit: 'UNIT_TTS_CHARACTERS' });
     const event = usageEvent(account, 'event', 300);
     await client.record([event, usageEvent(account, 'more', 1_500)]);
     const before = await client.call('AccountService/GetBalance', { accountId: account });
@@ -74,7 +74,7 @@ describe('an idle account', () => {
     const { lots } = await client.call('AccountService/ListLots', { accountId: account });
     expect(lots.map((lot) => [lot.unit, lot.lotId, lot.remaining])).toEqual([
       ['UNIT_CREDITS', '4', '100'],
-      ['UNIT_LLM_MESSAGES', '3', '70'],
+      ['UNIT_TTS_CHARACTERS', '3', '70'],
     ]);
   });
 

@@ -299,7 +299,7 @@ export function packOperation(
     id,
     hashOf(payload),
     timeMs,
-    // Checked in Postgres, which knew nothing, before anything was ever forgotten; usage goes unchecked, as it is sent first.
+    // Grants are always looked up in Postgres: it knew nothing, before anything was ever forgotten. Usage needs no look.
     kind === OP.usage ? -1 : 0,
   ];
   switch (op.kind) {

@@ -165,6 +165,23 @@ describe('the scripts do what the oracle says', () => {
     },
   );
 
+  it('for usage that an allowance pays where there is enough of it, and credits where there is none, too little, or never was', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    const either = (id: string): Op => ({
+      ...(usage(id, 7n) as Extract<Op, { kind: 'usage' }>),
+      prices: [
+        { unit: 'tts_characters', amount: 5n },
+        { unit: 'credits', amount: 7n },
+      ],
+    });
+    await compared.batch([create(), grant('g1', 100n), either('never')], START_MS);
+    await compared.batch([grant('g2', 12n, 'tts_characters'), either('enough'), either('again')], START_MS);
+    await compared.batch([either('too little'), either('still')], START_MS);
+    expect(
+      compared.world.ledger.filter((entry) => entry.kind === 'usage').map((entry) => entry.unit),
+    ).toEqual(['credits', 'tts_characters', 'tts_characters', 'credits', 'credits']);
+  });
+
   it('for a clock that goes back after a change', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
     const later = START_MS + 100;
