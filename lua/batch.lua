@@ -24,6 +24,9 @@
 -- @include "op_grant"
 -- @include "op_create"
 -- @include "op_reverse"
+-- @include "op_rerate"
+-- @include "op_expire_lot"
+-- @include "op_set_status"
 
 local META, ACCOUNTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -75,6 +78,7 @@ end
 local ID_KINDS = {
   [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
   [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
+  [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's',
 }
 local wanted_ids, wanted_holds = {}, {}
 for i = 1, rows_count do
@@ -90,6 +94,8 @@ for i = 1, rows_count do
     elseif kind == OP_EXTEND then
       wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
       wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
+    elseif kind == OP_REVERSE or kind == OP_RERATE then
+      want_corrections(op, wanted_ids)
     end
   end
 end
@@ -132,6 +138,7 @@ local OPERATIONS = {
   [OP_RESERVE] = op_reserve, [OP_EXTEND] = op_extend, [OP_SETTLE] = op_settle,
   [OP_RELEASE] = op_release, [OP_EXPIRE_HOLD] = op_expire_hold, [OP_TOUCH] = op_touch, [OP_CREATE] = op_create,
   [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
+  [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
 }
 local codes, outcomes = {}, {}
 for i = 1, rows_count do

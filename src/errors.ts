@@ -17,9 +17,20 @@ export const ERROR_CODES = {
   AMOUNT_OUT_OF_RANGE: { status: 'OUT_OF_RANGE', retry: false },
   ACCOUNT_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   ACCOUNT_EXISTS: { status: 'ALREADY_EXISTS', retry: false },
+  /** The account has the status that the call would give it, or one that forbids the call. */
+  ACCOUNT_ACTIVE: { status: 'FAILED_PRECONDITION', retry: false },
+  ACCOUNT_FROZEN: { status: 'FAILED_PRECONDITION', retry: false },
+  ACCOUNT_CLOSED: { status: 'FAILED_PRECONDITION', retry: false },
   HOLD_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** The hold has ended in a way that this call contradicts. */
   HOLD_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** No charge of this event or hold is in the ledger. */
+  USAGE_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** The charge was given back by another request. */
+  ALREADY_REVERSED: { status: 'FAILED_PRECONDITION', retry: false },
+  LOT_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** Nothing of the lot is left, or it has expired. */
+  LOT_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
   CATALOG_VERSION_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** Lines of the ledger are needed that are not there: their months were detached. */
   LEDGER_DETACHED: { status: 'FAILED_PRECONDITION', retry: false },

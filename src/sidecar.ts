@@ -4,9 +4,11 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
+import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
 import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
+import { CorrectionControl } from './credits/corrections.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
@@ -112,6 +114,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       accounts: core.accounts,
       statements: core.statements,
       watches: core.watches,
+      corrections: core.corrections,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -236,6 +239,7 @@ interface Core {
   readonly accounts: AccountControl;
   readonly statements: Statements;
   readonly watches: Watches;
+  readonly corrections: CorrectionControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -277,6 +281,7 @@ function startCore(
     (partition) => new PartitionQueue(partition, scripts, resolver, slots, config, metrics),
   );
   const executor = new Executor(queues, watermarks);
+  const calls = new AccountCalls(executor, config);
   const flusher = new Flusher(partitions, pool, connection, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
@@ -329,9 +334,10 @@ function startCore(
   };
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
-    accounts: new AccountControl(executor, pool, catalogs, config),
     statements: new Statements(executor, pool, config),
     watches,
+    accounts: new AccountControl(calls, pool, catalogs),
+    corrections: new CorrectionControl(calls, pool, catalogs),
     watermarks,
     leases,
     partitions,

@@ -1,4 +1,5 @@
 -- @include "expire_due_lots"
+-- @include "account_status"
 
 -- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
 -- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
@@ -32,6 +33,7 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
       wallet[W_DEBT] = wallet[W_DEBT] + left
     end
   end
+  if kind == ENTRY_SETTLE then flags = flags + status_flag(account) end
   account[A_HOLDS] = account[A_HOLDS] - 1
   local released = math.max(0, hold[H_AMOUNT] - charge)
   local text

@@ -17,6 +17,7 @@ local SENTINEL = ''
 -- Rows of a batch: {kind, account index, id, payload hash, time in ms, ids_since at the check in Postgres or -1, ...}
 local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1, 2, 3, 4, 5, 6
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
+local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS = 12, 13, 14
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
@@ -27,10 +28,12 @@ local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
 local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE = 6, 7, 8, 9
 
--- Reasons: the numbers of drawdown.v1.Reason, and two that only the control plane sees.
+-- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
 local REASON_EVENT_TOO_OLD = 10
 local REASON_FIELD_INVALID, REASON_AMOUNT_OUT_OF_RANGE, REASON_LOTS_MAX, REASON_ACCOUNT_EXISTS = 12, 13, 15, 100
+local REASON_ACCOUNT_FROZEN, REASON_ACCOUNT_CLOSED, REASON_ACCOUNT_ACTIVE = 3, 4, 101
+local REASON_ALREADY_REVERSED, REASON_LOT_UNKNOWN, REASON_LOT_ENDED = 102, 103, 104
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
@@ -40,6 +43,7 @@ local OUTCOME_PAID = '<I6I7BBI7I7'
 local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
+local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET = 10, 11, 12
 local STATE_PAID = 20
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
@@ -53,11 +57,13 @@ local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 local ENTRY_PAID_LAYOUT = '<HBHI7BI7I7I7I4'
 local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEASE = 1, 2, 3, 4, 5
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
+local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_PAID = 19
 -- Journaled and numbered, but no ledger lines.
 local ENTRY_HOLD, ENTRY_EXTEND = 20, 21
 
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
+local FLAG_FROZEN, FLAG_CLOSED = 64, 128
 
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
 -- soonest lot expiry (0: none), wallets. Unpacked: a table of these.
@@ -65,7 +71,7 @@ local ACCOUNT, WALLET, LOT = '<BI7BI7I7I7I4I4I7B', '<BI7H', '<I4BI4I7I7I7'
 local ACCOUNT_ONE_LOT = '<BI7BI7I7I7I4I4I7BBI7HI4BI4I7I7I7'
 local A_FORMAT, A_KEY, A_STATUS, A_ENTRIES, A_SEQ = 1, 2, 3, 4, 5
 local A_CHANGED_AT, A_LOTS, A_HOLDS, A_DUE, A_WALLETS = 6, 7, 8, 9, 10
-local STATUS_ACTIVE = 1
+local STATUS_ACTIVE, STATUS_FROZEN, STATUS_CLOSED = 1, 2, 3
 -- Wallet: unit, debt, lots in burn-down order; and, not packed, the sums of its lots' remaining and held.
 local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
 -- Lot: number, source, priority, expiry (0: never), remaining, held.

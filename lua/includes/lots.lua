@@ -19,6 +19,20 @@ local function insert_lot(wallet, lot)
   wallet[W_REMAINING] = wallet[W_REMAINING] + lot[L_REMAINING]
 end
 
+-- Gives a lot another expiry; it burns in another order from then on.
+local function move_expiry(wallet, lot, expires)
+  local lots = wallet[W_LOTS]
+  for i = 1, #lots do
+    if lots[i] == lot then
+      table.remove(lots, i)
+      break
+    end
+  end
+  wallet[W_REMAINING] = wallet[W_REMAINING] - lot[L_REMAINING]
+  lot[L_EXPIRES] = expires
+  insert_lot(wallet, lot)
+end
+
 local function find_lot(wallet, id)
   local lots = wallet[W_LOTS]
   for i = 1, #lots do

@@ -1,4 +1,5 @@
 -- @include "end_hold"
+-- @include "account_status"
 
 -- Adds units and/or time to an open hold. op: 7 hold id, 8 amount to add, 9 hold time from now in ms (0: leave).
 local function op_extend(op_index, op)
@@ -16,6 +17,8 @@ local function op_extend(op_index, op)
   end
   -- Extends are no lines of the ledger: nobody could say whether one that is this old was made before.
   if is_old(op) then return denied(REASON_EVENT_TOO_OLD, hold[H_UNIT]) end
+  local refusal = status_refusal(account)
+  if refusal then return denied(refusal, hold[H_UNIT]) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local wallet = ensure_wallet(account, hold[H_UNIT])

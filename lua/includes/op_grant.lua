@@ -9,6 +9,7 @@ local function op_grant(op_index, op)
   if stored then return repeated(stored, op) end
   -- Grants are rare and are money: Postgres is asked each time, however young they are.
   if op[P_CHECKED] < 0 or needs_check(op) then return CODE_CHECK end
+  if account[A_STATUS] == STATUS_CLOSED then return denied(REASON_ACCOUNT_CLOSED) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local unit, amount, expires = op[7], op[8], op[11]

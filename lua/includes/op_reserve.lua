@@ -1,4 +1,5 @@
 -- @include "end_hold"
+-- @include "account_status"
 
 local function held_outcome(hold)
   return struct.pack(OUTCOME, hold[H_HASH], hold[H_SEQ], STATE_HELD, hold[H_UNIT], hold[H_FIRST_HELD], 0, hold[H_FIRST_AVAILABLE], 0,
@@ -18,6 +19,8 @@ local function op_reserve(op_index, op)
   local ended = stored_outcome('h' .. field)
   if ended then return denied(REASON_HOLD_ENDED) end
   if needs_check(op) then return CODE_CHECK end
+  local refusal = status_refusal(account)
+  if refusal then return denied(refusal) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local unit, amount, have, wallet

@@ -1,6 +1,9 @@
 -- @include "expire_due_lots"
+-- @include "corrections"
 
--- Gives a charge of ours back. op: 7 unit, 8 amount, 9.. what each lot gave: (number, amount, source, priority, expiry).
+-- Gives a charge of ours back. op: 7 unit, 8 amount, 9 the charge (kind/id; empty: a duplicate, whose reversal has an id of its own),
+-- 10 whether the amount includes what the charge was rerated to (0 or 1), 11 reason code, 12 reason text (for the ledger),
+-- 13.. what each lot gave: (number, amount, source, priority, expiry).
 -- Debt is paid first, then the lots get back at most what they gave, what is left becomes a lot of its own.
 local function op_reverse(op_index, op)
   local account_index = op[P_ACCOUNT]
@@ -8,7 +11,14 @@ local function op_reverse(op_index, op)
   local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
-  if needs_check(op) then return CODE_CHECK end
+  local charge = op[9]
+  -- Corrections are rare and are money: Postgres is asked each time, however young they are.
+  if op[P_CHECKED] < 0 or needs_check(op) then return CODE_CHECK end
+  if charge ~= '' then
+    if stored_outcome(reversed_field(op, charge)) then return denied(REASON_ALREADY_REVERSED) end
+    -- Rerated after the caller looked: it looks again.
+    if op[10] == 0 and stored_outcome(rerated_field(op, charge)) then return CODE_STALE end
+  end
 
   local unit, amount = op[7], op[8]
   local wallet = ensure_wallet(account, unit)
@@ -17,9 +27,14 @@ local function op_reverse(op_index, op)
   wallet[W_DEBT] = wallet[W_DEBT] - paid
   local left = amount - paid
   local changes, expired = {}, {}
+  -- A call may have expired a lot since the caller looked at it: the state and the ids know better than the op.
   local function give(id, source, priority, expires, back)
     local lot = find_lot(wallet, id)
-    if not lot then
+    if lot then
+      expires = lot[L_EXPIRES]
+    else
+      local ended = stored_outcome(ended_lot_field(op, id))
+      if ended then expires = select(9, struct.unpack(OUTCOME, ended)) end
       lot = { id, source, priority, expires, 0, 0 }
       insert_lot(wallet, lot)
     end
@@ -31,7 +46,7 @@ local function op_reverse(op_index, op)
       expired[lot] = (expired[lot] or 0) + back
     end
   end
-  for i = 9, #op, 5 do
+  for i = 13, #op, 5 do
     local back = math.min(left, op[i + 1])
     if back > 0 then give(op[i], op[i + 2], op[i + 3], op[i + 4], back) end
   end
@@ -49,5 +64,8 @@ local function op_reverse(op_index, op)
   end
   drop_empty_lots(wallet)
   account[A_DUE] = soonest_due(account)
+  if charge ~= '' then
+    store_outcome(reversed_field(op, charge), op[P_HASH], seq, STATE_REVERSED, unit, amount, paid, have, 0, 0, 0)
+  end
   return CODE_OK, store_outcome(field, op[P_HASH], seq, STATE_REVERSED, unit, amount, paid, have, 0, 0, 0)
 end

@@ -1,4 +1,5 @@
 -- @include "expire_due_lots"
+-- @include "account_status"
 
 -- The wallet of (unit, amount) pairs from position `first` that pays for finished usage: the first whose available covers its
 -- amount, else the last one. An amount of -1 is unrated: nothing to pay.
@@ -23,6 +24,7 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   local missing = amount > have and amount - have or 0
   if missing > 0 and (wallet and wallet[W_DEBT] or 0) > AMOUNT_MAX - missing then return nil end
   wallet = wallet or ensure_wallet(account, unit)
+  if account[A_STATUS] ~= STATUS_ACTIVE then flags = flags + status_flag(account) end
   local changes = {}
   if amount > 0 then
     draw(wallet, amount, changes)
@@ -84,7 +86,7 @@ local function apply_usage(usage, first_index, fields, refuse_ending, codes, out
         end
       end
       local lot = wallet and wallet[W_LOTS][1]
-      if lot and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
+      if lot and account[A_STATUS] == STATUS_ACTIVE and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
         and not more_at[u] and not refuse_new then
         local seq, number = ctx.seq + 1, account[A_ENTRIES] + 1
         local remaining, held = wallet[W_REMAINING] - amount, wallet[W_HELD]

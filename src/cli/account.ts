@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addCorrectionCommands } from './corrections.js';
 import { formatAmount, formatFields, formatTable, formatTime, unitLabel } from './format.js';
 import { CommandFailure, type Io, printJson } from './io.js';
 import { parseTime } from './parse.js';
@@ -18,11 +19,14 @@ import { type AmountOptions, addAmountOptions, amountOf } from './work-options.j
 const listedMax = 100;
 
 export function addAccountCommand(program: Command, io: Io): void {
-  const account = program.command('account').description('create accounts, top them up, show them');
+  const account = program
+    .command('account')
+    .description('create accounts, top them up, show them, put them right');
   addCreate(account, io);
   addTopUp(account, io);
   addShow(account, io);
   addStatementCommand(account, io);
+  addCorrectionCommands(account, io);
 }
 
 function addCreate(account: Command, io: Io): void {

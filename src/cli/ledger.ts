@@ -89,8 +89,18 @@ function row(entry: LedgerEntry__Output): string[] {
     lots.join(' ') || '-',
     entry.unit === 'UNIT_UNSPECIFIED' ? '-' : formatAmount(entry.unit, change(entry)),
     entry.balanceAfter ? formatAmount(entry.balanceAfter.unit, entry.balanceAfter.available) : '-',
-    entry.flags.join(' '),
+    [...entry.flags, noteOf(entry)].filter((word) => word !== '').join(' '),
   ];
+}
+
+/** What a line says of itself beside its numbers. */
+function noteOf({ corrects, status, reasonCode, reasonText }: LedgerEntry__Output): string {
+  const now =
+    status === 'ACCOUNT_STATUS_UNSPECIFIED' ? '' : status.replace('ACCOUNT_STATUS_', '').toLowerCase();
+  const reason = [reasonCode, reasonText].filter((word) => word !== '').join(': ');
+  return [corrects === '' ? '' : `of ${corrects}`, now, reason === '' ? '' : `(${reason})`]
+    .filter((word) => word !== '')
+    .join(' ');
 }
 
 function lotChange(unit: string, delta: string): string {

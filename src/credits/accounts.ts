@@ -3,13 +3,14 @@ import { prepareAccount } from '../postgres/accounts.js';
 import { type EntryView, findEntries, type KnownEntry, readEntries } from '../postgres/entries.js';
 import type { Pool } from '../postgres/pool.js';
 import { readHolds, readLots } from '../postgres/views.js';
-import { CODE, OP, type PackedOperation, REASON, type StoredOutcome } from '../redis/format.js';
+import { CODE, OP, type PackedOperation, REASON, STATUS, type StatusName } from '../redis/format.js';
 import type { Catalogs } from '../usage/catalogs.js';
-import { type Executed, type Executor, resultError } from '../usage/executor.js';
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
 import { accountOrThrow, balancesOf } from '../usage/meter.js';
 import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
-import { caughtUp } from './caught-up.js';
+
+import type { AccountCalls } from './account-calls.js';
+import { fromPostgres } from './from-postgres.js';
 import {
   type AccountBalance,
   type AccountCreated,
@@ -30,26 +31,26 @@ import {
 /** An eviction between the look into Postgres and the script is rare; one after the other this often is not to be believed. */
 const CREATE_ATTEMPTS_MAX = 5;
 
-export interface AccountLimits {
-  readonly eventAgeMaxMs: number;
-  readonly eventFutureMaxMs: number;
-}
+const STATUS_NAMES: Record<number, StatusName> = {
+  [STATUS.active]: 'active',
+  [STATUS.frozen]: 'frozen',
+  [STATUS.closed]: 'closed',
+};
 
 /** The control plane: what billing backends call. */
 export class AccountControl implements Accounts {
   constructor(
-    private readonly executor: Executor,
+    private readonly calls: AccountCalls,
     private readonly pool: Pool,
     private readonly catalogs: Catalogs,
-    private readonly limits: AccountLimits,
   ) {}
 
   async create(call: CreateAccountCall, options: CallOptions): Promise<AccountCreated> {
-    this.#checkTime(call.eventTimeMs);
+    this.calls.checkTime(call.eventTimeMs);
     const hash = createFingerprint(call);
-    const partition = this.executor.queueOf(call.accountId).partition.number;
+    const partition = this.calls.executor.queueOf(call.accountId).partition.number;
     for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt++) {
-      const prepared = await this.#postgres(() => prepareAccount(this.pool, call.accountId, partition));
+      const prepared = await fromPostgres(() => prepareAccount(this.pool, call.accountId, partition));
       if (prepared === null) return this.#createdBefore(call, hash);
       const packed: PackedOperation = [
         OP.create,
@@ -61,13 +62,13 @@ export class AccountControl implements Accounts {
         prepared.accountKey,
         prepared.cursorSeq,
       ];
-      const executed = await this.#run(call.accountId, packed, options);
+      const executed = await this.calls.run(call.accountId, packed, options);
       // Evicted between the look into Postgres and the script: the account exists, and the next look finds it.
       if (executed.result.code === CODE.stale) continue;
       if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.accountExists) {
         throw accountExists(call.accountId);
       }
-      const outcome = await this.#outcome(executed, call.accountId, options);
+      const outcome = await this.calls.outcome(executed, call.accountId, options);
       return {
         accountId: call.accountId,
         createdTimeMs: outcome.extra,
@@ -80,7 +81,7 @@ export class AccountControl implements Accounts {
   }
 
   async topUp(call: TopUpCall, options: CallOptions): Promise<ToppedUp> {
-    this.#checkTime(call.eventTimeMs);
+    this.calls.checkTime(call.eventTimeMs);
     const packed: PackedOperation = [
       OP.grant,
       0,
@@ -94,13 +95,13 @@ export class AccountControl implements Accounts {
       this.catalogs.current().catalog.lotPriorities.top_up,
       call.expiresAtMs,
     ];
-    const executed = await this.#run(call.accountId, packed, options);
+    const executed = await this.calls.run(call.accountId, packed, options);
     if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.fieldInvalid) {
       throw new DrawdownError('FIELD_INVALID', 'expires_at_ms: is reached already', {
         field: 'expires_at_ms',
       });
     }
-    const outcome = await this.#outcome(executed, call.accountId, options);
+    const outcome = await this.calls.outcome(executed, call.accountId, options);
     return {
       lotId: outcome.extra,
       unit: outcome.unit as Unit,
@@ -112,17 +113,19 @@ export class AccountControl implements Accounts {
   }
 
   async balance(accountId: string, options: CallOptions): Promise<AccountBalance> {
-    const account = accountOrThrow(await this.#run(accountId, [OP.touch, 0], options), accountId);
-    return { accountId, status: 'active', balances: balancesOf(account), openHolds: account.openHolds };
+    const account = accountOrThrow(await this.calls.run(accountId, [OP.touch, 0], options), accountId);
+    const status = STATUS_NAMES[account.status];
+    if (status === undefined) throw new Error(`account ${accountId} has status ${account.status}`);
+    return { accountId, status, balances: balancesOf(account), openHolds: account.openHolds };
   }
 
   async lots(
     query: { accountId: string; includeEmpty: boolean; pageSize: number; pageToken: string },
     options: CallOptions,
   ): Promise<Page<LotView>> {
-    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
+    const { key } = await this.calls.caughtUp(query.accountId, options);
     const offset = pageOffset(query.pageToken);
-    const rows = await this.#postgres(() =>
+    const rows = await fromPostgres(() =>
       readLots(this.pool, {
         accountKey: key,
         includeEmpty: query.includeEmpty,
@@ -146,9 +149,9 @@ export class AccountControl implements Accounts {
     query: { accountId: string; pageSize: number; pageToken: string },
     options: CallOptions,
   ): Promise<Page<HoldView>> {
-    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
+    const { key } = await this.calls.caughtUp(query.accountId, options);
     const offset = pageOffset(query.pageToken);
-    const rows = await this.#postgres(() =>
+    const rows = await fromPostgres(() =>
       readHolds(this.pool, { accountKey: key, offset, countMax: query.pageSize + 1 }),
     );
     const items = rows.map((row) => ({
@@ -166,9 +169,9 @@ export class AccountControl implements Accounts {
   }
 
   async ledger(query: LedgerQuery, options: CallOptions): Promise<Page<LedgerLine>> {
-    const { key } = (await caughtUp(this.executor, query.accountId, options.deadlineMs)).account;
+    const { key } = await this.calls.caughtUp(query.accountId, options);
     const beyond = query.pageToken === '' ? null : pageOffset(query.pageToken);
-    const rows = await this.#postgres(() =>
+    const rows = await fromPostgres(() =>
       readEntries(this.pool, {
         accountKey: key,
         newestFirst: query.order === 'newest_first',
@@ -185,7 +188,7 @@ export class AccountControl implements Accounts {
 
   /** The account stands in Postgres: by the same request, or by another one. */
   async #createdBefore(call: CreateAccountCall, hash: number): Promise<AccountCreated> {
-    const [entry] = await this.#postgres(() =>
+    const [entry] = await fromPostgres(() =>
       findEntries(this.pool, [{ accountId: call.accountId, kinds: ['account_created'], id: call.requestId }]),
     );
     if (entry === undefined) throw accountExists(call.accountId);
@@ -195,45 +198,6 @@ export class AccountControl implements Accounts {
         field: 'request_id',
       });
     return { accountId: call.accountId, createdTimeMs: bookedTimeMs, duplicate: true };
-  }
-
-  #run(accountId: string, packed: PackedOperation, options: CallOptions): Promise<Executed> {
-    return this.executor.run({ accountId, packed, ending: packed[0] === OP.touch }, options);
-  }
-
-  async #outcome(
-    { result, decision }: Executed,
-    accountId: string,
-    options: CallOptions,
-  ): Promise<StoredOutcome> {
-    if (result.code !== CODE.ok && result.code !== CODE.duplicate) throw resultError(result, accountId);
-    await this.executor.settleDurability([decision.partition.position(result.outcome.seq)], options);
-    return result.outcome;
-  }
-
-  async #postgres<T>(read: () => Promise<T>): Promise<T> {
-    try {
-      return await read();
-    } catch (cause) {
-      throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this call and does not answer', {
-        cause,
-        retryAfterMs: 500,
-      });
-    }
-  }
-
-  #checkTime(timeMs: number): void {
-    const nowMs = Date.now();
-    if (timeMs < nowMs - this.limits.eventAgeMaxMs) {
-      throw new DrawdownError('EVENT_TOO_OLD', 'event_time_ms: older than eventAgeMaxMs', {
-        field: 'event_time_ms',
-      });
-    }
-    if (timeMs > nowMs + this.limits.eventFutureMaxMs) {
-      throw new DrawdownError('EVENT_IN_FUTURE', 'event_time_ms: further ahead than eventFutureMaxMs', {
-        field: 'event_time_ms',
-      });
-    }
   }
 }
 
@@ -287,6 +251,10 @@ function lineOf(row: EntryView): LedgerLine {
             debt: row.debt_after,
           },
     flags: row.flags === '' ? [] : row.flags.split(','),
+    corrects: row.note?.corrects ?? '',
+    reasonCode: row.note?.reason_code ?? '',
+    reasonText: row.note?.reason_text ?? '',
+    status: (row.note?.status as StatusName | undefined) ?? null,
     eventTimeMs: row.event_time.getTime(),
     bookedTimeMs: row.booked_time.getTime(),
     partition: row.partition,

@@ -69,14 +69,18 @@ export interface StatementReader {
 /** Where a statement shows what a line of each kind spent. Others than these spend nothing. */
 const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   account_created: 'none',
+  account_status: 'none',
   grant: 'none',
   usage: 'use',
   settle: 'use',
   release: 'none',
   hold_expired: 'none',
   lot_expired: 'none',
+  expire_lot: 'none',
   duplicate: 'correction',
   reversal: 'correction',
+  // Its event is among the uses already, at no cost.
+  rerate: 'correction',
 };
 
 /** The kinds whose lines are uses. */

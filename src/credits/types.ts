@@ -1,3 +1,4 @@
+import type { StatusName } from '../redis/format.js';
 import type { CallOptions, Quantities, Unit, WalletBalance } from '../usage/types.js';
 
 /** What the transport hands to the control plane and gets back. Units and times as in src/usage/types.ts. */
@@ -35,7 +36,7 @@ export interface ToppedUp {
 
 export interface AccountBalance {
   readonly accountId: string;
-  readonly status: 'active' | 'frozen' | 'closed';
+  readonly status: StatusName;
   readonly balances: readonly WalletBalance[];
   readonly openHolds: number;
 }
@@ -84,6 +85,9 @@ export const ENTRY_KINDS = [
   'lot_expired',
   'duplicate',
   'reversal',
+  'rerate',
+  'expire_lot',
+  'account_status',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
@@ -105,6 +109,12 @@ export interface LedgerLine {
   readonly lots: readonly { readonly lotId: number; readonly remainingDelta: number }[];
   readonly balanceAfter: WalletBalance | null;
   readonly flags: readonly string[];
+  /** The charge (kind/id) that the line corrects, and why; empty for most. */
+  readonly corrects: string;
+  readonly reasonCode: string;
+  readonly reasonText: string;
+  /** What the line made of the account; null for all that changed nothing of it. */
+  readonly status: StatusName | null;
   readonly eventTimeMs: number;
   readonly bookedTimeMs: number;
   readonly partition: number;

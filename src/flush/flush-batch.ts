@@ -156,7 +156,7 @@ function markDuplicate({ row, entry }: Line, conflict: boolean): ReversalDue | n
     epoch: row.epoch,
     seq: row.seq,
     accountKey: row.accountKey,
-    reversalId: `duplicate/${place}`,
+    reversalId: `duplicate#${place}`,
     unit: row.unit,
     amount: row.spent,
     eventTimeMs: row.bookedTimeMs,

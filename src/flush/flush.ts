@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto';
-import { deleteHolds, upsertAccounts, upsertHolds, upsertLots, upsertWallets } from '../postgres/accounts.js';
+import {
+  deleteHolds,
+  moveLotExpiries,
+  upsertAccounts,
+  upsertHolds,
+  upsertLots,
+  upsertWallets,
+} from '../postgres/accounts.js';
 import { copyEntries, ensureMonths, isDuplicateEntry, stageEntries } from '../postgres/entries.js';
 import type { EntryEncoder } from '../postgres/entry-row.js';
 import { type FlushRow, insertFlushes } from '../postgres/flushes.js';
@@ -80,10 +87,11 @@ async function transaction(
     throw new CursorMoved(cursors);
   }
   const { prepared, duplicates } = await writeLines(client, parts, first, encoder);
-  const { accounts, wallets, lots, holds, ended } = prepared.changes;
+  const { accounts, wallets, lots, expiredLots, holds, ended } = prepared.changes;
   await upsertAccounts(client, accounts);
   if (wallets.length > 0) await upsertWallets(client, wallets);
   if (lots.length > 0) await upsertLots(client, lots);
+  if (expiredLots.length > 0) await moveLotExpiries(client, expiredLots);
   if (holds.length > 0) await upsertHolds(client, holds);
   if (ended.length > 0) await deleteHolds(client, ended);
   if (prepared.reversed.length > 0) await deleteReversalsDue(client, prepared.reversed);

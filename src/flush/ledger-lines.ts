@@ -5,6 +5,7 @@ import { type AccountState, ENTRY } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueItem, opaqueQuantities, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
+import { noteOf } from './notes.js';
 
 /** Turns journal records into lines of the ledger: pure, no I/O. */
 
@@ -55,6 +56,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     heldAfter: entry.heldAfter,
     debtAfter: entry.debtAfter,
     flags: flagNames(entry.flags),
+    note: operation < 0 ? null : noteOf(kind, record.batch.rows[operation]),
   };
 }
 
@@ -63,12 +65,12 @@ function grantedBy(kind: number, amount: number): number {
 }
 
 export function spentBy(kind: number, amount: number): number {
-  if (kind === ENTRY.usage || kind === ENTRY.settle) return amount;
+  if (kind === ENTRY.usage || kind === ENTRY.settle || kind === ENTRY.rerate) return amount;
   return kind === ENTRY.reversal ? -amount : 0;
 }
 
-function expiredBy(kind: number, amount: number): number {
-  return kind === ENTRY.lot_expired ? amount : 0;
+export function expiredBy(kind: number, amount: number): number {
+  return kind === ENTRY.lot_expired || kind === ENTRY.expire_lot ? amount : 0;
 }
 
 /** The caller's id; for what nobody called for, one made from its cause and its number within the account. */

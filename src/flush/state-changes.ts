@@ -1,7 +1,7 @@
-import type { AccountRow, HoldRow, LotRow, WalletRow } from '../postgres/accounts.js';
+import type { AccountRow, HoldRow, LotExpiry, LotRow, WalletRow } from '../postgres/accounts.js';
 import { type AccountState, ENTRY, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
-import { spentBy } from './ledger-lines.js';
+import { expiredBy, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
 /** How a lot is described that a grant made, or, without one, a reversal. */
@@ -19,6 +19,8 @@ interface TouchedAccount {
   readonly wallets: Map<number, WalletRow>;
   /** Lots whose remaining changed, with what is known of those that may have left the state since. */
   readonly lots: Map<number, LotOrigin>;
+  /** Lots that a call expired before their time, and when. */
+  readonly expiredLots: Map<number, number>;
   /** A hold began, grew or ended: any lot of the state may hold more or less than before. */
   heldChanged: boolean;
 }
@@ -28,6 +30,7 @@ export interface StateRows {
   readonly accounts: readonly AccountRow[];
   readonly wallets: readonly WalletRow[];
   readonly lots: readonly LotRow[];
+  readonly expiredLots: readonly LotExpiry[];
   readonly holds: readonly HoldRow[];
   readonly ended: readonly { readonly accountKey: number; readonly holdId: string }[];
 }
@@ -55,7 +58,15 @@ export class StateChanges {
   #touch(accountId: string, partition: number, state: AccountState): TouchedAccount {
     let account = this.#accounts.get(state.key);
     if (account === undefined) {
-      account = { accountId, partition, state, wallets: new Map(), lots: new Map(), heldChanged: false };
+      account = {
+        accountId,
+        partition,
+        state,
+        wallets: new Map(),
+        lots: new Map(),
+        expiredLots: new Map(),
+        heldChanged: false,
+      };
       this.#accounts.set(state.key, account);
       this.#keys.set(accountId, state.key);
     }
@@ -77,6 +88,9 @@ export class StateChanges {
       accounts: touched.map(accountRow),
       wallets: touched.flatMap(walletRows),
       lots: touched.flatMap(lotRows),
+      expiredLots: touched.flatMap(({ state, expiredLots }) =>
+        [...expiredLots].map(([lotId, expiresMs]) => ({ accountKey: state.key, lotId, expiresMs })),
+      ),
       holds: holds.sort(byHold),
       ended: ended.sort(byHold),
     };
@@ -94,6 +108,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
+  if (kind === ENTRY.expire_lot) account.expiredLots.set(lots[0] as number, record.bookedTimeMs);
   account.heldChanged ||=
     kind >= ENTRY.hold || kind === ENTRY.settle || kind === ENTRY.release || kind === ENTRY.hold_expired;
   if (kind >= ENTRY.hold) return;
@@ -105,7 +120,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   wallet.debt = entry.debtAfter;
   // Sums of a flush may exceed 2^53 where single amounts do not.
   if (kind === ENTRY.grant) wallet.granted += BigInt(amount);
-  else if (kind === ENTRY.lot_expired) wallet.expired += BigInt(amount);
+  else if (expiredBy(kind, amount) > 0) wallet.expired += BigInt(amount);
   else wallet.spent += BigInt(spentBy(kind, amount));
 }
 

@@ -178,6 +178,10 @@ export class Sweeper {
           -1,
           UNITS[reversal.unit as UnitName],
           reversal.amount,
+          '',
+          0,
+          '',
+          '',
           ...reversal.lots.flatMap((lot) => [
             lot.lot,
             lot.amount,

@@ -16,6 +16,7 @@ import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
 import type { WatchBalanceRequest__Output } from '../gen/drawdown/v1/WatchBalanceRequest.js';
 import type { WatchBalanceResponse } from '../gen/drawdown/v1/WatchBalanceResponse.js';
 import { callOptions, type OpenStream, unary } from './call.js';
+import { type CorrectionEnvironment, correctionCalls } from './correction-calls.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
 import { getStatement, type StatementEnvironment } from './statement-call.js';
@@ -33,7 +34,10 @@ import {
 } from './validate.js';
 import { WatchStream, type WatchStreamEnvironment } from './watch-stream.js';
 
-export interface AccountServiceEnvironment extends StatementEnvironment, WatchStreamEnvironment {
+export interface AccountServiceEnvironment
+  extends StatementEnvironment,
+    WatchStreamEnvironment,
+    CorrectionEnvironment {
   readonly accounts: Accounts;
   /** The streams that are open, for the drain. */
   readonly streams: Set<OpenStream>;
@@ -54,6 +58,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
       const { streams } = environment;
       streams.add(new WatchStream(call, environment, (stream) => streams.delete(stream)));
     },
+    ...correctionCalls(environment),
   };
 }
 
@@ -163,5 +168,6 @@ function ledgerEntry(line: LedgerLine): LedgerEntry {
     lots: line.lots.map((change) => ({ ...change })),
     balanceAfter: line.balanceAfter === null ? null : walletBalance(line.balanceAfter),
     flags: [...line.flags],
+    status: enumName('ACCOUNT_STATUS', line.status ?? 'unspecified'),
   };
 }

@@ -1,9 +1,21 @@
 import type { CompiledCatalog } from '../catalog/pricing.js';
+import type { StatusChange, UsageRerated } from '../credits/correction-types.js';
 import { DrawdownError } from '../errors.js';
 import { type Metrics, modelLabel, UNIT_LABELS } from '../metrics.js';
 import type { Denied, EventResult, Held, Released, Settled, Unit, UsageEvent } from '../usage/types.js';
 
-type OperationKind = 'usage' | 'reserve' | 'extend' | 'settle' | 'release' | 'create_account' | 'top_up';
+type OperationKind =
+  | 'usage'
+  | 'reserve'
+  | 'extend'
+  | 'settle'
+  | 'release'
+  | 'create_account'
+  | 'top_up'
+  | 'reverse_usage'
+  | 'expire_lot'
+  | 'rerate_usage'
+  | `${StatusChange}_account`;
 type Verdict = 'applied' | 'duplicate' | 'denied' | 'refused';
 
 interface Charge {
@@ -72,6 +84,20 @@ export class Outcomes {
   toppedUp(result: { unit: Unit; granted: number; duplicate: boolean }): void {
     this.#count('top_up', result.duplicate ? 'duplicate' : 'applied', 'none');
     if (!result.duplicate) this.metrics.grantedUnits.inc({ unit: UNIT_LABELS[result.unit] }, result.granted);
+  }
+
+  corrected(
+    kind: 'reverse_usage' | 'expire_lot' | `${StatusChange}_account`,
+    result: { readonly duplicate: boolean },
+  ): void {
+    this.#count(kind, result.duplicate ? 'duplicate' : 'applied', 'none');
+  }
+
+  rerated({ charges }: UsageRerated): void {
+    this.#count('rerate_usage', 'applied', 'none', charges.length);
+    const sums = new ChargeSums();
+    for (const charge of charges) sums.add(charge.meter, charge.model, { ...charge, unrated: false });
+    sums.flush(this.metrics, this.catalog());
   }
 
   /** Passes a call's result on and counts its error, if it ends with one. */

@@ -2,6 +2,7 @@ import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
+import type { Corrections } from '../credits/correction-types.js';
 import type { StatementReader } from '../credits/statement.js';
 import type { Accounts } from '../credits/types.js';
 import type { BalanceWatches } from '../credits/watch.js';
@@ -28,6 +29,7 @@ export interface GrpcServerOptions {
   readonly accounts: Accounts;
   readonly statements: StatementReader;
   readonly watches: BalanceWatches;
+  readonly corrections: Corrections;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -114,6 +116,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     accounts,
     statements,
     watches,
+    corrections,
     catalog,
     publisher,
     health,
@@ -133,7 +136,16 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('AccountService')),
-    accountService({ ...environment, accounts, statements, watches, metrics, outcomes, streams }),
+    accountService({
+      ...environment,
+      accounts,
+      corrections,
+      statements,
+      watches,
+      metrics,
+      outcomes,
+      streams,
+    }),
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),

@@ -46,6 +46,25 @@ export function checkName(value: string, field: string): string {
   return checkId(value, field);
 }
 
+const reasonCodePattern = /^[a-z][a-z0-9_]{0,63}$/;
+/** Letters, marks, digits, punctuation, symbols and spaces of any script: nothing invisible, no line breaks, no half characters. */
+const reasonTextPattern = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{0,200}$/u;
+
+/** Why something was decided: both may be empty. */
+export function checkReason(request: { reasonCode: string; reasonText: string }): {
+  reasonCode: string;
+  reasonText: string;
+} {
+  const { reasonCode, reasonText } = request;
+  if (reasonCode !== '' && !reasonCodePattern.test(reasonCode)) {
+    throw fieldInvalid('reason_code', 'must be at most 64 of a-z 0-9 _ and begin with a letter');
+  }
+  if (!reasonTextPattern.test(reasonText)) {
+    throw fieldInvalid('reason_text', 'must be at most 200 visible characters and spaces');
+  }
+  return { reasonCode, reasonText };
+}
+
 /** A whole number written in decimal, from `min` to `max`. */
 export function checkWhole(
   value: string | number,

@@ -127,6 +127,8 @@ function auditNumbers(fold: AccountFold, account: StoredAccount, find: (message:
   if (account.lotsMade !== fold.lotsMade) {
     find(`the lines made ${fold.lotsMade} lots, the account says ${account.lotsMade}`);
   }
+  if (fold.lines > 0 && account.status !== fold.status)
+    find(`the lines leave status ${fold.status}, the account has ${account.status}`);
   const due = nextDueMs(account.lots);
   if (due !== account.nextDueMs)
     find(`the next lot expires at ${due}, the account says ${account.nextDueMs}`);

@@ -14,6 +14,8 @@ export const CHECKS = [
   'price',
   /** An id stands once under its account and kind. */
   'once',
+  /** A correction names a charge of its account, once, and gives back what that charge took. */
+  'corrections',
   /** Accounts, wallets, lots and holds in Postgres are what the ledger adds up to. */
   'balances',
   /** What wallets had when a month began is what the lines booked before it add up to. */

@@ -1,5 +1,5 @@
 import type { Report } from './finding.js';
-import { hasFlag, type LedgerLine, lotChanges } from './line.js';
+import { hasFlag, type LedgerLine, lotChanges, notedStatus } from './line.js';
 
 /** What the lines of one wallet add up to. Totals of a whole life may pass 2^53, a balance never does. */
 export interface WalletFold {
@@ -24,9 +24,16 @@ const SHAPES: Readonly<Record<string, Partial<Record<'granted' | 'spent' | 'expi
   hold_expired: {},
   lot_expired: { expired: 1 },
   reversal: { spent: -1, debt: -1 },
+  rerate: { spent: 1, debt: 1 },
+  expire_lot: { expired: 1 },
+  account_status: {},
 };
+/** Lines that concern no wallet. */
+const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status']);
+/** Statuses of an account by their names in the notes of lines. */
+const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
 const SHAPED_COLUMNS = ['granted', 'spent', 'expired', 'debt'] as const;
-const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate']);
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
 
 /**
  * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a
@@ -40,6 +47,8 @@ export class AccountFold {
   lastSeq = 0;
   partition = -1;
   lotsMade = 0;
+  /** Number of the account's status; 0 before it is created. */
+  status = 0;
   missing = 0;
   doubled = 0;
 
@@ -52,6 +61,7 @@ export class AccountFold {
     const gap = this.#number(line);
     this.#place(line);
     this.#shape(line);
+    this.#status(line);
     this.lines += 1;
     if (line.unit === '') return;
     const wallet = this.#wallet(line.unit);
@@ -105,11 +115,20 @@ export class AccountFold {
     if (created !== (line.accountSeq === 1)) {
       this.#find('line', line, created ? 'created again' : 'the first line does not create the account');
     }
-    if (created !== (line.unit === ''))
+    if (WALLETLESS_KINDS.has(line.kind) !== (line.unit === ''))
       this.#find('line', line, `a line of kind ${line.kind} with unit '${line.unit}'`);
     if (OVERDRAWING_KINDS.has(line.kind) && line.debt > 0 !== hasFlag(line, 'overdrawn')) {
       this.#find('line', line, `debt ${line.debt} with flags '${line.flags}'`);
     }
+  }
+
+  #status(line: LedgerLine): void {
+    if (line.kind === 'account_created') this.status = STATUSES.active as number;
+    if (line.kind !== 'account_status') return;
+    const status = STATUSES[notedStatus(line) ?? ''];
+    if (status === undefined) this.#find('line', line, `a status in the note ${line.note}`);
+    else if (status === this.status) this.#find('line', line, `status ${status} again`);
+    this.status = status ?? this.status;
   }
 
   /** Applies the changes of the lots; returns their sum. */

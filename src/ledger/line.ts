@@ -28,6 +28,8 @@ export interface LedgerLine {
   readonly debtAfter: number;
   /** Names, separated by commas. */
   readonly flags: string;
+  /** JSON object of texts, or null. */
+  readonly note: string | null;
 }
 
 /** (lot, change of remaining), or null where the text is not of that form. */
@@ -46,6 +48,14 @@ export function quantityCounts(line: LedgerLine): [name: string, count: number][
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
   const counts = Object.entries(parsed);
   return counts.every(([, count]) => Number.isSafeInteger(count)) ? counts : null;
+}
+
+/** The status that a line's note gives the account; null where it gives none. */
+export function notedStatus(line: LedgerLine): string | null {
+  const parsed = line.note === null ? null : parse(line.note);
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const { status } = parsed as { status?: unknown };
+  return typeof status === 'string' ? status : null;
 }
 
 export function hasFlag(line: LedgerLine, flag: string): boolean {

@@ -1,7 +1,7 @@
 import { type CompiledCatalog, walletCosts } from '../catalog/pricing.js';
 import { hasFlag, type LedgerLine, quantityCounts } from './line.js';
 
-const PRICED_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate']);
+const PRICED_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
 
 /**
  * Prices a line again from its quantities and its catalog version alone, and says how it differs from what was charged; null

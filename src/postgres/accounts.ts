@@ -230,6 +230,24 @@ export async function upsertLots(client: PoolClient, rows: readonly LotRow[]): P
   });
 }
 
+/** A lot that a call expired before its time. */
+export interface LotExpiry {
+  readonly accountKey: number;
+  readonly lotId: number;
+  readonly expiresMs: number;
+}
+
+/** Also lots with nothing remaining: units that a reversal returns to one expire. */
+export async function moveLotExpiries(client: PoolClient, rows: readonly LotExpiry[]): Promise<void> {
+  await client.query({
+    name: 'move_lot_expiries',
+    text: `UPDATE lots l SET expires_ms = moved.expires_ms
+           FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS moved (account_key, lot_id, expires_ms)
+           WHERE l.account_key = moved.account_key AND l.lot_id = moved.lot_id`,
+    values: [rows.map((r) => r.accountKey), rows.map((r) => r.lotId), rows.map((r) => r.expiresMs)],
+  });
+}
+
 /** An open hold as a flush leaves it. */
 export interface HoldRow {
   readonly accountKey: number;

@@ -74,6 +74,7 @@ export interface EntryView {
   readonly held_after: number;
   readonly debt_after: number;
   readonly flags: string;
+  readonly note: Readonly<Record<string, string>> | null;
   readonly event_time: Date;
   readonly booked_time: Date;
   readonly partition: number;
@@ -97,7 +98,7 @@ export async function readEntries(
 ): Promise<EntryView[]> {
   const { rows } = await pool.query<EntryView>(
     `SELECT account_seq, kind, id, agent, meter, model, quantities, catalog_version, unit, granted, spent, expired, converted, debt,
-       lots, remaining_after, held_after, debt_after, flags, event_time, booked_time, partition, epoch, seq
+       lots, remaining_after, held_after, debt_after, flags, note, event_time, booked_time, partition, epoch, seq
      FROM entries
      WHERE account_key = $1
        AND ($2::bigint IS NULL OR CASE WHEN $3 THEN account_seq < $2 ELSE account_seq > $2 END)
@@ -133,6 +134,7 @@ export interface KnownEntry {
   readonly unit: string;
   readonly granted: number;
   readonly spent: number;
+  readonly expired: number;
   readonly debt: number;
   readonly released: number;
   readonly available: number;
@@ -141,6 +143,12 @@ export interface KnownEntry {
   readonly lot: number;
   readonly bookedTimeMs: number;
 }
+
+type KnownEntryRow = Omit<KnownEntry, 'bookedTimeMs'> & { readonly bookedTime: Date };
+
+const KNOWN_COLUMNS = `a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
+  e.granted, e.spent, e.expired, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags,
+  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime"`;
 
 /**
  * Looks ids up by (account, kinds, id), newest first. A hold's id may stand under settle, release and hold_expired. Months are
@@ -153,16 +161,35 @@ export async function findEntries(
   const flat = ids.flatMap((item) =>
     item.kinds.map((kind) => ({ accountId: item.accountId, kind, id: item.id })),
   );
-  const { rows } = await pool.query<Omit<KnownEntry, 'bookedTimeMs'> & { bookedTime: Date }>({
+  const { rows } = await pool.query<KnownEntryRow>({
     name: 'find_entries',
-    text: `SELECT a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
-             e.granted, e.spent, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags, e.catalog_version AS "catalogVersion",
-             coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime"
+    text: `SELECT ${KNOWN_COLUMNS}
            FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (account_id, kind, id)
            JOIN accounts a ON a.account_id = wanted.account_id
            JOIN entries e ON e.account_key = a.account_key AND e.kind = wanted.kind AND e.id = wanted.id
            ORDER BY e.account_seq DESC`,
     values: [flat.map((i) => i.accountId), flat.map((i) => i.kind), flat.map((i) => i.id)],
   });
-  return rows.map(({ bookedTime, ...row }) => ({ ...row, bookedTimeMs: bookedTime.getTime() }));
+  return rows.map(knownEntry);
+}
+
+/** Reversals by the charge (kind/id) that they give back. */
+export async function findReversals(
+  pool: Pool,
+  charges: readonly { readonly accountId: string; readonly charge: string }[],
+): Promise<(KnownEntry & { readonly charge: string })[]> {
+  const { rows } = await pool.query<KnownEntryRow & { charge: string }>({
+    name: 'find_reversals',
+    text: `SELECT ${KNOWN_COLUMNS}, wanted.charge
+           FROM unnest($1::text[], $2::text[]) AS wanted (account_id, charge)
+           JOIN accounts a ON a.account_id = wanted.account_id
+           JOIN entries e ON e.account_key = a.account_key AND e.note->>'corrects' = wanted.charge
+             AND e.note IS NOT NULL AND e.kind = 'reversal'`,
+    values: [charges.map((i) => i.accountId), charges.map((i) => i.charge)],
+  });
+  return rows.map((row) => ({ ...knownEntry(row), charge: row.charge }));
+}
+
+function knownEntry({ bookedTime, ...row }: KnownEntryRow): KnownEntry {
+  return { ...row, bookedTimeMs: bookedTime.getTime() };
 }

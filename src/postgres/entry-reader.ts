@@ -87,6 +87,11 @@ export function decodeEntry(row: Buffer): EntryRow {
     place += 4 + length;
     return value;
   };
+  const nullable = (): string | null => {
+    if (row.readInt32BE(place) >= 0) return text();
+    place += 4;
+    return null;
+  };
   const long = (): number => {
     place += 12;
     return int8(row, place - 8);
@@ -126,5 +131,6 @@ export function decodeEntry(row: Buffer): EntryRow {
     heldAfter: long(),
     debtAfter: long(),
     flags: text(),
+    note: nullable(),
   };
 }

@@ -38,6 +38,8 @@ export interface EntryRow {
   heldAfter: number;
   debtAfter: number;
   flags: string;
+  /** JSON object of texts: which charge the line corrects, and why. */
+  note: string | null;
 }
 
 /** In the order of ENTRY_COLUMNS and of the encoder below. */
@@ -70,6 +72,7 @@ export const ENTRY_COLUMNS = [
   'held_after',
   'debt_after',
   'flags',
+  'note',
   'checksum',
 ] as const;
 
@@ -81,8 +84,8 @@ const POSTGRES_EPOCH_MS = Date.UTC(2000, 0, 1);
 const TWO_32 = 2 ** 32;
 /** Up to here a loop over characters beats Buffer.write: measured at about 60. */
 const SHORT_TEXT_MAX = 48;
-/** Room for every fixed column with its length: 29 columns of at most 12 bytes, and the count of columns. */
-const FIXED_BYTES_MAX = 2 + 29 * 12;
+/** Room for every fixed column with its length: 30 columns of at most 12 bytes, and the count of columns. */
+const FIXED_BYTES_MAX = 2 + 30 * 12;
 
 /** Encodes rows one after the other into one growing buffer. */
 export class EntryEncoder {
@@ -146,7 +149,8 @@ export class EntryEncoder {
       row.model.length +
       row.quantities.length +
       row.lots.length +
-      row.flags.length;
+      row.flags.length +
+      (row.note === null ? 0 : row.note.length);
     // UTF-8 takes at most three bytes a UTF-16 unit.
     this.#ensure(FIXED_BYTES_MAX + 3 * (texts + row.kind.length + row.unit.length));
     const start = this.#place;
@@ -180,6 +184,8 @@ export class EntryEncoder {
     this.#int8(row.heldAfter);
     this.#int8(row.debtAfter);
     this.#text(row.flags);
+    if (row.note === null) this.#null();
+    else this.#text(row.note);
     this.#int4(rowChecksum(this.#data.subarray(start, this.#place)));
     this.#rows += 1;
     const places = this.#placesByAccount.get(row.accountKey);
@@ -222,6 +228,11 @@ export class EntryEncoder {
       data[place + i] = code;
     }
     return length;
+  }
+
+  #null(): void {
+    this.#view.setInt32(this.#place, -1);
+    this.#place += 4;
   }
 
   #text(value: string): void {

@@ -327,6 +327,44 @@ export async function readRepeatedIds(
   return rows;
 }
 
+/** Corrections that do not fit the charge that they name; the charge's columns are null where it is not there. */
+export interface OddCorrection {
+  readonly accountKey: number;
+  readonly accountSeq: number;
+  readonly seq: number;
+  readonly kind: string;
+  readonly charge: string;
+  /** How many lines of this kind name this charge. */
+  readonly times: number;
+  readonly spent: string;
+  /** What the charge took, and what it was rerated to before this line. */
+  readonly taken: string | null;
+  readonly fits: boolean | null;
+}
+
+export async function readOddCorrections(client: PoolClient, countMax: number): Promise<OddCorrection[]> {
+  const { rows } = await client.query<OddCorrection>(
+    `SELECT * FROM (
+       SELECT c.account_key AS "accountKey", c.account_seq AS "accountSeq", c.seq, c.kind, c.note->>'corrects' AS charge,
+         (count(*) OVER (PARTITION BY c.account_key, c.kind, c.note->>'corrects'))::integer AS times, c.spent::text,
+         (o.spent + coalesce(r.spent, 0))::text AS taken,
+         o.unit = c.unit AND CASE c.kind WHEN 'reversal' THEN o.spent + coalesce(r.spent, 0) = -c.spent ELSE o.flags LIKE '%unrated%' END AS fits
+       FROM entries c
+       LEFT JOIN LATERAL (
+         SELECT spent, unit, flags FROM entries o WHERE o.account_key = c.account_key
+           AND o.kind = split_part(c.note->>'corrects', '/', 1) AND o.id = substr(c.note->>'corrects', strpos(c.note->>'corrects', '/') + 1)
+         LIMIT 1) o ON true
+       LEFT JOIN LATERAL (
+         SELECT spent FROM entries r WHERE r.account_key = c.account_key AND r.kind = 'rerate' AND r.id = c.note->>'corrects'
+           AND r.account_seq < c.account_seq
+         LIMIT 1) r ON true
+       WHERE c.note IS NOT NULL AND c.note->>'corrects' IS NOT NULL) judged
+     WHERE times > 1 OR fits IS DISTINCT FROM true LIMIT $1`,
+    [countMax],
+  );
+  return rows;
+}
+
 export async function readStoredCatalogs(
   client: PoolClient,
 ): Promise<{ version: number; hash: string; json: string }[]> {

@@ -20,6 +20,9 @@ export const OP = {
   grant: 9,
   reverse: 10,
   lookup: 11,
+  rerate: 12,
+  expireLot: 13,
+  setStatus: 14,
 } as const;
 
 export const CODE = {
@@ -37,6 +40,8 @@ export const CODE = {
 
 export const REASON = {
   insufficientBalance: 1,
+  accountFrozen: 3,
+  accountClosed: 4,
   modelUnrated: 6,
   holdEnded: 8,
   holdUnknown: 9,
@@ -45,6 +50,10 @@ export const REASON = {
   amountOutOfRange: 13,
   lotsMax: 15,
   accountExists: 100,
+  accountActive: 101,
+  alreadyReversed: 102,
+  lotUnknown: 103,
+  lotEnded: 104,
 } as const;
 
 export const STATE = {
@@ -57,6 +66,9 @@ export const STATE = {
   created: 7,
   granted: 8,
   reversed: 9,
+  rerated: 10,
+  lotExpired: 11,
+  statusSet: 12,
   /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
   paid: 20,
 } as const;
@@ -72,6 +84,9 @@ export const ENTRY = {
   lot_expired: 7,
   duplicate: 8,
   reversal: 9,
+  rerate: 10,
+  expire_lot: 11,
+  account_status: 12,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
   hold: 20,
@@ -85,7 +100,12 @@ export const FLAG = {
   hold_unknown: 8,
   over_hold: 16,
   conflict: 32,
+  frozen: 64,
+  closed: 128,
 } as const;
+
+export const STATUS = { active: 1, frozen: 2, closed: 3 } as const;
+export type StatusName = keyof typeof STATUS;
 
 /** What the id of an operation that changed state is remembered with. */
 export interface StoredOutcome {

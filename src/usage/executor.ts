@@ -68,6 +68,8 @@ export class Executor {
 
 const REASONS: Record<number, Reason> = {
   [REASON.insufficientBalance]: 'INSUFFICIENT_BALANCE',
+  [REASON.accountFrozen]: 'ACCOUNT_FROZEN',
+  [REASON.accountClosed]: 'ACCOUNT_CLOSED',
   [REASON.modelUnrated]: 'MODEL_UNRATED',
   [REASON.holdEnded]: 'HOLD_ENDED',
   [REASON.holdUnknown]: 'HOLD_UNKNOWN',
@@ -130,6 +132,8 @@ function denialError(reason: Reason): DrawdownError {
         'event_time_ms: too old to tell whether this call was made before',
         { field: 'event_time_ms' },
       );
+    case 'ACCOUNT_CLOSED':
+      return new DrawdownError('ACCOUNT_CLOSED', 'the account is closed', { field: 'account_id' });
     case 'AMOUNT_OUT_OF_RANGE':
       return new DrawdownError('AMOUNT_OUT_OF_RANGE', 'a balance, hold or debt would exceed 2^53-1');
     case 'LIMIT_REACHED':

@@ -1,3 +1,4 @@
+import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
 import type {
   Estimate,
@@ -15,7 +16,7 @@ import type {
  * and once, from another start, over what that came to; SHA-256 took five times as long, 1.2 us an event.
  */
 function fingerprint(fields: readonly (string | number)[]): number {
-  // Ids and names cannot hold a line feed, so joined fields cannot be taken for others.
+  // Ids, names and reasons cannot hold a line feed, so joined fields cannot be taken for others.
   return textFingerprint(fields.join('\n'));
 }
 
@@ -88,4 +89,16 @@ export function createFingerprint(call: CreateAccountCall): number {
 
 export function topUpFingerprint(call: TopUpCall): number {
   return fingerprint([call.unit, call.amount, call.expiresAtMs, call.eventTimeMs]);
+}
+
+export function reversalFingerprint(call: ReverseUsageCall): number {
+  return fingerprint([call.charge.kind, call.charge.id, call.reasonCode, call.reasonText, call.eventTimeMs]);
+}
+
+export function expireLotFingerprint(call: ExpireLotCall): number {
+  return fingerprint([call.lotId, call.reasonCode, call.reasonText, call.eventTimeMs]);
+}
+
+export function statusFingerprint(call: SetStatusCall): number {
+  return fingerprint([call.change, call.reasonCode, call.reasonText, call.eventTimeMs]);
 }

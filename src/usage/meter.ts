@@ -9,6 +9,7 @@ import {
   OP,
   type PackedOperation,
   STATE,
+  STATUS,
   type StoredOutcome,
 } from '../redis/format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
@@ -30,6 +31,7 @@ import {
   type Estimate,
   type ExtendCall,
   type Held,
+  type Reason,
   type RecordOutcome,
   type ReleaseCall,
   type Released,
@@ -220,7 +222,11 @@ export class Meter implements UsageMeter {
     if (executed.result.code === 'unknown account') {
       return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, amount: 0, missing: 0, balances: [] };
     }
-    const balances = balancesOf(accountOrThrow(executed, call.accountId));
+    const account = accountOrThrow(executed, call.accountId);
+    const balances = balancesOf(account);
+    const refusal = STATUS_REFUSALS[account.status];
+    if (refusal !== undefined)
+      return { verdict: 'denied', reason: refusal, unit: 0, amount: 0, missing: 0, balances };
     const free = { verdict: 'allowed', reason: null, unit: 0, amount: 0, missing: 0, balances } as const;
     if (call.estimate === null) return free;
     let denied: BalanceCheck = { ...free, verdict: 'denied', reason: 'MODEL_UNRATED' };
@@ -367,6 +373,12 @@ function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
     catalogVersion: outcome.catalogVersion,
   };
 }
+
+/** Why an account takes no new work, by its status. */
+const STATUS_REFUSALS: Record<number, Reason> = {
+  [STATUS.frozen]: 'ACCOUNT_FROZEN',
+  [STATUS.closed]: 'ACCOUNT_CLOSED',
+};
 
 const LEDGER_STATES: Record<string, UsageState> = {
   usage: 'recorded',

@@ -3,11 +3,12 @@ import { LOT_SOURCES, type LotSource } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { type AccountSnapshot, readSnapshots } from '../postgres/accounts.js';
-import { findEntries, type KnownEntry } from '../postgres/entries.js';
+import { findEntries, findReversals, type KnownEntry } from '../postgres/entries.js';
 import {
   type AccountState,
   FLAG,
   OP,
+  type PackedOperation,
   STATE,
   type StoredOutcome,
   type Wallet,
@@ -25,16 +26,36 @@ const LOAD_ATTEMPTS_MAX = 5;
 /** Accounts read by one query: what a batch of distinct accounts needs at the default batchOpsMax. */
 const ACCOUNTS_PER_QUERY_MAX = 500;
 
-/** Which kinds of ledger entries the id of an operation may stand under, and the letter of its scope in Redis. */
-const LEDGER_IDS: Partial<Record<number, { readonly kinds: readonly string[]; readonly letter: string }>> = {
-  [OP.usage]: { kinds: ['usage'], letter: 'u' },
-  [OP.reserve]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
-  [OP.settle]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
-  [OP.release]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
-  [OP.extend]: { kinds: ['settle', 'release', 'hold_expired'], letter: 'h' },
-  [OP.grant]: { kinds: ['grant'], letter: 'g' },
-  [OP.reverse]: { kinds: ['reversal'], letter: 'r' },
+const HOLD_ENDS = ['settle', 'release', 'hold_expired'];
+
+/** Which kinds of ledger entries the id of an operation may stand under. */
+const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
+  [OP.usage]: ['usage'],
+  [OP.reserve]: HOLD_ENDS,
+  [OP.settle]: HOLD_ENDS,
+  [OP.release]: HOLD_ENDS,
+  [OP.extend]: HOLD_ENDS,
+  [OP.grant]: ['grant'],
+  [OP.reverse]: ['reversal'],
+  [OP.rerate]: ['rerate'],
+  [OP.expireLot]: ['expire_lot'],
+  [OP.setStatus]: ['account_status'],
 };
+
+/** The letter of an id's scope in Redis, by the kind of entry under which the ledger knows it. */
+const LETTERS: Record<string, string> = {
+  usage: 'u',
+  settle: 'h',
+  release: 'h',
+  hold_expired: 'h',
+  grant: 'g',
+  reversal: 'r',
+  rerate: 'p',
+  expire_lot: 'l',
+  account_status: 's',
+};
+/** The scope of charges that were reversed, by the charge's name. */
+const REVERSED_LETTER = 'o';
 
 const STATES: Record<string, number> = {
   usage: STATE.recorded,
@@ -43,6 +64,9 @@ const STATES: Record<string, number> = {
   hold_expired: STATE.expired,
   grant: STATE.granted,
   reversal: STATE.reversed,
+  rerate: STATE.rerated,
+  expire_lot: STATE.lotExpired,
+  account_status: STATE.statusSet,
 };
 
 /**
@@ -118,18 +142,18 @@ export class PostgresResolver implements Resolver {
   }
 
   async #check(queue: PartitionQueue, operations: readonly Operation[], idsSinceMs: number): Promise<void> {
-    const wanted = operations.map((operation) => {
-      const ids = LEDGER_IDS[operation.packed[0] as number];
-      if (ids === undefined) throw new Error(`operation ${operation.packed[0]} has no id in the ledger`);
-      const id = String(operation.packed[0] === OP.extend ? operation.packed[6] : operation.packed[2]);
-      return { accountId: operation.accountId, id, kinds: ids.kinds, letter: ids.letter };
-    });
     const outcomes = new Map<string, Buffer>();
-    const letters = new Map(wanted.map((item) => [`${item.accountId} ${item.id}`, item.letter]));
-    for (const entry of await findEntries(this.pool, wanted)) {
-      const field = `${letters.get(`${entry.accountId} ${entry.id}`)}${accountScope(entry.accountId)}${entry.id}`;
+    for (const entry of await findEntries(this.pool, operations.flatMap(ledgerIds))) {
+      const field = `${LETTERS[entry.kind]}${accountScope(entry.accountId)}${entry.id}`;
       // Newest first: a late settle stands after the hold's release or expiry.
       if (!outcomes.has(field)) outcomes.set(field, writeOutcome(outcomeOf(entry)));
+    }
+    const charges = operations.flatMap(correctedCharge);
+    if (charges.length > 0) {
+      for (const entry of await findReversals(this.pool, charges)) {
+        const field = `${REVERSED_LETTER}${accountScope(entry.accountId)}${entry.charge}`;
+        outcomes.set(field, writeOutcome(outcomeOf(entry)));
+      }
     }
     if (outcomes.size > 0) {
       const reply = await this.scripts.load(
@@ -140,14 +164,38 @@ export class PostgresResolver implements Resolver {
       );
       if (typeof reply === 'object') throw queue.partition.refused(reply);
     }
-    operations.forEach((operation, i) => {
-      const { letter, accountId, id } = wanted[i] as (typeof wanted)[number];
-      const ended = outcomes.has(`${letter}${accountScope(accountId)}${id}`);
-      if (ended && operation.packed[0] === OP.usage) this.metrics.duplicates.inc({ caught_by: 'postgres' });
-      operation.packed[5] = idsSinceMs;
+    for (const operation of operations) {
+      const { accountId, packed } = operation;
+      const booked = packed[0] === OP.usage && outcomes.has(`u${accountScope(accountId)}${packed[2]}`);
+      if (booked) this.metrics.duplicates.inc({ caught_by: 'postgres' });
+      packed[5] = idsSinceMs;
       queue.push(operation);
-    });
+    }
   }
+}
+
+/** The ids under which the ledger may know what an operation asks about. */
+function ledgerIds({
+  accountId,
+  packed,
+}: Operation): { accountId: string; id: string; kinds: readonly string[] }[] {
+  const kinds = LEDGER_KINDS[packed[0] as number];
+  if (kinds === undefined) throw new Error(`operation ${packed[0]} has no id in the ledger`);
+  const own = { accountId, id: String(packed[0] === OP.extend ? packed[6] : packed[2]), kinds };
+  // A reversal includes what the charge was rerated to.
+  const charge = packed[0] === OP.reverse ? chargeOf(packed) : '';
+  return charge === '' ? [own] : [own, { accountId, id: charge, kinds: ['rerate'] }];
+}
+
+/** The charge that an operation corrects, if it does: whether it was reversed before is for the ledger to say. */
+function correctedCharge({ accountId, packed }: Operation): { accountId: string; charge: string }[] {
+  const charge = chargeOf(packed);
+  return charge === '' ? [] : [{ accountId, charge }];
+}
+
+function chargeOf(packed: PackedOperation): string {
+  if (packed[0] === OP.rerate) return packed[2] as string;
+  return packed[0] === OP.reverse ? (packed[8] as string) : '';
 }
 
 function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
@@ -198,8 +246,8 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
     hash: entry.payloadHash,
     seq: entry.seq,
     state: STATES[entry.kind] as number,
-    unit: UNITS[entry.unit as UnitName],
-    amount: grant ? entry.granted : Math.abs(entry.spent),
+    unit: entry.unit === '' ? 0 : UNITS[entry.unit as UnitName],
+    amount: entry.granted + entry.expired + Math.abs(entry.spent),
     overdrawn: Math.abs(entry.debt),
     available: entry.available,
     flags: entry.flags

@@ -11,8 +11,10 @@ import type { PoolClient } from '../postgres/pool.js';
 import {
   copyEntriesByAccount,
   copyEntriesByPlace,
+  type OddCorrection,
   readEpochs,
   readFlushesAfter,
+  readOddCorrections,
   readOpenedMonths,
   readRepeatedIds,
   readStoredCatalogs,
@@ -250,7 +252,7 @@ async function readCatalogs(client: PoolClient, tally: Tally): Promise<Map<numbe
   return catalogs;
 }
 
-/** Ids over all months, and rows that name no account. */
+/** Ids over all months, rows that name no account, and corrections beside the charges that they name. */
 export async function passOverTables({ snapshot, tally, onLines }: PassContext): Promise<void> {
   for (const { accountKey, kind, id, times, accountSeq, seq } of await readRepeatedIds(
     snapshot.rows,
@@ -268,5 +270,17 @@ export async function passOverTables({ snapshot, tally, onLines }: PassContext):
   for (const { table, accountKey } of await readStrays(snapshot.rows, LISTED_MAX)) {
     tally.report({ check: 'balances', accountKey, message: `${table} of an account that is not there` });
   }
+  for (const odd of await readOddCorrections(snapshot.rows, LISTED_MAX)) {
+    const { accountKey, accountSeq, seq } = odd;
+    tally.report({ check: 'corrections', accountKey, accountSeq, seq, message: correctionProblem(odd) });
+  }
   onLines(0);
+}
+
+function correctionProblem({ kind, charge, times, spent, taken }: OddCorrection): string {
+  if (taken === null) return `a ${kind} of ${charge}, which is not there`;
+  if (times > 1) return `${times} lines of kind ${kind} of ${charge}`;
+  return kind === 'rerate'
+    ? `a rerate of ${charge}, which was not booked unrated in this wallet`
+    : `a reversal of ${charge} with spent ${spent}, which took ${taken}`;
 }

@@ -94,6 +94,43 @@ describe('commands that call a sidecar', () => {
     );
   });
 
+  it('put an account right: reverse, expire a lot, rate again, freeze and close', async () => {
+    const why = ['--reason-code', 'a_test', '--reason', 'because'];
+    const reversed = await run('account', 'reverse', 'acme', '--event', 'e1', ...why);
+    expect(reversed.out).toMatch(/^reversed +0\.000150 credits\npaid debt +0\.000050 credits\navailable /);
+    expect(reversed.out).toMatch(/repeat with +--id cli-/);
+    const both = await run('account', 'reverse', 'acme', '--event', 'e1', '--hold', 'h1');
+    expect(both).toMatchObject({ code: 1, error: 'Say what was charged: --event or --hold' });
+    expect((await run('account', 'expire-lot', 'acme', '3', ...why)).out).toMatch(
+      /^lot +3\nexpired +0\.000070 credits\n/,
+    );
+    expect((await run('account', 'expire-lot', 'acme', '3')).error).toMatch(/^FIELD_INVALID: reason_code/);
+    // Two pages: the command goes on until the cursor is empty.
+    expect((await run('account', 'rerate', '--model', 'gpt-4o-mini')).out).toBe(
+      [
+        'looked at     4',
+        'rerated       2',
+        'left unrated  2',
+        'charged       0.000024 credits',
+        'into debt     0.000004 credits',
+      ].join('\n'),
+    );
+    expect(JSON.parse((await run('account', 'rerate', 'acme', '--json')).out)).toMatchObject({
+      rerated: 2,
+      charged: [{ unit: 'UNIT_CREDITS', value: '24' }],
+    });
+    for (const [name, status] of [
+      ['freeze', 'frozen'],
+      ['unfreeze', 'active'],
+      ['close', 'closed'],
+      ['reopen', 'active'],
+    ] as const) {
+      expect((await run('account', name, 'acme', ...why)).out).toMatch(
+        new RegExp(`^account +acme\nstatus +${status}\n`),
+      );
+    }
+  });
+
   it('exit with 3 and say what is missing when DENIED', async () => {
     const denied = await run('reserve', ...work, '--credits', '1', '--id', 'too-much');
     expect(denied.code).toBe(3);

@@ -14,6 +14,7 @@ import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
 import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
+import type { Corrections } from '../../src/credits/correction-types.js';
 import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
 import type { BalanceWatches } from '../../src/credits/watch.js';
@@ -206,6 +207,10 @@ export const fakeAccounts: Accounts = {
         lots: [{ lotId: 1, remainingDelta: -150 }],
         balanceAfter: balance,
         flags: ['late'],
+        corrects: '',
+        reasonCode: '',
+        reasonText: '',
+        status: null,
         eventTimeMs: 1,
         bookedTimeMs: 2,
         partition: 3,
@@ -227,6 +232,22 @@ const fakeWatches: BalanceWatches = {
   open: async () => {
     throw new Error('watches are tested with real stores');
   },
+};
+
+const fakeCorrections: Corrections = {
+  reverseUsage: async () => ({ unit: 1, reversed: 150, debtPaid: 50, available: 100, duplicate: false }),
+  expireLot: async (call) => ({ lotId: call.lotId, unit: 1, expired: 70, available: 30, duplicate: false }),
+  setStatus: async (call) => {
+    const status = { freeze: 'frozen', unfreeze: 'active', close: 'closed', reopen: 'active' } as const;
+    return { accountId: call.accountId, status: status[call.change], duplicate: false };
+  },
+  rerateUsage: async (call) => ({
+    lookedAt: 2,
+    leftUnrated: 1,
+    charges: [{ meter: 'llm', model: call.model, unit: 1, charged: 12, overdrawn: 2 }],
+    catalogVersion: 4,
+    nextCursor: call.cursor === '' ? '7.3' : '',
+  }),
 };
 
 const catalogText = `
@@ -304,6 +325,7 @@ export type HarnessOptions = {
   flags?: Readonly<Record<string, string>>;
   reflection?: boolean;
   accounts?: Partial<Accounts>;
+  corrections?: Partial<Corrections>;
 };
 
 /** A real server and real clients over a unix socket, around the fakes. */
@@ -326,6 +348,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     accounts: { ...fakeAccounts, ...options.accounts },
     statements: fakeStatements,
     watches: fakeWatches,
+    corrections: { ...fakeCorrections, ...options.corrections },
     catalog: reader,
     publisher: fakePublisher,
     health,

@@ -28,7 +28,8 @@ interface Cell {
   readonly says: string;
 }
 
-const cells = readTable(readFileSync(join(packageRoot, 'docs/states.md'), 'utf8'));
+const [page = ''] = readFileSync(join(packageRoot, 'docs/states.md'), 'utf8').split('\n# ');
+const cells = readTable(page);
 
 function readTable(text: string): Cell[] {
   const [head, , ...rows] = text

@@ -100,8 +100,21 @@ async function makeTraffic(client: TestClient, url: string, connection: RedisCon
   await client.record([usageEvent('delta', 'much', 3 * CREDIT)], 'ACK_LEVEL_DURABLE');
   await client.topUp('delta', CREDIT, { requestId: 'pays-debt' });
   await until('the lots expire', async () => (await kinds('lot_expired')) >= 5);
+  await correct(client, 'beta');
   await chargeTwice(client, 'gamma', connection);
-  await until('the charge is given back', async () => (await kinds('reversal')) === 1);
+  await until('the charge is given back', async () => (await kinds('reversal')) === 3);
+}
+
+async function correct(client: TestClient, accountId: string): Promise<void> {
+  const own = { accountId, eventTimeMs: Date.now(), reasonCode: 'a_test' };
+  await client.call('AccountService/ReverseUsage', { ...own, requestId: 'reverse', eventId: 'e7' });
+  await client.call('AccountService/ReverseUsage', { ...own, requestId: 'reverse-hold', holdId: 'over' });
+  const { lots } = await client.call('AccountService/ListLots', { accountId });
+  const later = lots.find(({ expiresAtMs }) => Number(expiresAtMs) > Date.now());
+  await client.call('AccountService/ExpireLot', { ...own, requestId: 'lot', lotId: Number(later?.lotId) });
+  await client.call('AccountService/FreezeAccount', { ...own, requestId: 'freeze' });
+  await client.record([usageEvent(accountId, 'frozen', 50)]);
+  await client.call('AccountService/UnfreezeAccount', { ...own, requestId: 'unfreeze' });
 }
 
 /** Redis forgets an id, so the charge is made again; Postgres notices. */

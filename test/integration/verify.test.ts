@@ -101,7 +101,9 @@ describe('at rest', () => {
     const lineKinds = await sql(scene.database.url, 'SELECT DISTINCT kind FROM entries ORDER BY kind');
     expect(lineKinds.map((row) => row.kind)).toEqual([
       'account_created',
+      'account_status',
       'duplicate',
+      'expire_lot',
       'grant',
       'hold_expired',
       'lot_expired',
@@ -322,6 +324,36 @@ describe('at rest', () => {
       'DELETE FROM partitions',
       'flushes',
       /^flushes or lines of a partition without a cursor$/,
+    ],
+    [
+      'a reversal of nothing',
+      `UPDATE entries SET note = '{"corrects":"usage/nothing"}' WHERE kind = 'reversal' AND id = 'reverse'`,
+      'corrections',
+      /^a reversal of usage\/nothing, which is not there$/,
+    ],
+    [
+      'a reversal of another charge',
+      `UPDATE entries SET note = '{"corrects":"usage/e8"}' WHERE kind = 'reversal' AND id = 'reverse'`,
+      'corrections',
+      /^a reversal of usage\/e8 with spent -107, which took 108$/,
+    ],
+    [
+      'a charge that is reversed twice',
+      `UPDATE entries SET note = '{"corrects":"usage/e7"}' WHERE kind = 'reversal' AND id = 'reverse-hold'`,
+      'corrections',
+      /^2 lines of kind reversal of usage\/e7$/,
+    ],
+    [
+      'a rerating of what had a price',
+      `UPDATE entries SET kind = 'rerate' WHERE kind = 'reversal' AND id = 'reverse'`,
+      'corrections',
+      /^a rerate of usage\/e7, which was not booked unrated in this wallet$/,
+    ],
+    [
+      'another status',
+      `UPDATE accounts SET status = 3 WHERE account_id = 'beta'`,
+      'balances',
+      /^the lines leave status 1, the account has 3$/,
     ],
     ['a missing catalog', 'DELETE FROM catalog_versions', 'price', /^catalog version 1 is not there$/],
   ];

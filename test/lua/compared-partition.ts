@@ -19,6 +19,7 @@ import {
   readAccount,
   readOutcome,
   STATE,
+  STATUS,
   type AccountState as StoredAccount,
   type StoredOutcome,
   unpack,
@@ -54,6 +55,11 @@ const ID_LETTERS: Record<IdKind, string> = {
   create: 'c',
   grant: 'g',
   reversal: 'r',
+  reversed: 'o',
+  rerate: 'p',
+  expire_lot: 'l',
+  ended_lot: 'e',
+  status: 's',
 };
 const INSTALLATION = 'test';
 const EPOCH = 1;
@@ -166,7 +172,9 @@ export class ComparedPartition {
     const seqBefore = this.partition.seq;
     const step = applyBatch(before, ops, nowMs);
     const accounts = [...new Set(ops.map((op) => op.account))];
-    const packed = ops.map((op) => packOperation(op, accounts.indexOf(op.account) + 1, nowMs, step.world));
+    const packed = ops.map((op) =>
+      packOperation(op, accounts.indexOf(op.account) + 1, nowMs, [before, step.world]),
+    );
     const reply = await this.partition.apply(accounts, packed);
     this.world = step.world;
 
@@ -279,7 +287,12 @@ export function hashOf(payload: string): number {
   return crc32(payload);
 }
 
-export function packOperation(op: Op, accountIndex: number, timeMs: number, world: World): PackedOperation {
+export function packOperation(
+  op: Op,
+  accountIndex: number,
+  timeMs: number,
+  worlds: readonly World[],
+): PackedOperation {
   const head = (kind: number, id: string, payload: string): PackedOperation => [
     kind,
     accountIndex,
@@ -324,16 +337,43 @@ export function packOperation(op: Op, accountIndex: number, timeMs: number, worl
         op.expiresAtMs ?? 0,
       ];
     case 'reversal': {
-      const origins = world.accounts.get(op.account)?.lotOrigins;
       const drawn = op.drawn.flatMap(({ lot, amount }) => {
-        const origin = origins?.get(lot);
+        // As its caller saw the lot: before the batch, or as the batch made it.
+        const origin = worlds
+          .map((world) => world.accounts.get(op.account)?.lotOrigins.get(lot))
+          .find((known) => known !== undefined);
         if (!origin) throw new Error(`lot ${lot} was never granted`);
         return [lot, Number(amount), SOURCE_NUMBERS[origin.source], origin.priority, origin.expiresAtMs ?? 0];
       });
-      return [...head(OP.reverse, op.id, op.payload), UNIT_NUMBERS[op.unit], Number(op.amount), ...drawn];
+      return [
+        ...head(OP.reverse, op.id, op.payload),
+        UNIT_NUMBERS[op.unit],
+        Number(op.amount),
+        op.charge,
+        op.withRerate ? 1 : 0,
+        'reason',
+        'text',
+        ...drawn,
+      ];
+    }
+    case 'rerate':
+      return [...head(OP.rerate, op.id, ''), UNIT_NUMBERS[op.unit], Number(op.amount)];
+    case 'expireLot':
+      return [...head(OP.expireLot, op.id, op.payload), op.lot, 'reason', 'text'];
+    case 'setStatus': {
+      const [status, from] = STATUS_CALLS[op.call];
+      return [...head(OP.setStatus, op.id, op.payload), status, from, 'reason', 'text'];
     }
   }
 }
+
+/** The new status, and the one that the account must have (0: any other). */
+const STATUS_CALLS = {
+  freeze: [STATUS.frozen, STATUS.active],
+  unfreeze: [STATUS.active, STATUS.frozen],
+  close: [STATUS.closed, 0],
+  reopen: [STATUS.active, STATUS.closed],
+} as const;
 
 function packPrices(prices: readonly Price[]): number[] {
   return prices.flatMap(({ unit, amount }) => [
@@ -357,6 +397,12 @@ const REASON_NUMBERS: Record<string, number> = {
   FIELD_INVALID: REASON.fieldInvalid,
   AMOUNT_OUT_OF_RANGE: REASON.amountOutOfRange,
   ACCOUNT_EXISTS: REASON.accountExists,
+  ACCOUNT_ACTIVE: REASON.accountActive,
+  ACCOUNT_FROZEN: REASON.accountFrozen,
+  ACCOUNT_CLOSED: REASON.accountClosed,
+  ALREADY_REVERSED: REASON.alreadyReversed,
+  LOT_UNKNOWN: REASON.lotUnknown,
+  LOT_ENDED: REASON.lotEnded,
 };
 
 function observedResult(reply: BatchReply, index: number): unknown {
@@ -394,6 +440,8 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
       return { code: 'conflict' };
     case 'reprice':
       return { code: 'reprice', catalogVersion: result.catalogVersion };
+    case 'stale':
+      return { code: 'stale' };
     case 'swept': {
       if (!step.state.exists) return { code: 'miss' };
       if (op.kind === 'touch') return { code: 'ok', account: expectedAccount(step.state) };
@@ -436,13 +484,35 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     extra: 0,
     ...rest,
   });
-  const { available } = outcome.of === 'create' ? { available: 0n } : outcome;
+  const { available } = outcome.of === 'create' || outcome.of === 'status' ? { available: 0n } : outcome;
   switch (outcome.of) {
     case 'usage': {
       const overdrawn = Number(outcome.overdrawn);
-      const flags = (outcome.overdrawn > 0n ? FLAG.overdrawn : 0) + (outcome.unrated ? FLAG.unrated : 0);
+      const flags = flagsOf(outcome.flags);
       return form(STATE.recorded, outcome.unit, { amount: outcome.charged, available }, { overdrawn, flags });
     }
+    case 'rerate': {
+      const overdrawn = Number(outcome.overdrawn);
+      const flags = flagsOf(outcome.flags);
+      return form(STATE.rerated, outcome.unit, { amount: outcome.charged, available }, { overdrawn, flags });
+    }
+    case 'expire_lot':
+      return form(
+        STATE.lotExpired,
+        outcome.unit,
+        { amount: outcome.expired, available },
+        { extra: outcome.atMs ?? 0 },
+      );
+    case 'status':
+      return {
+        state: STATE.statusSet,
+        unit: 0,
+        amount: 0,
+        overdrawn: 0,
+        available: 0,
+        flags: 0,
+        extra: 0,
+      };
     case 'reserve':
     case 'extend': {
       const state = outcome.of === 'reserve' ? STATE.held : STATE.extended;
@@ -515,10 +585,12 @@ function expectedJournal(
 const CAUSED_BY_TIME = ['lot_expired', 'hold_expired'];
 
 function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
-  const amounts = { grant: entry.granted, lot_expired: entry.expired, reversal: -entry.spent } as Record<
-    string,
-    bigint
-  >;
+  const amounts: Record<string, bigint> = {
+    grant: entry.granted,
+    lot_expired: entry.expired,
+    expire_lot: entry.expired,
+    reversal: -entry.spent,
+  };
   const described = entry.kind === 'release' || entry.kind === 'hold_expired';
   return {
     opIndex: CAUSED_BY_TIME.includes(entry.kind) ? 0 : opIndex,
@@ -619,7 +691,7 @@ function expectedAccount(state: AccountState): unknown {
   }));
   return {
     key: expect.any(Number),
-    status: 1,
+    status: STATUS[state.status],
     entries: state.lastEntry,
     lotsMade: state.lastLot,
     openHolds: state.holds.size,

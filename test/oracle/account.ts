@@ -20,6 +20,7 @@ import {
   type Price,
   type Result,
   type Shortfall,
+  type Status,
   type Step,
   type StoredId,
   TOP_UP_PRIORITY,
@@ -33,6 +34,7 @@ type OpOf<K extends Op['kind']> = Extract<Op, { kind: K }>;
 export function emptyAccount(): AccountState {
   return {
     exists: false,
+    status: 'active',
     wallets: {
       credits: { debt: 0n, lots: [] },
       tts_characters: { debt: 0n, lots: [] },
@@ -91,6 +93,12 @@ function decide(work: Work, op: Op): Result {
       return grant(work, op);
     case 'reversal':
       return reversal(work, op);
+    case 'rerate':
+      return rerate(work, op);
+    case 'expireLot':
+      return expireLot(work, op);
+    case 'setStatus':
+      return setStatus(work, op);
     case 'expireHold':
     case 'touch':
       // The beginning, common to all, was all there is to do.
@@ -109,7 +117,7 @@ function usage(work: Work, op: OpOf<'usage'>): Result {
   if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
   const drawn = work.draw(wallet, amount - overdrawn);
   wallet.debt += overdrawn;
-  const flags = flagList({ overdrawn: overdrawn > 0n, unrated });
+  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), ...work.statusFlags()];
   work.enter('usage', op.id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
   const outcome: Outcome = {
     of: 'usage',
@@ -117,7 +125,7 @@ function usage(work: Work, op: OpOf<'usage'>): Result {
     charged: amount,
     overdrawn,
     available: work.available(wallet),
-    unrated,
+    flags,
   };
   return work.store('usage', op.id, op.payload, outcome);
 }
@@ -133,6 +141,8 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
   }
   // READING: states.md wins over "returned to a repeat whatever happened to the hold since": once ended, HOLD_ENDED.
   if (work.ended(op.hold)) return denied('HOLD_ENDED');
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
 
   const rated = op.prices.filter((price) => price.amount !== 'unrated');
   let shortfall: Shortfall | undefined;
@@ -165,6 +175,8 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   if (repeat) return repeat;
   const hold = work.state.holds.get(op.hold);
   if (!hold) return denied(work.ended(op.hold) ? 'HOLD_ENDED' : 'HOLD_UNKNOWN');
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
   const wallet = work.wallet(hold.unit);
   const available = work.available(wallet);
   if (op.addAmount > available) {
@@ -216,7 +228,10 @@ function settleOpen(work: Work, op: OpOf<'settle'>, hold: OpenHold): Result {
   // READING: the limit of debt holds for a settle as for usage; the hold stays open.
   if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
 
-  const flags = flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated });
+  const flags = [
+    ...flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated }),
+    ...work.statusFlags(),
+  ];
   work.end(op.hold, 'settle', { charge: final - excess, excess, overdrawn, flags });
   const outcome: EndOutcome = {
     of: 'end',
@@ -245,7 +260,7 @@ function settleWithoutHold(
   if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
   const drawn = work.draw(wallet, amount - overdrawn);
   wallet.debt += overdrawn;
-  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), why];
+  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), why, ...work.statusFlags()];
   work.enter('settle', op.hold, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
   const outcome: EndOutcome = {
     of: 'end',
@@ -283,6 +298,7 @@ function create(work: Work, op: OpOf<'create'>): Result {
 function grant(work: Work, op: OpOf<'grant'>): Result {
   const repeat = work.repeat('grant', op.id, op.payload);
   if (repeat) return repeat;
+  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   // READING: where both apply, the field is named.
   if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
   const wallet = work.wallet(op.unit);
@@ -306,6 +322,10 @@ function grant(work: Work, op: OpOf<'grant'>): Result {
 function reversal(work: Work, op: OpOf<'reversal'>): Result {
   const repeat = work.repeat('reversal', op.id, op.payload);
   if (repeat) return repeat;
+  const { charge } = op;
+  if (charge !== '' && work.state.ids.has(scoped('reversed', charge))) return refused('ALREADY_REVERSED');
+  if (charge !== '' && !op.withRerate && work.state.ids.has(scoped('rerate', charge)))
+    return { verdict: 'stale' };
   const wallet = work.wallet(op.unit);
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
@@ -331,7 +351,79 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
     debtPaid,
     available: work.available(wallet),
   };
+  if (charge !== '') work.store('reversed', charge, op.payload, outcome);
   return work.store('reversal', op.id, op.payload, outcome);
+}
+
+function rerate(work: Work, op: OpOf<'rerate'>): Result {
+  // A repetition has no payload that could differ.
+  const repeat = work.repeat('rerate', op.id, '');
+  if (repeat) return repeat;
+  if (work.state.ids.has(scoped('reversed', op.id))) return refused('ALREADY_REVERSED');
+  const { unit, amount } = op;
+  const wallet = work.wallet(unit);
+  const overdrawn = positive(amount - work.available(wallet));
+  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  const drawn = work.draw(wallet, amount - overdrawn);
+  wallet.debt += overdrawn;
+  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated: false }), ...work.statusFlags()];
+  work.enter('rerate', op.id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
+  const available = work.available(wallet);
+  return work.store('rerate', op.id, '', {
+    of: 'rerate',
+    unit,
+    charged: amount,
+    overdrawn,
+    available,
+    flags,
+  });
+}
+
+function expireLot(work: Work, op: OpOf<'expireLot'>): Result {
+  const repeat = work.repeat('expire_lot', op.id, op.payload);
+  if (repeat) return repeat;
+  const origin = work.state.lotOrigins.get(op.lot);
+  if (!origin) return refused('LOT_UNKNOWN');
+  const wallet = work.wallet(origin.unit);
+  const lot = wallet.lots.find((candidate) => candidate.lot === op.lot);
+  if (!lot || work.isExpired(lot)) return refused('LOT_ENDED');
+  const expired = lot.remaining - lot.held;
+  lot.remaining -= expired;
+  lot.expiresAtMs = work.nowMs;
+  origin.expiresAtMs = work.nowMs;
+  dropEmptyLots(wallet);
+  const lots = expired === 0n ? [] : [{ lot: op.lot, delta: -expired }];
+  work.enter('expire_lot', op.id, origin.unit, { expired, lots });
+  const outcome = {
+    of: 'expire_lot',
+    unit: origin.unit,
+    expired,
+    available: work.available(wallet),
+  } as const;
+  work.store('ended_lot', String(op.lot), op.payload, { ...outcome, atMs: work.nowMs });
+  return work.store('expire_lot', op.id, op.payload, outcome);
+}
+
+const TRANSITIONS: Record<OpOf<'setStatus'>['call'], { from: Status[]; to: Status }> = {
+  freeze: { from: ['active'], to: 'frozen' },
+  unfreeze: { from: ['frozen'], to: 'active' },
+  close: { from: ['active', 'frozen'], to: 'closed' },
+  reopen: { from: ['closed'], to: 'active' },
+};
+const STATUS_REASONS = {
+  active: 'ACCOUNT_ACTIVE',
+  frozen: 'ACCOUNT_FROZEN',
+  closed: 'ACCOUNT_CLOSED',
+} as const;
+
+function setStatus(work: Work, op: OpOf<'setStatus'>): Result {
+  const repeat = work.repeat('status', op.id, op.payload);
+  if (repeat) return repeat;
+  const { from, to } = TRANSITIONS[op.call];
+  if (!from.includes(work.state.status)) return refused(STATUS_REASONS[work.state.status]);
+  work.state.status = to;
+  work.enter('account_status', op.id, undefined, {});
+  return work.store('status', op.id, op.payload, { of: 'status' });
 }
 
 // --- what the operations are made of ----------------------------------------------------------------------------------
@@ -347,6 +439,16 @@ class Work {
 
   wallet(unit: Unit): Wallet {
     return this.state.wallets[unit];
+  }
+
+  /** Why the account takes no new work, if it does not. */
+  refusal(): 'ACCOUNT_FROZEN' | 'ACCOUNT_CLOSED' | undefined {
+    if (this.state.status === 'frozen') return 'ACCOUNT_FROZEN';
+    return this.state.status === 'closed' ? 'ACCOUNT_CLOSED' : undefined;
+  }
+
+  statusFlags(): Flag[] {
+    return this.state.status === 'active' ? [] : [this.state.status];
   }
 
   isExpired(lot: LotOrigin): boolean {

@@ -3,7 +3,15 @@
 
 import fc from 'fast-check';
 import { availableOf } from './account.js';
-import { AMOUNT_MAX, type EntryKind, type LotChange, type Op, type Price, type Unit } from './model.js';
+import {
+  AMOUNT_MAX,
+  type Entry,
+  type EntryKind,
+  type LotChange,
+  type Op,
+  type Price,
+  type Unit,
+} from './model.js';
 import { accountOf, type World } from './world.js';
 
 export const ACCOUNTS = ['a', 'b', 'c'] as const;
@@ -20,7 +28,9 @@ export interface Batch {
 export type Planned =
   | Op
   /** The reversal of a charge, counted back from the latest. */
-  | { kind: 'reverseCharge'; account: string; payload: string; chargesBack: number }
+  | { kind: 'reverseCharge'; account: string; id: string; payload: string; chargesBack: number }
+  /** The rerating of a charge that was booked unrated, counted back from the latest. */
+  | { kind: 'rerateCharge'; account: string; amount: bigint; chargesBack: number }
   /** A Reserve of a share of what is available, or an operation on a hold that is open, where the account has one. */
   | { kind: 'aimed'; op: Aimable; pick: number; share: Share };
 
@@ -78,16 +88,34 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
 /** Turns a planned operation into one that can be applied to `world`; undefined if there is nothing to reverse. */
 export function resolve(planned: Planned, world: World): Op | undefined {
   if (planned.kind === 'aimed') return aim(planned, world);
-  if (planned.kind !== 'reverseCharge') return planned;
-  const { account, payload } = planned;
+  if (planned.kind !== 'reverseCharge' && planned.kind !== 'rerateCharge') return planned;
+  const { account } = planned;
   const kinds: EntryKind[] = ['usage', 'settle'];
-  const charges = world.ledger.filter((entry) => entry.account === account && kinds.includes(entry.kind));
-  const charge = charges.at(-1 - planned.chargesBack);
-  if (charge?.unit === undefined || charge.spent === 0n) return undefined;
-  const drawn = (charge.lots as LotChange[]).map(({ lot, delta }) => ({ lot, amount: -delta }));
-  // A charge is reversed once: the id of the reversal is made from the charge.
-  const id = `reversal of ${charge.accountSeq}`;
-  return { kind: 'reversal', account, id, payload, unit: charge.unit, amount: charge.spent, drawn };
+  const wanted = (entry: Entry) =>
+    entry.account === account &&
+    kinds.includes(entry.kind) &&
+    (planned.kind === 'reverseCharge' || entry.flags.includes('unrated'));
+  const charge = world.ledger.filter(wanted).at(-1 - planned.chargesBack);
+  if (charge?.unit === undefined) return undefined;
+  const { unit } = charge;
+  const name = `${charge.kind}/${charge.id}`;
+  if (planned.kind === 'rerateCharge')
+    return { kind: 'rerate', account, id: name, unit, amount: planned.amount };
+  const rerated = world.ledger.find(
+    (entry) => entry.account === account && entry.kind === 'rerate' && entry.id === name,
+  );
+  const changes: LotChange[] = [...charge.lots, ...(rerated?.lots ?? [])];
+  return {
+    kind: 'reversal',
+    account,
+    id: planned.id,
+    payload: `${name} ${planned.payload}`,
+    charge: name,
+    unit,
+    amount: charge.spent + (rerated?.spent ?? 0n),
+    withRerate: rerated !== undefined,
+    drawn: changes.map(({ lot, delta }) => ({ lot, amount: -delta })),
+  };
 }
 
 function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: World): Op {
@@ -253,8 +281,30 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
   const reversal = fc.record({
     kind: fc.constant('reverseCharge' as const),
     account,
+    id: id('v'),
     payload: payload(),
     chargesBack: fc.integer({ min: 0, max: 3 }),
+  });
+  const rerate = fc.record({
+    kind: fc.constant('rerateCharge' as const),
+    account,
+    amount: amount(),
+    chargesBack: fc.integer({ min: 0, max: 2 }),
+  });
+  const expireLot = fc.record({
+    kind: fc.constant('expireLot' as const),
+    account,
+    id: id('l'),
+    payload: payload(),
+    lot: fc.integer({ min: 1, max: 6 }),
+  });
+  const setStatus = fc.record({
+    kind: fc.constant('setStatus' as const),
+    account,
+    id: id('s'),
+    payload: payload(),
+    // Back to work more often than away from it: else most of a sequence would only collect denials.
+    call: fc.constantFrom('freeze', 'unfreeze', 'unfreeze', 'close', 'reopen', 'reopen', 'reopen' as const),
   });
 
   const aimed = (arbitrary: fc.Arbitrary<Aimable>): fc.Arbitrary<Make> =>
@@ -281,11 +331,21 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 2, arbitrary: aimed(expireHold) },
     { weight: 1, arbitrary: plain(touch) },
     { weight: 1, arbitrary: plain(create) },
+    { weight: 2, arbitrary: plain(expireLot) },
+    { weight: 2, arbitrary: plain(setStatus) },
+    {
+      weight: 2,
+      arbitrary: rerate.map(
+        (planned): Make =>
+          () =>
+            planned,
+      ),
+    },
     { weight: 6, arbitrary: grant(account) },
     ...(reversals
       ? [
           {
-            weight: 3,
+            weight: 6,
             arbitrary: reversal.map(
               (planned): Make =>
                 () =>

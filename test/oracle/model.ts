@@ -16,7 +16,7 @@ export const TOP_UP_PRIORITY = 20;
 
 export type LotSource = 'free' | 'plan' | 'top_up' | 'conversion' | 'agent_cycle' | 'correction';
 
-/** What never changes about a lot. Kept for every lot that was ever numbered: a reversal may bring one back. */
+/** What describes a lot; only its expiry can be moved, by a call that expires it. Kept for every lot that was ever numbered: a reversal may bring one back. */
 export interface LotOrigin {
   lot: number;
   unit: Unit;
@@ -52,8 +52,11 @@ export interface OpenHold {
   outcome: ReserveOutcome;
 }
 
+export type Status = 'active' | 'frozen' | 'closed';
+
 export interface AccountState {
   exists: boolean;
+  status: Status;
   wallets: Record<Unit, Wallet>;
   holds: Map<string, OpenHold>;
   /** Stored outcomes by kind and id, in that scope; open holds are in `holds` until they end. */
@@ -63,7 +66,19 @@ export interface AccountState {
   lastEntry: number;
 }
 
-export type IdKind = 'usage' | 'hold' | 'extend' | 'create' | 'grant' | 'reversal';
+/** `reversed` is the scope of charges by their names, `ended_lot` that of lots by their numbers. */
+export type IdKind =
+  | 'usage'
+  | 'hold'
+  | 'extend'
+  | 'create'
+  | 'grant'
+  | 'reversal'
+  | 'reversed'
+  | 'rerate'
+  | 'expire_lot'
+  | 'ended_lot'
+  | 'status';
 
 export interface StoredId {
   /** undefined for a hold that was released or expired: no payload of a settle is known yet. */
@@ -126,16 +141,36 @@ export type Op =
       account: string;
       id: string;
       payload: string;
+      /** The name of the charge; empty: a duplicate. */
+      charge: string;
       unit: Unit;
       amount: bigint;
+      /** Does the amount include what the charge was rerated to? */
+      withRerate: boolean;
       /** What the charge had drawn, in the order of the drawing. */
       drawn: Part[];
+    }
+  /** `id` is the name of the charge. */
+  | { kind: 'rerate'; account: string; id: string; unit: Unit; amount: bigint }
+  | { kind: 'expireLot'; account: string; id: string; payload: string; lot: number }
+  | {
+      kind: 'setStatus';
+      account: string;
+      id: string;
+      payload: string;
+      call: 'freeze' | 'unfreeze' | 'close' | 'reopen';
     };
 
 export type Reason =
   | 'INSUFFICIENT_BALANCE'
   | 'ACCOUNT_UNKNOWN'
   | 'ACCOUNT_EXISTS'
+  | 'ACCOUNT_ACTIVE'
+  | 'ACCOUNT_FROZEN'
+  | 'ACCOUNT_CLOSED'
+  | 'ALREADY_REVERSED'
+  | 'LOT_UNKNOWN'
+  | 'LOT_ENDED'
   | 'MODEL_UNRATED'
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
@@ -148,7 +183,7 @@ export interface UsageOutcome {
   charged: bigint;
   overdrawn: bigint;
   available: bigint;
-  unrated: boolean;
+  flags: Flag[];
 }
 
 export interface ReserveOutcome {
@@ -200,6 +235,28 @@ export interface ReversalOutcome {
   available: bigint;
 }
 
+export interface RerateOutcome {
+  of: 'rerate';
+  unit: Unit;
+  charged: bigint;
+  overdrawn: bigint;
+  available: bigint;
+  flags: Flag[];
+}
+
+export interface LotOutcome {
+  of: 'expire_lot';
+  unit: Unit;
+  expired: bigint;
+  available: bigint;
+  /** When, for what is remembered of the lot; undefined for what the request is told. */
+  atMs?: number;
+}
+
+export interface StatusOutcome {
+  of: 'status';
+}
+
 export type Outcome =
   | UsageOutcome
   | ReserveOutcome
@@ -207,7 +264,10 @@ export type Outcome =
   | EndOutcome
   | CreateOutcome
   | GrantOutcome
-  | ReversalOutcome;
+  | ReversalOutcome
+  | RerateOutcome
+  | LotOutcome
+  | StatusOutcome;
 
 /** How much a denial was short of; only for INSUFFICIENT_BALANCE. */
 export interface Shortfall {
@@ -222,10 +282,12 @@ export type Result =
   | { verdict: 'denied' | 'refused'; reason: Reason; shortfall?: Shortfall }
   /** A settle was priced with another catalog version than its hold's: price it again with this one. */
   | { verdict: 'reprice'; catalogVersion: number }
+  /** Something changed since the caller looked; it looks again. */
+  | { verdict: 'stale' }
   /** What a sweep or a touch answers, whether or not anything was due. */
   | { verdict: 'swept' };
 
-export type Flag = 'overdrawn' | 'unrated' | 'late' | 'hold_unknown' | 'over_hold';
+export type Flag = 'overdrawn' | 'unrated' | 'late' | 'hold_unknown' | 'over_hold' | 'frozen' | 'closed';
 
 export type EntryKind =
   | 'account_created'
@@ -235,7 +297,10 @@ export type EntryKind =
   | 'release'
   | 'hold_expired'
   | 'lot_expired'
-  | 'reversal';
+  | 'reversal'
+  | 'rerate'
+  | 'expire_lot'
+  | 'account_status';
 
 export interface LotChange {
   lot: number;
@@ -255,7 +320,7 @@ export interface Entry {
   kind: EntryKind;
   /** The caller's id; undefined for a lot that expired. */
   id: string | undefined;
-  /** undefined for account_created. */
+  /** undefined for account_created and account_status. */
   unit: Unit | undefined;
   granted: bigint;
   spent: bigint;

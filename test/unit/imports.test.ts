@@ -31,6 +31,13 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/usage/meter.ts': ['../verify/index.js'],
   'src/http/console.ts': ['../verify/index.js'],
+  'src/client/count.ts': [
+    'node:buffer',
+    'protobufjs',
+    '@grpc/grpc-js',
+    '../errors.js',
+    '../catalog/micros.js',
+  ],
   'test/oracle/account.ts': ['../../src/ledger/fold.js'],
 };
 
@@ -51,6 +58,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/cli/verify.ts': ['../verify/index.js', '../stores.js'],
   'src/sidecar.ts': ['./postgres/pool.js', './redis/connection.js', './embedded/index.js'],
   'src/main.ts': ['./sidecar.js', './config.js'],
+  'src/client/count.ts': ['./characters.js'],
 };
 
 const environment = "export const home = process.env['HOME'];\n";

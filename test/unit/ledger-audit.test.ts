@@ -37,6 +37,7 @@ const base: EntryRow = {
   heldAfter: 0,
   debtAfter: 0,
   flags: '',
+  note: null,
 };
 
 describe('rows of the ledger', () => {
@@ -46,7 +47,12 @@ describe('rows of the ledger', () => {
       const encoder = new EntryEncoder(16);
       const written = Array.from(
         { length: 20 },
-        (_, i): EntryRow => ({ ...base, seq: i, model: 'ü€😀'.repeat(i) }),
+        (_, i): EntryRow => ({
+          ...base,
+          seq: i,
+          model: 'ü€😀'.repeat(i),
+          note: i % 3 === 0 ? null : 'ü'.repeat(i - 1),
+        }),
       );
       for (const row of written) encoder.add(row);
       const bytes = Buffer.concat([COPY_HEADER, encoder.bytes(), COPY_TRAILER]);

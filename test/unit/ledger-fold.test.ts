@@ -32,6 +32,7 @@ function line(accountSeq: number, more: Partial<LedgerLine>): LedgerLine {
     heldAfter: 0,
     debtAfter: 0,
     flags: '',
+    note: null,
     ...more,
   };
 }
@@ -82,6 +83,36 @@ describe('the fold of an account', () => {
         [3, 5],
       ]),
     });
+  });
+
+  it('follows the status of an account, corrections and lots that a call expired', () => {
+    const status = (accountSeq: number, name: string) =>
+      line(accountSeq, { kind: 'account_status', unit: '', note: `{"status":"${name}"}` });
+    const corrected = [
+      created,
+      granted,
+      status(3, 'frozen'),
+      line(4, {
+        kind: 'rerate',
+        spent: 120,
+        debt: 20,
+        lots: '[[1,-100]]',
+        debtAfter: 20,
+        flags: 'overdrawn,frozen',
+      }),
+      line(5, { kind: 'reversal', spent: -120, debt: -20, lots: '[[1,100]]', remainingAfter: 100 }),
+      line(6, { kind: 'expire_lot', expired: 100, lots: '[[1,-100]]' }),
+      status(7, 'closed'),
+    ];
+    const { fold: folded, found } = fold(corrected);
+    expect(found).toEqual([]);
+    expect(folded).toMatchObject({ status: 3, lotsMade: 1 });
+    expect(folded.wallets.get('credits')).toMatchObject({ remaining: 0, debt: 0, spent: 0n, expired: 100n });
+    const says = (note: string | null) =>
+      fold([created, status(2, 'frozen'), { ...status(3, ''), note }]).found.map(({ message }) => message);
+    expect(says('{"status":"frozen"}')).toEqual(['status 2 again']);
+    expect(says('{"status":"gone"}')).toEqual(['a status in the note {"status":"gone"}']);
+    expect(says(null)).toEqual(['a status in the note null']);
   });
 
   it('keeps totals exact beyond 2^53', () => {

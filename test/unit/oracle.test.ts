@@ -78,7 +78,17 @@ class Case {
   }
 
   reverse(id: string, amount: bigint, drawn: { lot: number; amount: bigint }[]): Result {
-    return this.do({ kind: 'reversal', account, id, payload: 'p', unit: 'credits', amount, drawn });
+    return this.do({
+      kind: 'reversal',
+      account,
+      id,
+      payload: 'p',
+      charge: '',
+      unit: 'credits',
+      amount,
+      withRerate: false,
+      drawn,
+    });
   }
 
   /** remaining, held, debt of a wallet. */
@@ -214,7 +224,7 @@ describe('oracle: usage', () => {
       charged: 4n,
       overdrawn: 0n,
       available: 6n,
-      unrated: false,
+      flags: [],
     };
     expect(c.usage('u1', [credits(4n)])).toEqual({ verdict: 'done', outcome });
     c.usage('u2', [credits(1n)]);
@@ -259,12 +269,12 @@ describe('oracle: usage', () => {
   it('without a price is booked as 0 and flagged, unless an allowance pays', () => {
     const c = new Case();
     expect(c.usage('u1', [characters(5n), credits('unrated')])).toMatchObject({
-      outcome: { unit: 'credits', charged: 0n, unrated: true },
+      outcome: { unit: 'credits', charged: 0n, flags: ['unrated'] },
     });
     expect(c.last()).toMatchObject({ spent: 0n, debt: 0n, flags: ['unrated'], lots: [] });
     c.grant('g1', 5n, { unit: 'tts_characters' });
     expect(c.usage('u2', [characters(5n), credits('unrated')])).toMatchObject({
-      outcome: { unit: 'tts_characters', charged: 5n, unrated: false },
+      outcome: { unit: 'tts_characters', charged: 5n, flags: [] },
     });
   });
 });

@@ -141,11 +141,16 @@ CREATE TABLE entries (
   held_after bigint NOT NULL,
   debt_after bigint NOT NULL,
   flags text COLLATE "C" NOT NULL,
+  -- What a line says beside its numbers: which charge it corrects, which status the account has now, and why. Null for most.
+  note json,
   -- crc32 over the columns above in their binary form: a changed line is found by itself.
   checksum integer NOT NULL
 ) PARTITION BY RANGE (event_month);
 CREATE UNIQUE INDEX entries_once ON entries (account_key, kind, id, event_month);
 CREATE INDEX entries_account_seq ON entries (account_key, account_seq);
+-- What became of a charge, and what is still to be rated: both are few.
+CREATE INDEX entries_corrects ON entries (account_key, (note->>'corrects')) WHERE note IS NOT NULL;
+CREATE INDEX entries_unrated ON entries (account_key, account_seq) WHERE kind IN ('usage', 'settle') AND flags LIKE '%unrated%';
 
 -- One row a flush and partition: contiguous, chained.
 CREATE TABLE flushes (

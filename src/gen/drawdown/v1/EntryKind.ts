@@ -11,6 +11,9 @@ export const EntryKind = {
   ENTRY_KIND_LOT_EXPIRED: 'ENTRY_KIND_LOT_EXPIRED',
   ENTRY_KIND_DUPLICATE: 'ENTRY_KIND_DUPLICATE',
   ENTRY_KIND_REVERSAL: 'ENTRY_KIND_REVERSAL',
+  ENTRY_KIND_RERATE: 'ENTRY_KIND_RERATE',
+  ENTRY_KIND_EXPIRE_LOT: 'ENTRY_KIND_EXPIRE_LOT',
+  ENTRY_KIND_ACCOUNT_STATUS: 'ENTRY_KIND_ACCOUNT_STATUS',
 } as const;
 
 export type EntryKind =
@@ -34,5 +37,11 @@ export type EntryKind =
   | 8
   | 'ENTRY_KIND_REVERSAL'
   | 9
+  | 'ENTRY_KIND_RERATE'
+  | 10
+  | 'ENTRY_KIND_EXPIRE_LOT'
+  | 11
+  | 'ENTRY_KIND_ACCOUNT_STATUS'
+  | 12
 
 export type EntryKind__Output = typeof EntryKind[keyof typeof EntryKind]

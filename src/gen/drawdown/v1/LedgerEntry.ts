@@ -4,6 +4,7 @@ import type { EntryKind as _drawdown_v1_EntryKind, EntryKind__Output as _drawdow
 import type { Unit as _drawdown_v1_Unit, Unit__Output as _drawdown_v1_Unit__Output } from '../../drawdown/v1/Unit.js';
 import type { LotChange as _drawdown_v1_LotChange, LotChange__Output as _drawdown_v1_LotChange__Output } from '../../drawdown/v1/LotChange.js';
 import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
+import type { AccountStatus as _drawdown_v1_AccountStatus, AccountStatus__Output as _drawdown_v1_AccountStatus__Output } from '../../drawdown/v1/AccountStatus.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface LedgerEntry {
@@ -29,6 +30,10 @@ export interface LedgerEntry {
   'partition'?: (number);
   'epoch'?: (number);
   'seq'?: (number | string | Long);
+  'corrects'?: (string);
+  'reasonCode'?: (string);
+  'reasonText'?: (string);
+  'status'?: (_drawdown_v1_AccountStatus);
 }
 
 export interface LedgerEntry__Output {
@@ -54,4 +59,8 @@ export interface LedgerEntry__Output {
   'partition': (number);
   'epoch': (number);
   'seq': (string);
+  'corrects': (string);
+  'reasonCode': (string);
+  'reasonText': (string);
+  'status': (_drawdown_v1_AccountStatus__Output);
 }

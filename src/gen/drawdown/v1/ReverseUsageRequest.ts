@@ -1,0 +1,28 @@
+// Original file: proto/drawdown/v1/account_service.proto
+
+import type { AckLevel as _drawdown_v1_AckLevel, AckLevel__Output as _drawdown_v1_AckLevel__Output } from '../../drawdown/v1/AckLevel.js';
+import type { Long } from '@grpc/proto-loader';
+
+export interface ReverseUsageRequest {
+  'requestId'?: (string);
+  'accountId'?: (string);
+  'eventId'?: (string);
+  'holdId'?: (string);
+  'reasonCode'?: (string);
+  'reasonText'?: (string);
+  'eventTimeMs'?: (number | string | Long);
+  'ackLevel'?: (_drawdown_v1_AckLevel);
+  'charge'?: "eventId"|"holdId";
+}
+
+export interface ReverseUsageRequest__Output {
+  'requestId': (string);
+  'accountId': (string);
+  'eventId'?: (string);
+  'holdId'?: (string);
+  'reasonCode': (string);
+  'reasonText': (string);
+  'eventTimeMs': (string);
+  'ackLevel': (_drawdown_v1_AckLevel__Output);
+  'charge'?: "eventId"|"holdId";
+}

@@ -1,0 +1,301 @@
+/** Corrections and the status of an account: the scripts against the oracle, and what no sequence of calls may do. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { remainingOf } from '../oracle/account.js';
+import { batches, resolve, START_MS } from '../oracle/generators.js';
+import { type Op, type Part, UNITS } from '../oracle/model.js';
+import { accountOf, type World } from '../oracle/world.js';
+import { ComparedPartition, TestScripts } from './compared-partition.js';
+
+let redis: TestRedis;
+let scripts: TestScripts;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  scripts = await TestScripts.connect(redis.url);
+});
+
+afterAll(async () => {
+  await scripts?.close();
+  await redis?.stop();
+});
+
+const account = 'a';
+const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
+const grant = (id: string, amount: bigint, expiresAtMs?: number): Op => ({
+  kind: 'grant',
+  account,
+  id,
+  payload: 'p',
+  unit: 'credits',
+  amount,
+  expiresAtMs,
+});
+const usage = (id: string, amount: bigint | 'unrated'): Op => ({
+  kind: 'usage',
+  account,
+  id,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+});
+const reserve = (hold: string, amount: bigint): Op => ({
+  kind: 'reserve',
+  account,
+  hold,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+  holdTimeMs: 1_000,
+  catalogVersion: 1,
+});
+const extend = (id: string, hold: string): Op => ({
+  kind: 'extend',
+  account,
+  id,
+  hold,
+  payload: 'p',
+  addAmount: 1n,
+  holdTimeMs: 0,
+});
+const settle = (hold: string, amount: bigint): Op => ({
+  kind: 'settle',
+  account,
+  hold,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+  pricedWith: 0,
+});
+const release = (hold: string): Op => ({ kind: 'release', account, hold });
+const reverse = (id: string, charge: string, amount: bigint, drawn: Part[], withRerate = false): Op => ({
+  kind: 'reversal',
+  account,
+  id,
+  payload: charge,
+  charge,
+  unit: 'credits',
+  amount,
+  withRerate,
+  drawn,
+});
+const rerate = (charge: string, amount: bigint): Op => ({
+  kind: 'rerate',
+  account,
+  id: charge,
+  unit: 'credits',
+  amount,
+});
+const expireLot = (id: string, lot: number, payload = 'p'): Op => ({
+  kind: 'expireLot',
+  account,
+  id,
+  payload,
+  lot,
+});
+const setStatus = (id: string, call: 'freeze' | 'unfreeze' | 'close' | 'reopen'): Op => ({
+  kind: 'setStatus',
+  account,
+  id,
+  payload: call,
+  call,
+});
+
+/** A verdict, and for a refusal its reason. */
+type Said = string;
+
+/** Every sequence is played twice, one operation a batch and all in one batch: between two operations nothing may depend on it. */
+async function expectVerdicts(steps: readonly (readonly [Op, Said])[], nowMs = START_MS): Promise<World> {
+  const ops = steps.map(([op]) => op);
+  const said = steps.map(([, words]) => words);
+  const together = await ComparedPartition.open(scripts, nowMs);
+  expect((await together.batch(ops, nowMs)).map(inWords)).toEqual(said);
+  const apart = await ComparedPartition.open(scripts, nowMs);
+  const results = [];
+  for (const op of ops) results.push(...(await apart.batch([op], nowMs)));
+  expect(results.map(inWords)).toEqual(said);
+  expect(apart.world.accounts).toEqual(together.world.accounts);
+  return apart.world;
+}
+
+function inWords(result: { verdict: string; reason?: string }): string {
+  return result.reason === undefined ? result.verdict : `${result.verdict} ${result.reason}`;
+}
+
+function credits(world: World): { remaining: bigint; debt: bigint } {
+  const wallet = accountOf(world, account).wallets.credits;
+  return { remaining: remainingOf(wallet), debt: wallet.debt };
+}
+
+describe('the scripts do what the oracle says', () => {
+  it('for reversals: once for each charge, debt first, then the lots, whatever the request', async () => {
+    const world = await expectVerdicts([
+      [create, 'done'],
+      [grant('g', 10n), 'done'],
+      [usage('u', 25n), 'done'],
+      [usage('v', 5n), 'done'],
+      [reverse('r1', 'usage/u', 25n, [{ lot: 1, amount: 10n }]), 'done'],
+      [reverse('r1', 'usage/u', 25n, [{ lot: 1, amount: 10n }]), 'duplicate'],
+      [reverse('r2', 'usage/u', 25n, [{ lot: 1, amount: 10n }]), 'refused ALREADY_REVERSED'],
+      [reverse('r1', 'usage/v', 5n, []), 'conflict'],
+      [usage('u', 25n), 'duplicate'],
+    ]);
+    expect(credits(world)).toEqual({ remaining: 5n, debt: 0n });
+  });
+
+  it('for what was booked unrated: rerated once, reversed with it, and never rerated after', async () => {
+    const world = await expectVerdicts([
+      [create, 'done'],
+      [grant('g', 10n), 'done'],
+      [usage('u', 'unrated'), 'done'],
+      [usage('v', 'unrated'), 'done'],
+      [rerate('usage/u', 12n), 'done'],
+      [rerate('usage/u', 99n), 'duplicate'],
+      [reverse('r1', 'usage/u', 0n, []), 'stale'],
+      [reverse('r1', 'usage/u', 12n, [{ lot: 1, amount: 10n }], true), 'done'],
+      [reverse('r2', 'usage/v', 0n, []), 'done'],
+      [rerate('usage/v', 3n), 'refused ALREADY_REVERSED'],
+    ]);
+    expect(credits(world)).toEqual({ remaining: 10n, debt: 0n });
+  });
+
+  it('for a lot that is expired by a call: what is held expires when its hold ends', async () => {
+    const world = await expectVerdicts([
+      [create, 'done'],
+      [grant('g1', 10n), 'done'],
+      [grant('g2', 10n, START_MS + 5), 'done'],
+      [grant('g3', 10n), 'done'],
+      [reserve('h', 13n), 'done'],
+      [expireLot('l1', 1), 'done'],
+      [expireLot('l1', 1), 'duplicate'],
+      [expireLot('l1', 2), 'duplicate'],
+      [expireLot('l1', 1, 'q'), 'conflict'],
+      [expireLot('l2', 1), 'refused LOT_ENDED'],
+      [expireLot('l3', 4), 'refused LOT_UNKNOWN'],
+      [usage('u', 2n), 'done'],
+      [release('h'), 'done'],
+    ]);
+    // Lot 2 burns first and was held in whole; of lot 1 three units were held and came back.
+    expect(credits(world)).toEqual({ remaining: 18n, debt: 0n });
+    const expired = world.ledger.filter(({ kind }) => kind === 'expire_lot' || kind === 'lot_expired');
+    expect(expired.map(({ kind, expired: units }) => [kind, units])).toEqual([
+      ['expire_lot', 7n],
+      ['lot_expired', 3n],
+    ]);
+  });
+
+  it('for units that a reversal returns to a lot that a call has expired, also where its caller had looked before', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g', 10n), usage('u', 4n)], START_MS);
+    // One batch: the reversal carries the lot as it was before.
+    const reversal = reverse('r', 'usage/u', 4n, [{ lot: 1, amount: 4n }]);
+    await compared.batch([expireLot('l', 1), reversal], START_MS + 1);
+    expect(credits(compared.world)).toEqual({ remaining: 0n, debt: 0n });
+  });
+
+  it('for every status and call', async () => {
+    await expectVerdicts([
+      [create, 'done'],
+      [grant('g', 100n), 'done'],
+      [reserve('h', 10n), 'done'],
+      [reserve('h2', 10n), 'done'],
+      [setStatus('s0', 'unfreeze'), 'refused ACCOUNT_ACTIVE'],
+      [setStatus('s0', 'reopen'), 'refused ACCOUNT_ACTIVE'],
+      [setStatus('s1', 'freeze'), 'done'],
+      [setStatus('s1', 'freeze'), 'duplicate'],
+      [setStatus('s1', 'close'), 'conflict'],
+      [setStatus('s2', 'freeze'), 'refused ACCOUNT_FROZEN'],
+      [setStatus('s2', 'reopen'), 'refused ACCOUNT_FROZEN'],
+      [reserve('h', 10n), 'duplicate'],
+      [reserve('h3', 1n), 'denied ACCOUNT_FROZEN'],
+      [extend('x', 'h'), 'denied ACCOUNT_FROZEN'],
+      [extend('x', 'unknown'), 'denied HOLD_UNKNOWN'],
+      [usage('u0', 1n), 'done'],
+      [usage('u1', 150n), 'done'],
+      [settle('h', 20n), 'done'],
+      [settle('late', 1n), 'done'],
+      [grant('g2', 100n), 'done'],
+      [setStatus('s3', 'close'), 'done'],
+      [setStatus('s4', 'close'), 'refused ACCOUNT_CLOSED'],
+      [setStatus('s4', 'freeze'), 'refused ACCOUNT_CLOSED'],
+      [setStatus('s4', 'unfreeze'), 'refused ACCOUNT_CLOSED'],
+      [reserve('h3', 1n), 'denied ACCOUNT_CLOSED'],
+      [extend('x', 'h2'), 'denied ACCOUNT_CLOSED'],
+      [grant('g2', 100n), 'duplicate'],
+      [grant('g3', 100n), 'refused ACCOUNT_CLOSED'],
+      [usage('u2', 'unrated'), 'done'],
+      [usage('u4', 1n), 'done'],
+      [rerate('usage/u2', 1n), 'done'],
+      [settle('h2', 1n), 'done'],
+      [reverse('r', 'usage/u1', 150n, [{ lot: 1, amount: 80n }]), 'done'],
+      [expireLot('l', 1), 'done'],
+      [setStatus('s5', 'reopen'), 'done'],
+      [reserve('h3', 1n), 'done'],
+      [usage('u3', 1n), 'done'],
+    ]).then(({ ledger }) => {
+      const flagged = ledger.filter(({ flags }) => flags.includes('frozen') || flags.includes('closed'));
+      expect(flagged.map(({ kind, id, flags }) => [kind, id, flags.at(-1)])).toEqual([
+        ['usage', 'u0', 'frozen'],
+        ['usage', 'u1', 'frozen'],
+        ['settle', 'h', 'frozen'],
+        ['settle', 'late', 'frozen'],
+        ['usage', 'u2', 'closed'],
+        ['usage', 'u4', 'closed'],
+        ['rerate', 'usage/u2', 'closed'],
+        ['settle', 'h2', 'closed'],
+      ]);
+    });
+  });
+});
+
+describe('no sequence of calls', () => {
+  it("raises an account's balance, but a grant to it or the reversal of its own charge, once and by at most that charge", async () => {
+    let reversals = 0;
+    await fc.assert(
+      fc.asyncProperty(batches({ batchesMax: 20, opsPerBatchMax: 6 }), async (sequence) => {
+        const compared = await ComparedPartition.open(scripts, START_MS);
+        const reversed = new Set<string>();
+        for (const { nowMs, ops } of sequence) {
+          for (const planned of ops) {
+            const op = resolve(planned, compared.world);
+            if (op === undefined) continue;
+            const before = compared.world;
+            const [result] = await compared.batch([op], nowMs);
+            const done = result?.verdict === 'done';
+            if (op.kind === 'reversal' && done) {
+              expect(reversed).not.toContain(`${op.account} ${op.charge}`);
+              reversed.add(`${op.account} ${op.charge}`);
+              reversals += 1;
+            }
+            expectNoGain(before, compared.world, op, done);
+          }
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(reversals).toBeGreaterThan(20);
+  });
+});
+
+/** What an operation may add to a wallet: the grant, or what the charge (and its rerating) had taken from it. */
+function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
+  if (!done) return 0n;
+  if (op.kind === 'grant') return op.unit === unit ? op.amount : 0n;
+  if (op.kind !== 'reversal') return 0n;
+  const own = world.ledger.filter(
+    (entry) => entry.account === op.account && entry.unit === unit && entry.spent > 0n,
+  );
+  return own
+    .filter((entry) => (entry.kind === 'rerate' ? entry.id : `${entry.kind}/${entry.id}`) === op.charge)
+    .reduce((total, entry) => total + entry.spent, 0n);
+}
+
+function expectNoGain(before: World, after: World, op: Op, done: boolean): void {
+  for (const name of after.accounts.keys()) {
+    for (const unit of UNITS) {
+      const was = accountOf(before, name).wallets[unit];
+      const is = accountOf(after, name).wallets[unit];
+      const gain = remainingOf(is) - is.debt - (remainingOf(was) - was.debt);
+      const allowed = name === op.account ? mayGain(op, done, before, unit) : 0n;
+      expect(gain <= allowed, `${op.kind} gave ${name} ${gain} ${unit}, at most ${allowed}`).toBe(true);
+    }
+  }
+}
