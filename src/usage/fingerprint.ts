@@ -12,63 +12,108 @@ import type {
 
 /**
  * 48 bits over a call's fields: tells a repetition from a conflict. It guards callers against their own mistakes, and is compared
- * within one account, kind and id only, so FNV-1a will do (http://www.isthe.com/chongo/tech/comp/fnv/), once over the characters
- * and once, from another start, over what that came to; SHA-256 took five times as long, 1.2 us an event.
+ * within one account, kind and id only: two folds in the manner of FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), with the
+ * last step of MurmurHash3, will do. SHA-256 over joined text took 1.2 us an event, this takes a quarter.
  */
 function fingerprint(fields: readonly (string | number)[]): number {
-  // Ids, names and reasons cannot hold a line feed, so joined fields cannot be taken for others.
-  return textFingerprint(fields.join('\n'));
+  begin();
+  addFields(fields);
+  return end();
 }
 
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
+const SECOND_PRIME = 0x85ebca6b;
+/** No UTF-16 unit: where a text ends. */
+const TEXT_END = 0x10000;
 
-function textFingerprint(text: string): number {
-  let low = FNV_OFFSET;
-  let high = FNV_OFFSET ^ text.length;
-  for (let i = 0; i < text.length; i++) {
-    low = Math.imul(low ^ text.charCodeAt(i), FNV_PRIME);
-    high = Math.imul(high ^ (low >>> 16), FNV_PRIME);
+/** The two folds of the fingerprint that is being made; one is made at a time. */
+let low = 0;
+let high = 0;
+
+function begin(): void {
+  low = FNV_OFFSET;
+  high = ~FNV_OFFSET;
+}
+
+function add(word: number): void {
+  low = Math.imul(low ^ word, FNV_PRIME);
+  high = Math.imul(high ^ word ^ (low >>> 15), SECOND_PRIME);
+}
+
+function addFields(fields: readonly (string | number)[]): void {
+  for (const field of fields) {
+    if (typeof field === 'number') addNumber(field);
+    else addText(field);
   }
-  return (high & 0xffff) * 2 ** 32 + (low >>> 0);
 }
 
-/** In the order of names, so that the order on the wire does not matter. */
-function quantityFields(quantities: Quantities): string {
-  const [first, second] = quantities;
-  if (first === undefined) return '';
-  const text = `${first[0]}=${first[1]}`;
-  if (second === undefined) return text;
-  if (quantities.length === 2) {
-    const other = `${second[0]}=${second[1]}`;
-    return text < other ? `${text},${other}` : `${other},${text}`;
+function addText(text: string): void {
+  for (let i = 0; i < text.length; i++) add(text.charCodeAt(i));
+  add(TEXT_END);
+}
+
+/** An integer within +-2^53. */
+function addNumber(value: number): void {
+  add(value | 0);
+  add(Math.floor(value / 2 ** 32));
+}
+
+function end(): number {
+  return (mixed(high) & 0xffff) * 2 ** 32 + (mixed(low) >>> 0);
+}
+
+function mixed(fold: number): number {
+  let bits = Math.imul(fold ^ (fold >>> 16), 0x85ebca6b);
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+  return bits ^ (bits >>> 16);
+}
+
+/** A sum over the quantities, so that their order on the wire does not matter. */
+function addQuantities(quantities: Quantities): void {
+  const [lowBefore, highBefore] = [low, high];
+  let lows = 0;
+  let highs = 0;
+  for (let i = 0; i < quantities.length; i++) {
+    const [name, count] = quantities[i] as Quantities[number];
+    begin();
+    addText(name);
+    addNumber(count);
+    lows = (lows + mixed(low)) | 0;
+    highs = (highs + mixed(high)) | 0;
   }
-  return quantities
-    .map(([name, count]) => `${name}=${count}`)
-    .sort()
-    .join(',');
+  low = lowBefore;
+  high = highBefore;
+  add(lows);
+  add(highs);
 }
 
-function estimateFields(estimate: Estimate): string {
-  return estimate.kind === 'amount'
-    ? `amount ${estimate.unit} ${estimate.value}`
-    : quantityFields(estimate.quantities);
+/** The fields in their order, then what was used or is expected. */
+function workFingerprint(fields: readonly (string | number)[], estimate: Estimate): number {
+  begin();
+  addFields(fields);
+  if (estimate.kind === 'amount') {
+    addNumber(estimate.unit);
+    addNumber(estimate.value);
+  } else {
+    addQuantities(estimate.quantities);
+  }
+  return end();
 }
 
-export function usageFingerprint(event: UsageEvent): number {
-  const { agentId, meter, model, eventTimeMs, quantities } = event;
-  return textFingerprint(`${agentId}\n${meter}\n${model}\n${eventTimeMs}\n${quantityFields(quantities)}`);
+export function usageFingerprint({ agentId, meter, model, eventTimeMs, quantities }: UsageEvent): number {
+  begin();
+  addText(agentId);
+  addText(meter);
+  addText(model);
+  addNumber(eventTimeMs);
+  addQuantities(quantities);
+  return end();
 }
 
 export function reserveFingerprint(call: ReserveCall): number {
-  return fingerprint([
-    call.agentId,
-    call.meter,
-    call.model,
-    call.startTimeMs,
-    call.holdTimeMs,
-    estimateFields(call.estimate),
-  ]);
+  const { agentId, meter, model, startTimeMs, holdTimeMs } = call;
+  return workFingerprint([agentId, meter, model, startTimeMs, holdTimeMs], call.estimate);
 }
 
 export function extendFingerprint(call: ExtendCall): number {
@@ -76,7 +121,7 @@ export function extendFingerprint(call: ExtendCall): number {
 }
 
 export function settleFingerprint(call: SettleCall): number {
-  return fingerprint([call.agentId, call.meter, call.model, call.eventTimeMs, estimateFields(call.final)]);
+  return workFingerprint([call.agentId, call.meter, call.model, call.eventTimeMs], call.final);
 }
 
 export function releaseFingerprint(call: ReleaseCall): number {
