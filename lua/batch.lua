@@ -100,12 +100,8 @@ for i = 1, rows_count do
   end
 end
 local usage_ids, usage_accounts = usage[U_ID], usage[U_ACCOUNT]
-local usage_fields, rows_wanted = {}, #wanted_ids
-for u = 1, #usage_ids do
-  local field = usage_prefixes[usage_accounts[u]] .. usage_ids[u]
-  usage_fields[u] = field
-  wanted_ids[rows_wanted + u] = field
-end
+local rows_wanted = #wanted_ids
+for u = 1, #usage_ids do wanted_ids[rows_wanted + u] = usage_prefixes[usage_accounts[u]] .. usage_ids[u] end
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
@@ -166,7 +162,7 @@ for i = 1, rows_count do
   codes[i] = string.char(code)
   outcomes[i] = outcome or ''
 end
-apply_usage(usage, rows_count + 1, usage_fields, refuse_ending, codes, outcomes)
+apply_usage(usage, rows_count + 1, wanted_ids, rows_wanted, refuse_ending, codes, outcomes)
 
 -- Write.
 local first_seq, entries = meta.seq + 1, ctx.entries

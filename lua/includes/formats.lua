@@ -52,9 +52,9 @@ local STATE_PAID = 20
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
--- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, account index, number, unit,
--- amount, remaining and held after, lot.
-local ENTRY_PAID_LAYOUT = '<HBHI7BI7I7I7I4'
+-- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
+-- held after, lot. Its account and, by the unit, its amount stand in the batch.
+local ENTRY_PAID_LAYOUT = '<HBI7BI7I7I4'
 local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEASE = 1, 2, 3, 4, 5
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12

@@ -50,17 +50,18 @@ local function op_usage(op_index, field, op)
   return CODE_OK, outcome
 end
 
--- The usage events of a batch; they are operations `first_index` and on. Answers go into `codes` and `outcomes`.
+-- The usage events of a batch; they are operations `first_index` and on, their ids' fields those after `fields_before`. Answers go
+-- into `codes` and `outcomes`.
 -- Nearly every event is new and costs less than the first lot has left: those are booked here, without a table, in short layouts,
 -- and come to what op_usage, which judges all others, would come to.
-local function apply_usage(usage, first_index, fields, refuse_ending, codes, outcomes)
+local function apply_usage(usage, first_index, fields, fields_before, refuse_ending, codes, outcomes)
   local accounts, ids, hashes, times = usage[U_ACCOUNT], usage[U_ID], usage[U_HASH], usage[U_TIME]
   local units, amounts, units_2, amounts_2, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_UNIT_2], usage[U_AMOUNT_2], usage[U_MORE]
   local more_at = {}
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
   local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
-  local booked = string.char(CODE_OK)
+  local booked, pack = string.char(CODE_OK), struct.pack
   -- Counted here, because #list searches for the end each time.
   local entries_count, pairs_count = #entries, #pairs_list
   for u = 1, #ids do
@@ -75,14 +76,16 @@ local function apply_usage(usage, first_index, fields, refuse_ending, codes, out
         expire_due_lots(account_index)
         entries_count = #entries
       end
-      local field, unit, amount = fields[u], units[u], amounts[u]
-      local wallet = account[A_WALLETS][1]
+      local field, unit, amount = fields[fields_before + u], units[u], amounts[u]
+      local wallets = account[A_WALLETS]
+      local wallet = wallets[1]
       if wallet and wallet[W_UNIT] ~= unit then
-        wallet = find_wallet(account, unit)
+        local first = wallet
+        wallet = wallets[2] and find_wallet(account, unit)
         -- An allowance that the account never had pays nothing.
         if not wallet and amount > 0 and units_2[u] ~= 0 then
           unit, amount = units_2[u], amounts_2[u]
-          wallet = find_wallet(account, unit)
+          wallet = first[W_UNIT] == unit and first or find_wallet(account, unit)
         end
       end
       local lot = wallet and wallet[W_LOTS][1]
@@ -96,9 +99,8 @@ local function apply_usage(usage, first_index, fields, refuse_ending, codes, out
         wallet[W_REMAINING] = remaining
         changed[account_index] = true
         entries_count = entries_count + 1
-        entries[entries_count] = struct.pack(ENTRY_PAID_LAYOUT, op_index, ENTRY_PAID, account_index, number, unit, amount,
-          remaining, held, lot[L_ID])
-        local outcome = struct.pack(OUTCOME_PAID, hashes[u], seq, STATE_PAID, unit, amount, remaining - held)
+        entries[entries_count] = pack(ENTRY_PAID_LAYOUT, op_index, ENTRY_PAID, number, unit, remaining, held, lot[L_ID])
+        local outcome = pack(OUTCOME_PAID, hashes[u], seq, STATE_PAID, unit, amount, remaining - held)
         known[field] = outcome
         pairs_list[pairs_count + 1], pairs_list[pairs_count + 2] = field, outcome
         pairs_count = pairs_count + 2

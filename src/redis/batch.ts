@@ -76,3 +76,14 @@ export function operationHash({ rows, usage }: Batch, index: number): number {
 export function operationTimeMs({ rows, usage }: Batch, index: number): number {
   return (index < rows.length ? rows[index]?.[4] : usage[3][index - rows.length]) as number;
 }
+
+/** Index of the account of a usage event. */
+export function usageAccount({ rows, usage }: Batch, index: number): number {
+  return (usage[0][index - rows.length] as number) - 1;
+}
+
+/** What a usage event costs in one of its two units. */
+export function usageAmount({ rows, usage }: Batch, index: number, unit: number): number {
+  const event = index - rows.length;
+  return (usage[4][event] === unit ? usage[5][event] : usage[7][event]) as number;
+}

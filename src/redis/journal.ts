@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Batch, unpackBatch } from './batch.js';
+import { type Batch, unpackBatch, usageAccount, usageAmount } from './batch.js';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import {
@@ -136,13 +136,14 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     return value;
   };
   const [epoch, firstSeq] = id.toString().split('-').map(Number) as [number, number];
+  const batch = unpackBatch(field('b'));
   const decisions = new BinaryReader(field('d'));
   const format = decisions.u8();
   if (format !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${format}`);
   const bookedTimeMs = decisions.u56();
   const count = decisions.u32();
   const entries: JournalEntry[] = [];
-  for (let i = 0; i < count; i++) entries.push(readEntry(decisions, firstSeq + i));
+  for (let i = 0; i < count; i++) entries.push(readEntry(decisions, firstSeq + i, batch));
 
   const accounts = new Map<number, AccountState>();
   const accountReader = new BinaryReader(field('a'));
@@ -155,7 +156,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     firstSeq,
     lastSeq: firstSeq + count - 1,
     bookedTimeMs,
-    batch: unpackBatch(field('b')),
+    batch,
     opaque: unpack<Opaque>(field('o')),
     entries,
     accounts,
@@ -167,33 +168,14 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
 
 // One literal with every field in its place: objects that are put together by spreading would each get a shape of their own,
 // and every later access to them would be a slow one.
-function readEntry(reader: BinaryReader, seq: number): JournalEntry {
+function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntry {
   const operation = reader.u16() - 1;
   const kind = reader.u8();
+  if (kind === ENTRY.paid) return readPaid(reader, seq, operation, batch);
   const account = reader.u16() - 1;
   const accountSeq = reader.u56();
   const unit = reader.u8();
   const amount = reader.u56();
-  if (kind === ENTRY.paid) {
-    const remainingAfter = reader.u56();
-    return {
-      seq,
-      operation,
-      kind: ENTRY.usage,
-      account,
-      accountSeq,
-      unit,
-      amount,
-      debt: 0,
-      remainingAfter,
-      heldAfter: reader.u56(),
-      debtAfter: 0,
-      flags: 0,
-      released: 0,
-      lots: [reader.u32(), -amount],
-      hold: null,
-    };
-  }
   const debt = reader.i56();
   const remainingAfter = reader.u56();
   const heldAfter = reader.u56();
@@ -219,6 +201,32 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
     released,
     lots,
     hold,
+  };
+}
+
+/** The short entry of usage that one lot paid in full: the batch says whose it is and what it cost. */
+function readPaid(reader: BinaryReader, seq: number, operation: number, batch: Batch): JournalEntry {
+  const accountSeq = reader.u56();
+  const unit = reader.u8();
+  const remainingAfter = reader.u56();
+  const heldAfter = reader.u56();
+  const amount = usageAmount(batch, operation, unit);
+  return {
+    seq,
+    operation,
+    kind: ENTRY.usage,
+    account: usageAccount(batch, operation),
+    accountSeq,
+    unit,
+    amount,
+    debt: 0,
+    remainingAfter,
+    heldAfter,
+    debtAfter: 0,
+    flags: 0,
+    released: 0,
+    lots: [reader.u32(), -amount],
+    hold: null,
   };
 }
 
