@@ -88,7 +88,7 @@ export async function readUnrated(pool: Pool, query: UnratedQuery): Promise<Unra
     text: `SELECT e.account_key AS "accountKey", e.account_seq AS "accountSeq", a.account_id AS "accountId", e.kind, e.id,
              e.event_time AS "eventTime", e.unit, e.agent, e.meter, e.model, e.quantities
            FROM entries e JOIN accounts a USING (account_key)
-           WHERE e.kind IN ('usage', 'settle') AND e.flags LIKE '%unrated%'
+           WHERE e.flags <> '' AND e.flags LIKE '%unrated%' AND e.kind IN ('usage', 'settle')
              AND (e.account_key, e.account_seq) > ($1::bigint, $2::bigint)
              AND a.account_id IS NOT NULL AND ($3 = '' OR a.account_id = $3)
              AND ($4 = '' OR e.meter = $4) AND ($5 = '' OR e.model = $5)

@@ -150,7 +150,7 @@ CREATE UNIQUE INDEX entries_once ON entries (account_key, kind, id, event_month)
 CREATE INDEX entries_account_seq ON entries (account_key, account_seq);
 -- What became of a charge, and what is still to be rated: both are few.
 CREATE INDEX entries_corrects ON entries (account_key, (note->>'corrects')) WHERE note IS NOT NULL;
-CREATE INDEX entries_unrated ON entries (account_key, account_seq) WHERE kind IN ('usage', 'settle') AND flags LIKE '%unrated%';
+CREATE INDEX entries_unrated ON entries (account_key, account_seq) WHERE flags <> '' AND flags LIKE '%unrated%' AND kind IN ('usage', 'settle');
 
 -- One row a flush and partition: contiguous, chained.
 CREATE TABLE flushes (
