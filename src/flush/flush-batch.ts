@@ -48,7 +48,7 @@ export interface PreparedFlush {
 
 /**
  * Decodes and encodes the records of a flush, one record at a time: what is unpacked is garbage before the next one, and only
- * bytes live on while Postgres works. Between partitions callers get their turn. `duplicates` are the places of charges that the ledger has already: they
+ * bytes live on while Postgres works. Between records callers get their turn. `duplicates` are the places of charges that the ledger has already: they
  * become lines of their own kind, and a reversal is due for each.
  */
 export async function prepareFlush(
@@ -67,8 +67,7 @@ export async function prepareFlush(
   };
   const prepared: PreparedPart[] = [];
   for (const part of parts) {
-    prepared.push(preparePart(part, encoder, changes, gathered));
-    await setImmediate();
+    prepared.push(await preparePart(part, encoder, changes, gathered));
   }
   return {
     parts: prepared,
@@ -90,12 +89,12 @@ interface Gathered {
   readonly conflicts: ReadonlyMap<string, boolean>;
 }
 
-function preparePart(
+async function preparePart(
   part: FlushPart,
   encoder: EntryEncoder,
   changes: StateChanges,
   gathered: Gathered,
-): PreparedPart {
+): Promise<PreparedPart> {
   const start = encoder.length;
   const linesBefore = encoder.rows;
   const raw = createHash('sha256');
@@ -108,6 +107,7 @@ function preparePart(
     appendLines(record, part.partition, lines);
     for (const line of lines) gatherLine(line, record, encoder, gathered);
     last = record;
+    await setImmediate();
   }
   if (last === undefined) throw new Error('a flush without records');
   const rowsHash = createHash('sha256').update(encoder.bytes().subarray(start)).digest();
