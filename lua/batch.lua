@@ -27,6 +27,7 @@
 -- @include "op_rerate"
 -- @include "op_expire_lot"
 -- @include "op_set_status"
+-- @include "op_convert"
 
 local META, ACCOUNTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -78,7 +79,7 @@ end
 local ID_KINDS = {
   [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
   [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
-  [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's',
+  [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's', [OP_CONVERT] = 'v',
 }
 local wanted_ids, wanted_holds = {}, {}
 for i = 1, rows_count do
@@ -135,6 +136,7 @@ local OPERATIONS = {
   [OP_RELEASE] = op_release, [OP_EXPIRE_HOLD] = op_expire_hold, [OP_TOUCH] = op_touch, [OP_CREATE] = op_create,
   [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
   [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
+  [OP_CONVERT] = op_convert,
 }
 local codes, outcomes = {}, {}
 for i = 1, rows_count do

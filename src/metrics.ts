@@ -93,6 +93,11 @@ function outcomeMetrics({ counter }: Create) {
       'model',
     ),
     grantedUnits: counter('granted_units_total', 'Units granted by top-ups.', 'unit'),
+    convertedCredits: counter(
+      'converted_micro_credits_total',
+      'Micro-credits that were converted into allowances; by is call or charge.',
+      'by',
+    ),
     debtBookedUnits: counter(
       'debt_booked_units_total',
       'Units booked as debt because no wallet had them.',

@@ -8,6 +8,7 @@ import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
 import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
+import { ConversionControl } from './credits/conversions.js';
 import { CorrectionControl } from './credits/corrections.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
@@ -115,6 +116,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       statements: core.statements,
       watches: core.watches,
       corrections: core.corrections,
+      conversions: core.conversions,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -240,6 +242,7 @@ interface Core {
   readonly statements: Statements;
   readonly watches: Watches;
   readonly corrections: CorrectionControl;
+  readonly conversions: ConversionControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -338,6 +341,7 @@ function startCore(
     watches,
     accounts: new AccountControl(calls, pool, catalogs),
     corrections: new CorrectionControl(calls, pool, catalogs),
+    conversions: new ConversionControl(calls, catalogs),
     watermarks,
     leases,
     partitions,

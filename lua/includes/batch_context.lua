@@ -21,14 +21,17 @@ local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]]
 
 local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hold_id end
 
-local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
-  local packed = struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
+local function store_packed(field, packed)
   ctx.ids[field] = packed
   local pairs_list = ctx.id_pairs
   local last = #pairs_list
   pairs_list[last + 1] = field
   pairs_list[last + 2] = packed
   return packed
+end
+
+local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
+  return store_packed(field, struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version))
 end
 
 local function stored_outcome(field) return ctx.ids[field] end

@@ -17,7 +17,7 @@ local SENTINEL = ''
 -- Rows of a batch: {kind, account index, id, payload hash, time in ms, ids_since at the check in Postgres or -1, ...}
 local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1, 2, 3, 4, 5, 6
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
-local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS = 12, 13, 14
+local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS, OP_CONVERT = 12, 13, 14, 15
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
@@ -37,19 +37,23 @@ local REASON_ALREADY_REVERSED, REASON_LOT_UNKNOWN, REASON_LOT_ENDED = 102, 103, 
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
+-- Behind an outcome with FLAG_CONVERTED: micro-credits that were converted, and the part of them that became debt.
+local OUTCOME_CONVERTED = '<I7I7'
 -- Usage that one lot paid in full, by far the most frequent outcome, ends with what is available: the rest is zero. Its state says so.
 local OUTCOME_PAID = '<I6I7BBI7I7'
 -- A denial: reason, unit, available, missing. A limit: its name, ended by a zero byte. A catalog version to price with again.
 local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
-local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET = 10, 11, 12
+local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET, STATE_CONVERTED = 10, 11, 12, 13
 local STATE_PAID = 20
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
--- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version.
+-- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for CONVERSION and
+-- CONVERSION_GRANT catalog version and priority of the lot.
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
+local ENTRY_CONVERSION_TERMS = '<I4I4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
@@ -58,12 +62,13 @@ local ENTRY_PAID_LAYOUT = '<HBI7BI7I7I4'
 local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEASE = 1, 2, 3, 4, 5
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
+local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
 local ENTRY_PAID = 19
 -- Journaled and numbered, but no ledger lines.
 local ENTRY_HOLD, ENTRY_EXTEND = 20, 21
 
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
-local FLAG_FROZEN, FLAG_CLOSED = 64, 128
+local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED = 64, 128, 256
 
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
 -- soonest lot expiry (0: none), wallets. Unpacked: a table of these.
@@ -76,7 +81,8 @@ local STATUS_ACTIVE, STATUS_FROZEN, STATUS_CLOSED = 1, 2, 3
 local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
 -- Lot: number, source, priority, expiry (0: never), remaining, held.
 local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD = 1, 2, 3, 4, 5, 6
-local SOURCE_CORRECTION, PRIORITY_TOP_UP = 6, 20
+local SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 4, 6, 20
+local UNIT_CREDITS = 1
 -- A wallet holds at most this many lots: what a draw walks through, and what an account weighs.
 local LOTS_MAX = 1000
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addConvertCommand } from './convert.js';
 import { addCorrectionCommands } from './corrections.js';
 import { formatAmount, formatFields, formatTable, formatTime, unitLabel } from './format.js';
 import { CommandFailure, type Io, printJson } from './io.js';
@@ -24,6 +25,7 @@ export function addAccountCommand(program: Command, io: Io): void {
     .description('create accounts, top them up, show them, put them right');
   addCreate(account, io);
   addTopUp(account, io);
+  addConvertCommand(account, io);
   addShow(account, io);
   addStatementCommand(account, io);
   addCorrectionCommands(account, io);

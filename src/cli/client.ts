@@ -2,6 +2,8 @@ import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/
 import type { MethodDefinition } from '@grpc/proto-loader';
 import type { CloseAccountRequest } from '../gen/drawdown/v1/CloseAccountRequest.js';
 import type { CloseAccountResponse__Output } from '../gen/drawdown/v1/CloseAccountResponse.js';
+import type { ConvertCreditsRequest } from '../gen/drawdown/v1/ConvertCreditsRequest.js';
+import type { ConvertCreditsResponse__Output } from '../gen/drawdown/v1/ConvertCreditsResponse.js';
 import type { CreateAccountRequest } from '../gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse__Output } from '../gen/drawdown/v1/CreateAccountResponse.js';
 import type { ExpireLotRequest } from '../gen/drawdown/v1/ExpireLotRequest.js';
@@ -50,6 +52,7 @@ import { CommandFailure } from './io.js';
 interface Calls {
   'AccountService/CreateAccount': [CreateAccountRequest, CreateAccountResponse__Output];
   'AccountService/TopUp': [TopUpRequest, TopUpResponse__Output];
+  'AccountService/ConvertCredits': [ConvertCreditsRequest, ConvertCreditsResponse__Output];
   'AccountService/CloseAccount': [CloseAccountRequest, CloseAccountResponse__Output];
   'AccountService/ExpireLot': [ExpireLotRequest, ExpireLotResponse__Output];
   'AccountService/FreezeAccount': [FreezeAccountRequest, FreezeAccountResponse__Output];

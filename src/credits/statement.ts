@@ -81,6 +81,8 @@ const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   reversal: 'correction',
   // Its event is among the uses already, at no cost.
   rerate: 'correction',
+  conversion: 'none',
+  conversion_grant: 'none',
 };
 
 /** The kinds whose lines are uses. */

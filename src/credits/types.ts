@@ -88,6 +88,8 @@ export const ENTRY_KINDS = [
   'rerate',
   'expire_lot',
   'account_status',
+  'conversion',
+  'conversion_grant',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

@@ -23,7 +23,7 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 }
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
-  const { kind, amount, hold } = entry;
+  const { kind, amount, hold, conversion } = entry;
   const { operation } = entry;
   const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
   const eventTimeMs = operation < 0 ? record.bookedTimeMs : operationTimeMs(record.batch, operation);
@@ -42,13 +42,15 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     agent: item === null ? (hold?.agent ?? '') : opaqueText(record.opaque, item, 2),
     meter: item === null ? (hold?.meter ?? '') : opaqueText(record.opaque, item, 0),
     model: item === null ? (hold?.model ?? '') : opaqueText(record.opaque, item, 1),
-    quantities: item === null ? '{}' : opaqueQuantities(record.opaque, item),
-    catalogVersion: item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number),
+    // What a conversion was for has its quantities on its own line.
+    quantities: item === null || conversion !== null ? '{}' : opaqueQuantities(record.opaque, item),
+    catalogVersion:
+      conversion?.catalogVersion ?? (item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number)),
     unit: unitName(entry.unit),
     granted: grantedBy(kind, amount),
     spent: spentBy(kind, amount),
     expired: expiredBy(kind, amount),
-    converted: 0,
+    converted: kind === ENTRY.conversion ? amount : 0,
     debt: entry.debt,
     released: entry.released,
     lots: lotsJson(entry.lots),
@@ -60,8 +62,8 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
   };
 }
 
-function grantedBy(kind: number, amount: number): number {
-  return kind === ENTRY.grant ? amount : 0;
+export function grantedBy(kind: number, amount: number): number {
+  return kind === ENTRY.grant || kind === ENTRY.conversion_grant ? amount : 0;
 }
 
 export function spentBy(kind: number, amount: number): number {

@@ -1,10 +1,10 @@
 import type { AccountRow, HoldRow, LotExpiry, LotRow, WalletRow } from '../postgres/accounts.js';
 import { type AccountState, ENTRY, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
-import { expiredBy, spentBy } from './ledger-lines.js';
+import { expiredBy, grantedBy, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
-/** How a lot is described that a grant made, or, without one, a reversal. */
+/** How a lot is described that a grant or a conversion made, or, without one, a reversal. */
 interface LotOrigin {
   readonly unit: number;
   readonly source: string;
@@ -105,6 +105,9 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
       lots[0] as number,
       grantedLot(unit, record.batch.rows[entry.operation] as PackedOperation),
     );
+  } else if (entry.conversion !== null && kind === ENTRY.conversion_grant) {
+    const { priority } = entry.conversion;
+    account.lots.set(lots[0] as number, { unit, source: 'conversion', priority, expiresMs: 0 });
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
@@ -119,7 +122,8 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   }
   wallet.debt = entry.debtAfter;
   // Sums of a flush may exceed 2^53 where single amounts do not.
-  if (kind === ENTRY.grant) wallet.granted += BigInt(amount);
+  if (grantedBy(kind, amount) > 0) wallet.granted += BigInt(amount);
+  else if (kind === ENTRY.conversion) wallet.converted += BigInt(amount);
   else if (expiredBy(kind, amount) > 0) wallet.expired += BigInt(amount);
   else wallet.spent += BigInt(spentBy(kind, amount));
 }

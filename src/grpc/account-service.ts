@@ -16,6 +16,7 @@ import type { TopUpResponse } from '../gen/drawdown/v1/TopUpResponse.js';
 import type { WatchBalanceRequest__Output } from '../gen/drawdown/v1/WatchBalanceRequest.js';
 import type { WatchBalanceResponse } from '../gen/drawdown/v1/WatchBalanceResponse.js';
 import { callOptions, type OpenStream, unary } from './call.js';
+import { type ConversionEnvironment, convertCredits } from './conversion-call.js';
 import { type CorrectionEnvironment, correctionCalls } from './correction-calls.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
@@ -37,7 +38,8 @@ import { WatchStream, type WatchStreamEnvironment } from './watch-stream.js';
 export interface AccountServiceEnvironment
   extends StatementEnvironment,
     WatchStreamEnvironment,
-    CorrectionEnvironment {
+    CorrectionEnvironment,
+    ConversionEnvironment {
   readonly accounts: Accounts;
   /** The streams that are open, for the drain. */
   readonly streams: Set<OpenStream>;
@@ -49,6 +51,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
   return {
     createAccount: createAccount(environment),
     topUp: topUp(environment),
+    convertCredits: convertCredits(environment),
     getBalance: getBalance(environment),
     listLots: listLots(environment),
     listHolds: listHolds(environment),

@@ -1,4 +1,5 @@
 import type { CompiledCatalog } from '../catalog/pricing.js';
+import type { ConversionDenied, CreditsConverted } from '../credits/conversions.js';
 import type { StatusChange, UsageRerated } from '../credits/correction-types.js';
 import { DrawdownError } from '../errors.js';
 import { type Metrics, modelLabel, UNIT_LABELS } from '../metrics.js';
@@ -12,6 +13,7 @@ type OperationKind =
   | 'release'
   | 'create_account'
   | 'top_up'
+  | 'convert_credits'
   | 'reverse_usage'
   | 'expire_lot'
   | 'rerate_usage'
@@ -86,6 +88,15 @@ export class Outcomes {
     if (!result.duplicate) this.metrics.grantedUnits.inc({ unit: UNIT_LABELS[result.unit] }, result.granted);
   }
 
+  converted(result: CreditsConverted | ConversionDenied): void {
+    if (result.verdict === 'denied') {
+      this.#count('convert_credits', 'denied', result.reason);
+      return;
+    }
+    this.#count('convert_credits', result.duplicate ? 'duplicate' : 'applied', 'none');
+    if (!result.duplicate) this.#convertedUnits('call', result.convertedMicros);
+  }
+
   corrected(
     kind: 'reverse_usage' | 'expire_lot' | `${StatusChange}_account`,
     result: { readonly duplicate: boolean },
@@ -108,6 +119,10 @@ export class Outcomes {
       this.#count(kind, 'refused', error instanceof DrawdownError ? error.code : 'INTERNAL');
       throw error;
     }
+  }
+
+  #convertedUnits(by: 'call' | 'charge', micros: number): void {
+    if (micros > 0) this.metrics.convertedCredits.inc({ by }, micros);
   }
 
   #count(kind: OperationKind, verdict: Verdict, reason: string, count = 1): void {

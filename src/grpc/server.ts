@@ -2,6 +2,7 @@ import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
+import type { Conversions } from '../credits/conversions.js';
 import type { Corrections } from '../credits/correction-types.js';
 import type { StatementReader } from '../credits/statement.js';
 import type { Accounts } from '../credits/types.js';
@@ -30,6 +31,7 @@ export interface GrpcServerOptions {
   readonly statements: StatementReader;
   readonly watches: BalanceWatches;
   readonly corrections: Corrections;
+  readonly conversions: Conversions;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -117,6 +119,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     statements,
     watches,
     corrections,
+    conversions,
     catalog,
     publisher,
     health,
@@ -140,6 +143,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
       ...environment,
       accounts,
       corrections,
+      conversions,
       statements,
       watches,
       metrics,

@@ -13,8 +13,9 @@ export interface WalletFold {
   readonly lots: Map<number, number>;
 }
 
+type Column = 'granted' | 'spent' | 'expired' | 'converted' | 'debt';
 /** Which columns a line of a kind may move, by sign. Where a column is not named it is 0. */
-const SHAPES: Readonly<Record<string, Partial<Record<'granted' | 'spent' | 'expired' | 'debt', 1 | -1>>>> = {
+const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   account_created: {},
   grant: { granted: 1, debt: -1 },
   usage: { spent: 1, debt: 1 },
@@ -27,13 +28,23 @@ const SHAPES: Readonly<Record<string, Partial<Record<'granted' | 'spent' | 'expi
   rerate: { spent: 1, debt: 1 },
   expire_lot: { expired: 1 },
   account_status: {},
+  conversion: { converted: 1, debt: 1 },
+  conversion_grant: { granted: 1, debt: -1 },
 };
 /** Lines that concern no wallet. */
 const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status']);
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
-const SHAPED_COLUMNS = ['granted', 'spent', 'expired', 'debt'] as const;
-const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
+const SHAPED_COLUMNS: readonly Column[] = ['granted', 'spent', 'expired', 'converted', 'debt'];
+/** Lines that make lots. */
+const LOT_MAKING_KINDS: ReadonlySet<string> = new Set(['grant', 'reversal', 'conversion_grant']);
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set([
+  'usage',
+  'settle',
+  'duplicate',
+  'rerate',
+  'conversion',
+]);
 
 /**
  * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a
@@ -145,7 +156,7 @@ export class AccountFold {
       if (remaining === 0) wallet.lots.delete(lot);
       else wallet.lots.set(lot, remaining);
       if (remaining < 0) this.#find('conservation', line, `lot ${lot} is drawn to ${remaining}`);
-      if (line.kind === 'grant' || line.kind === 'reversal') this.lotsMade = Math.max(this.lotsMade, lot);
+      if (LOT_MAKING_KINDS.has(line.kind)) this.lotsMade = Math.max(this.lotsMade, lot);
     }
     return sum;
   }

@@ -141,6 +141,9 @@ export interface KnownEntry {
   readonly flags: string;
   readonly catalogVersion: number;
   readonly lot: number;
+  /** Micro-credits that were converted for this line, and the part of them that became debt. */
+  readonly converted: number;
+  readonly convertedDebt: number;
   readonly bookedTimeMs: number;
 }
 
@@ -148,7 +151,13 @@ type KnownEntryRow = Omit<KnownEntry, 'bookedTimeMs'> & { readonly bookedTime: D
 
 const KNOWN_COLUMNS = `a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
   e.granted, e.spent, e.expired, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags,
-  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime"`;
+  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime",
+  coalesce(c.converted, 0) AS converted, coalesce(c.debt, 0) AS "convertedDebt"`;
+
+/** The line of the credits that were converted for a line: the one before what they bought, which stands before what it was bought for. */
+const CONVERSION_OF_LINE = `LEFT JOIN entries c ON (e.kind = 'conversion_grant' OR e.flags LIKE '%converted%')
+  AND c.account_key = e.account_key AND c.kind = 'conversion'
+  AND c.account_seq = e.account_seq - CASE e.kind WHEN 'conversion_grant' THEN 1 ELSE 2 END`;
 
 /**
  * Looks ids up by (account, kinds, id), newest first. A hold's id may stand under settle, release and hold_expired. Months are
@@ -167,6 +176,7 @@ export async function findEntries(
            FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (account_id, kind, id)
            JOIN accounts a ON a.account_id = wanted.account_id
            JOIN entries e ON e.account_key = a.account_key AND e.kind = wanted.kind AND e.id = wanted.id
+           ${CONVERSION_OF_LINE}
            ORDER BY e.account_seq DESC`,
     values: [flat.map((i) => i.accountId), flat.map((i) => i.kind), flat.map((i) => i.id)],
   });
@@ -184,7 +194,8 @@ export async function findReversals(
            FROM unnest($1::text[], $2::text[]) AS wanted (account_id, charge)
            JOIN accounts a ON a.account_id = wanted.account_id
            JOIN entries e ON e.account_key = a.account_key AND e.note->>'corrects' = wanted.charge
-             AND e.note IS NOT NULL AND e.kind = 'reversal'`,
+             AND e.note IS NOT NULL AND e.kind = 'reversal'
+           ${CONVERSION_OF_LINE}`,
     values: [charges.map((i) => i.accountId), charges.map((i) => i.charge)],
   });
   return rows.map((row) => ({ ...knownEntry(row), charge: row.charge }));

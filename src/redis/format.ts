@@ -23,6 +23,7 @@ export const OP = {
   rerate: 12,
   expireLot: 13,
   setStatus: 14,
+  convert: 15,
 } as const;
 
 export const CODE = {
@@ -69,6 +70,7 @@ export const STATE = {
   rerated: 10,
   lotExpired: 11,
   statusSet: 12,
+  converted: 13,
   /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
   paid: 20,
 } as const;
@@ -87,6 +89,9 @@ export const ENTRY = {
   rerate: 10,
   expire_lot: 11,
   account_status: 12,
+  /** Credits that left their wallet for an allowance, and what they bought there. */
+  conversion: 13,
+  conversion_grant: 14,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
   hold: 20,
@@ -102,6 +107,8 @@ export const FLAG = {
   conflict: 32,
   frozen: 64,
   closed: 128,
+  /** Paid with units that credits were converted into for it. */
+  converted: 256,
 } as const;
 
 export const STATUS = { active: 1, frozen: 2, closed: 3 } as const;
@@ -117,9 +124,12 @@ export interface StoredOutcome {
   readonly overdrawn: number;
   readonly available: number;
   readonly flags: number;
-  /** By state: deadline (held, extended), released (settled, released, expired), time (created), lot (granted). */
+  /** By state: deadline (held, extended), released (settled, released, expired), time (created), lot (granted, converted). */
   readonly extra: number;
   readonly catalogVersion: number;
+  /** Micro-credits that were converted, and the part of them that became debt; there where the flag `converted` is. */
+  readonly converted: number;
+  readonly convertedDebt: number;
 }
 
 export interface Denial {
@@ -213,6 +223,8 @@ export function readOutcome(reader: BinaryReader): StoredOutcome {
   const available = reader.u56();
   const flags = reader.u16();
   const extra = reader.u56();
+  const catalogVersion = reader.u32();
+  const hasConverted = (flags & FLAG.converted) !== 0;
   return {
     hash,
     seq,
@@ -223,7 +235,9 @@ export function readOutcome(reader: BinaryReader): StoredOutcome {
     available,
     flags,
     extra,
-    catalogVersion: reader.u32(),
+    catalogVersion,
+    converted: hasConverted ? reader.u56() : 0,
+    convertedDebt: hasConverted ? reader.u56() : 0,
   };
 }
 
@@ -245,6 +259,8 @@ function paidOutcome(
     flags: 0,
     extra: 0,
     catalogVersion: 0,
+    converted: 0,
+    convertedDebt: 0,
   };
 }
 
@@ -260,6 +276,10 @@ export function writeOutcome(outcome: StoredOutcome): Buffer {
   writer.u16(outcome.flags);
   writer.u56(outcome.extra);
   writer.u32(outcome.catalogVersion);
+  if ((outcome.flags & FLAG.converted) !== 0) {
+    writer.u56(outcome.converted);
+    writer.u56(outcome.convertedDebt);
+  }
   return writer.take();
 }
 

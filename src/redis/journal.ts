@@ -42,6 +42,8 @@ export interface JournalEntry {
     readonly model: string;
     readonly catalogVersion: number;
   } | null;
+  /** For conversion and conversion_grant: the terms. */
+  readonly conversion: { readonly catalogVersion: number; readonly priority: number } | null;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -185,6 +187,8 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
+  const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
+  const conversion = isConversion ? { catalogVersion: reader.u32(), priority: reader.u32() } : null;
   return {
     seq,
     operation,
@@ -201,6 +205,7 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
     released,
     lots,
     hold,
+    conversion,
   };
 }
 
@@ -227,6 +232,7 @@ function readPaid(reader: BinaryReader, seq: number, operation: number, batch: B
     released: 0,
     lots: [reader.u32(), -amount],
     hold: null,
+    conversion: null,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ConvertCreditsCall } from '../credits/conversions.js';
 import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
 import type {
@@ -134,6 +135,10 @@ export function createFingerprint(call: CreateAccountCall): number {
 
 export function topUpFingerprint(call: TopUpCall): number {
   return fingerprint([call.unit, call.amount, call.expiresAtMs, call.eventTimeMs]);
+}
+
+export function convertFingerprint({ unit, wish, eventTimeMs }: ConvertCreditsCall): number {
+  return fingerprint([unit, wish.kind, wish.value, eventTimeMs]);
 }
 
 export function reversalFingerprint(call: ReverseUsageCall): number {

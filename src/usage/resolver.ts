@@ -40,6 +40,7 @@ const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.rerate]: ['rerate'],
   [OP.expireLot]: ['expire_lot'],
   [OP.setStatus]: ['account_status'],
+  [OP.convert]: ['conversion_grant'],
 };
 
 /** The letter of an id's scope in Redis, by the kind of entry under which the ledger knows it. */
@@ -53,6 +54,7 @@ const LETTERS: Record<string, string> = {
   rerate: 'p',
   expire_lot: 'l',
   account_status: 's',
+  conversion_grant: 'v',
 };
 /** The scope of charges that were reversed, by the charge's name. */
 const REVERSED_LETTER = 'o';
@@ -67,6 +69,7 @@ const STATES: Record<string, number> = {
   rerate: STATE.rerated,
   expire_lot: STATE.lotExpired,
   account_status: STATE.statusSet,
+  conversion_grant: STATE.converted,
 };
 
 /**
@@ -241,7 +244,8 @@ function neverLast(expiresAtMs: number): number {
 }
 
 function outcomeOf(entry: KnownEntry): StoredOutcome {
-  const grant = entry.kind === 'grant';
+  const isConversion = entry.kind === 'conversion_grant';
+  const isGrant = entry.kind === 'grant' || isConversion;
   return {
     hash: entry.payloadHash,
     seq: entry.seq,
@@ -253,8 +257,10 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
     flags: entry.flags
       .split(',')
       .filter((name) => name !== '')
-      .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], 0),
-    extra: grant ? entry.lot : entry.released,
+      .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], isConversion ? FLAG.converted : 0),
+    extra: isGrant ? entry.lot : entry.released,
     catalogVersion: entry.catalogVersion,
+    converted: entry.converted,
+    convertedDebt: entry.convertedDebt,
   };
 }

@@ -13,6 +13,8 @@ import type { CheckBalanceRequest } from '../../src/gen/drawdown/v1/CheckBalance
 import type { CheckBalanceResponse__Output } from '../../src/gen/drawdown/v1/CheckBalanceResponse.js';
 import type { CloseAccountRequest } from '../../src/gen/drawdown/v1/CloseAccountRequest.js';
 import type { CloseAccountResponse__Output } from '../../src/gen/drawdown/v1/CloseAccountResponse.js';
+import type { ConvertCreditsRequest } from '../../src/gen/drawdown/v1/ConvertCreditsRequest.js';
+import type { ConvertCreditsResponse__Output } from '../../src/gen/drawdown/v1/ConvertCreditsResponse.js';
 import type { CreateAccountRequest } from '../../src/gen/drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse__Output } from '../../src/gen/drawdown/v1/CreateAccountResponse.js';
 import type { EstimateCostRequest } from '../../src/gen/drawdown/v1/EstimateCostRequest.js';
@@ -78,6 +80,7 @@ import { Watcher } from './watcher.js';
 interface Calls {
   'AccountService/CreateAccount': [CreateAccountRequest, CreateAccountResponse__Output];
   'AccountService/TopUp': [TopUpRequest, TopUpResponse__Output];
+  'AccountService/ConvertCredits': [ConvertCreditsRequest, ConvertCreditsResponse__Output];
   'AccountService/CloseAccount': [CloseAccountRequest, CloseAccountResponse__Output];
   'AccountService/ExpireLot': [ExpireLotRequest, ExpireLotResponse__Output];
   'AccountService/FreezeAccount': [FreezeAccountRequest, FreezeAccountResponse__Output];

@@ -25,6 +25,7 @@ const CALLS = [
   'RecordUsage',
   'CheckBalance',
   'TopUp',
+  'ConvertCredits',
   'ReverseUsage',
   'ExpireLot',
   'RerateUsage',
@@ -120,6 +121,12 @@ function attempt(account: string, call: Call): Promise<object> {
       return client.call('UsageService/CheckBalance', { accountId: account });
     case 'TopUp':
       return client.topUp(account, 900, { requestId: 'second' });
+    case 'ConvertCredits':
+      return client.call('AccountService/ConvertCredits', {
+        ...own,
+        unit: 'UNIT_TTS_CHARACTERS',
+        units: 7,
+      });
     case 'ReverseUsage':
       return client.call('AccountService/ReverseUsage', { ...own, eventId: 'charged' });
     case 'ExpireLot':
@@ -154,6 +161,11 @@ function expected(words: string): { answer: Record<string, unknown>; remaining: 
       return { answer: { released: String(HELD) }, remaining: untouched };
     case 'granted':
       return { answer: { granted: '900' }, remaining: untouched + 900 };
+    case 'converted':
+      return {
+        answer: { verdict: 'VERDICT_ALLOWED', converted: '70000', granted: '7' },
+        remaining: untouched - 70_000,
+      };
     case 'reversed':
       return { answer: { reversed: String(CHARGED), duplicate: false }, remaining: GRANTED };
     case 'expired':

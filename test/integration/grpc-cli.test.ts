@@ -94,6 +94,21 @@ describe('commands that call a sidecar', () => {
     );
   });
 
+  it('convert credits, and say what is missing', async () => {
+    const converted = await run('account', 'convert', 'acme', '--unit', 'tts_characters', '--credits', '4');
+    expect(converted.out).toMatch(
+      /^converted +4\.000000 credits\ngranted +400 tts_characters\npaid debt +10 tts_characters\navailable +390 tts_characters\nlot +3\nrepeat with +--id cli-/,
+    );
+    const denied = await run('account', 'convert', 'acme', '--unit', 'llm_messages', '--units', '5');
+    expect(denied).toMatchObject({
+      code: 3,
+      error:
+        'DENIED INSUFFICIENT_BALANCE: missing 0.000020 credits (available 0.000005 credits). The same --id is judged afresh.',
+    });
+    const neither = await run('account', 'convert', 'acme', '--unit', 'llm_messages');
+    expect(neither).toMatchObject({ code: 1, error: 'Say how much: --credits 5, or --units 500' });
+  });
+
   it('put an account right: reverse, expire a lot, rate again, freeze and close', async () => {
     const why = ['--reason-code', 'a_test', '--reason', 'because'];
     const reversed = await run('account', 'reverse', 'acme', '--event', 'e1', ...why);

@@ -14,6 +14,7 @@ import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
 import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
+import type { Conversions } from '../../src/credits/conversions.js';
 import type { Corrections } from '../../src/credits/correction-types.js';
 import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
@@ -234,6 +235,23 @@ const fakeWatches: BalanceWatches = {
   },
 };
 
+const fakeConversions: Conversions = {
+  convert: async ({ unit, wish }) =>
+    wish.kind === 'units'
+      ? { verdict: 'denied', reason: 'INSUFFICIENT_BALANCE', unit, availableMicros: 5, missingMicros: 20 }
+      : {
+          verdict: 'allowed',
+          unit,
+          convertedMicros: wish.value,
+          granted: 400,
+          debtPaid: 10,
+          lotId: 3,
+          available: 390,
+          duplicate: false,
+          catalogVersion: 4,
+        },
+};
+
 const fakeCorrections: Corrections = {
   reverseUsage: async () => ({ unit: 1, reversed: 150, debtPaid: 50, available: 100, duplicate: false }),
   expireLot: async (call) => ({ lotId: call.lotId, unit: 1, expired: 70, available: 30, duplicate: false }),
@@ -349,6 +367,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     statements: fakeStatements,
     watches: fakeWatches,
     corrections: { ...fakeCorrections, ...options.corrections },
+    conversions: fakeConversions,
     catalog: reader,
     publisher: fakePublisher,
     health,

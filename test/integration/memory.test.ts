@@ -176,7 +176,7 @@ describe('an id that Redis no longer remembers', () => {
 
   it('is found in the ledger: events, settles, releases, grants and holds are not made again', async () => {
     await start({ idsPerGenerationMax: 10 });
-    const account = await client.account('old', 100_000);
+    const account = await client.account('old', 500_000);
     const event = usageEvent(account, 'event', 300);
     const [recorded] = await client.record([event]);
     const reserve = reserveRequest(account, 'hold', 1_000);
@@ -189,6 +189,15 @@ describe('an id that Redis no longer remembers', () => {
     await client.call('UsageService/Release', release);
     const eventTimeMs = Date.now();
     const granted = await client.topUp(account, 900, { requestId: 'grant', eventTimeMs });
+    const convert = {
+      requestId: 'convert',
+      accountId: account,
+      unit: 'UNIT_LLM_MESSAGES' as const,
+      credits: 250_000,
+      eventTimeMs,
+    };
+    const converted = await client.call('AccountService/ConvertCredits', convert);
+    expect(converted).toMatchObject({ converted: '200000', granted: '2', available: '2' });
     const before = await client.balance(account);
     await forget(account);
     for (const [kind, id] of [
@@ -196,6 +205,7 @@ describe('an id that Redis no longer remembers', () => {
       ['h', 'hold'],
       ['h', 'released'],
       ['g', 'grant'],
+      ['v', 'convert'],
     ] as const) {
       expect(await remembers(account, kind, id)).toBe(false);
     }
@@ -216,6 +226,10 @@ describe('an id that Redis no longer remembers', () => {
     });
     expect(await client.topUp(account, 900, { requestId: 'grant', eventTimeMs })).toEqual({
       ...granted,
+      duplicate: true,
+    });
+    expect(await client.call('AccountService/ConvertCredits', convert)).toEqual({
+      ...converted,
       duplicate: true,
     });
     expect(await client.balance(account)).toEqual(before);

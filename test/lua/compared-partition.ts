@@ -58,6 +58,7 @@ const ID_LETTERS: Record<IdKind, string> = {
   reversed: 'o',
   rerate: 'p',
   expire_lot: 'l',
+  convert: 'v',
   ended_lot: 'e',
   status: 's',
 };
@@ -360,6 +361,15 @@ export function packOperation(
       return [...head(OP.rerate, op.id, ''), UNIT_NUMBERS[op.unit], Number(op.amount)];
     case 'expireLot':
       return [...head(OP.expireLot, op.id, op.payload), op.lot, 'reason', 'text'];
+    case 'convert':
+      return [
+        ...head(OP.convert, op.id, op.payload),
+        UNIT_NUMBERS[op.unit],
+        Number(op.units),
+        Number(op.cost),
+        op.priority,
+        op.catalogVersion,
+      ];
     case 'setStatus': {
       const [status, from] = STATUS_CALLS[op.call];
       return [...head(OP.setStatus, op.id, op.payload), status, from, 'reason', 'text'];
@@ -464,13 +474,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
 }
 
 type OutcomeForm = Record<
-  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra',
+  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted' | 'convertedDebt',
   unknown
 >;
 
 function observedOutcome(stored: StoredOutcome): OutcomeForm {
-  const { state, unit, amount, overdrawn, available, flags, extra } = stored;
-  return { state, unit, amount, overdrawn, available, flags, extra };
+  const { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt } = stored;
+  return { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt };
 }
 
 function expectedOutcome(outcome: Outcome): OutcomeForm {
@@ -482,6 +492,8 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     available: Number(numbers.available),
     flags: 0,
     extra: 0,
+    converted: 0,
+    convertedDebt: 0,
     ...rest,
   });
   const { available } = outcome.of === 'create' || outcome.of === 'status' ? { available: 0n } : outcome;
@@ -512,6 +524,8 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         available: 0,
         flags: 0,
         extra: 0,
+        converted: 0,
+        convertedDebt: 0,
       };
     case 'reserve':
     case 'extend': {
@@ -538,6 +552,8 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         available: 0,
         flags: 0,
         extra: outcome.createdMs,
+        converted: 0,
+        convertedDebt: 0,
       };
     case 'grant':
       return form(
@@ -545,6 +561,18 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         outcome.unit,
         { amount: outcome.granted, available },
         { overdrawn: Number(outcome.debtPaid), extra: outcome.lot },
+      );
+    case 'convert':
+      return form(
+        STATE.converted,
+        outcome.unit,
+        { amount: outcome.granted, available },
+        {
+          overdrawn: Number(outcome.debtPaid),
+          flags: FLAG.converted,
+          extra: outcome.lot,
+          converted: Number(outcome.converted),
+        },
       );
     case 'reversal':
       return form(
@@ -589,6 +617,8 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     grant: entry.granted,
     lot_expired: entry.expired,
     expire_lot: entry.expired,
+    conversion: entry.converted,
+    conversion_grant: entry.granted,
     reversal: -entry.spent,
   };
   const described = entry.kind === 'release' || entry.kind === 'hold_expired';
@@ -607,6 +637,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
+    terms: entry.terms ?? null,
   };
 }
 
@@ -634,6 +665,7 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
+    terms: null,
   };
 }
 
@@ -665,6 +697,7 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     released,
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+    terms: entry.conversion,
   };
 }
 

@@ -247,7 +247,7 @@ describe('the scripts do what the oracle says', () => {
 });
 
 describe('no sequence of calls', () => {
-  it("raises an account's balance, but a grant to it or the reversal of its own charge, once and by at most that charge", async () => {
+  it("raises an account's balance, but a grant to it, its own conversion or the reversal of its own charge, once and by at most that charge", async () => {
     let reversals = 0;
     await fc.assert(
       fc.asyncProperty(batches({ batchesMax: 20, opsPerBatchMax: 6 }), async (sequence) => {
@@ -279,6 +279,8 @@ describe('no sequence of calls', () => {
 function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
   if (!done) return 0n;
   if (op.kind === 'grant') return op.unit === unit ? op.amount : 0n;
+  // Credits go for it: what goes and what comes is priced before, never more than was available.
+  if (op.kind === 'convert') return op.unit === unit ? op.units : unit === 'credits' ? -op.cost : 0n;
   if (op.kind !== 'reversal') return 0n;
   const own = world.ledger.filter(
     (entry) => entry.account === op.account && entry.unit === unit && entry.spent > 0n,

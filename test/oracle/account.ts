@@ -23,6 +23,7 @@ import {
   type Status,
   type Step,
   type StoredId,
+  type Terms,
   TOP_UP_PRIORITY,
   UNITS,
   type Unit,
@@ -97,6 +98,8 @@ function decide(work: Work, op: Op): Result {
       return rerate(work, op);
     case 'expireLot':
       return expireLot(work, op);
+    case 'convert':
+      return convert(work, op);
     case 'setStatus':
       return setStatus(work, op);
     case 'expireHold':
@@ -404,6 +407,33 @@ function expireLot(work: Work, op: OpOf<'expireLot'>): Result {
   return work.store('expire_lot', op.id, op.payload, outcome);
 }
 
+function convert(work: Work, op: OpOf<'convert'>): Result {
+  const repeat = work.repeat('convert', op.id, op.payload);
+  if (repeat) return repeat;
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
+  const { unit, units, cost, catalogVersion, priority } = op;
+  const credits = work.wallet('credits');
+  const available = work.available(credits);
+  if (available < cost) {
+    return denied('INSUFFICIENT_BALANCE', { unit: 'credits', available, missing: cost - available });
+  }
+  // READING: as for a grant, counted before debt is paid.
+  if (remainingOf(work.wallet(unit)) + units > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  const terms = { catalogVersion, priority };
+  work.enter('conversion', op.id, 'credits', { converted: cost, lots: work.draw(credits, cost), terms });
+  const { lot, debtPaid } = work.bring(op.id, unit, units, terms);
+  return work.store('convert', op.id, op.payload, {
+    of: 'convert',
+    lot,
+    unit,
+    granted: units,
+    debtPaid,
+    converted: cost,
+    available: work.available(work.wallet(unit)),
+  });
+}
+
 const TRANSITIONS: Record<OpOf<'setStatus'>['call'], { from: Status[]; to: Status }> = {
   freeze: { from: ['active'], to: 'frozen' },
   unfreeze: { from: ['frozen'], to: 'active' },
@@ -507,9 +537,25 @@ class Work {
     return picked;
   }
 
-  newLot(unit: Unit, source: LotOrigin['source'], expiresAtMs: number | undefined): LotOrigin {
+  /** What credits bought: debt first, then a lot that never expires. */
+  bring(id: string, unit: Unit, units: bigint, terms: Terms): { lot: number; debtPaid: bigint } {
+    const wallet = this.wallet(unit);
+    const debtPaid = min(wallet.debt, units);
+    wallet.debt -= debtPaid;
+    const origin = this.newLot(unit, 'conversion', undefined, terms.priority);
+    const lots = this.give(wallet, origin, units - debtPaid);
+    this.enter('conversion_grant', id, unit, { granted: units, debt: -debtPaid, lots, terms });
+    return { lot: origin.lot, debtPaid };
+  }
+
+  newLot(
+    unit: Unit,
+    source: LotOrigin['source'],
+    expiresAtMs: number | undefined,
+    priority = TOP_UP_PRIORITY,
+  ): LotOrigin {
     this.state.lastLot += 1;
-    const origin = { lot: this.state.lastLot, unit, source, priority: TOP_UP_PRIORITY, expiresAtMs };
+    const origin = { lot: this.state.lastLot, unit, source, priority, expiresAtMs };
     this.state.lotOrigins.set(origin.lot, origin);
     return origin;
   }
@@ -629,7 +675,12 @@ class Work {
     kind: EntryKind,
     id: string | undefined,
     unit: Unit | undefined,
-    change: Partial<Pick<Entry, 'granted' | 'spent' | 'expired' | 'debt' | 'released' | 'lots' | 'flags'>>,
+    change: Partial<
+      Pick<
+        Entry,
+        'granted' | 'spent' | 'expired' | 'converted' | 'debt' | 'released' | 'lots' | 'flags' | 'terms'
+      >
+    >,
   ): void {
     this.state.lastEntry += 1;
     const wallet = unit === undefined ? undefined : this.wallet(unit);
@@ -647,6 +698,7 @@ class Work {
       released: 0n,
       lots: [],
       flags: [],
+      terms: undefined,
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },

@@ -298,6 +298,17 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     payload: payload(),
     lot: fc.integer({ min: 1, max: 6 }),
   });
+  const convert = fc.record({
+    kind: fc.constant('convert' as const),
+    account,
+    id: id('k'),
+    payload: payload(),
+    unit: fc.constantFrom<Unit>('tts_characters', 'llm_messages'),
+    units: amount().filter((value) => value > 0n),
+    cost: amount().filter((value) => value > 0n),
+    priority: fc.constantFrom(10, 20, 30),
+    catalogVersion: fc.integer({ min: 1, max: 2 }),
+  });
   const setStatus = fc.record({
     kind: fc.constant('setStatus' as const),
     account,
@@ -332,6 +343,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 1, arbitrary: plain(touch) },
     { weight: 1, arbitrary: plain(create) },
     { weight: 2, arbitrary: plain(expireLot) },
+    { weight: 4, arbitrary: plain(convert) },
     { weight: 2, arbitrary: plain(setStatus) },
     {
       weight: 2,

@@ -77,6 +77,7 @@ export type IdKind =
   | 'reversed'
   | 'rerate'
   | 'expire_lot'
+  | 'convert'
   | 'ended_lot'
   | 'status';
 
@@ -149,6 +150,18 @@ export type Op =
       withRerate: boolean;
       /** What the charge had drawn, in the order of the drawing. */
       drawn: Part[];
+    }
+  | {
+      kind: 'convert';
+      account: string;
+      id: string;
+      payload: string;
+      /** The allowance; its units; the micro-credits that they cost; the priority of the lot. */
+      unit: Unit;
+      units: bigint;
+      cost: bigint;
+      priority: number;
+      catalogVersion: number;
     }
   /** `id` is the name of the charge. */
   | { kind: 'rerate'; account: string; id: string; unit: Unit; amount: bigint }
@@ -253,6 +266,16 @@ export interface LotOutcome {
   atMs?: number;
 }
 
+export interface ConvertOutcome {
+  of: 'convert';
+  lot: number;
+  unit: Unit;
+  granted: bigint;
+  debtPaid: bigint;
+  converted: bigint;
+  available: bigint;
+}
+
 export interface StatusOutcome {
   of: 'status';
 }
@@ -267,6 +290,7 @@ export type Outcome =
   | ReversalOutcome
   | RerateOutcome
   | LotOutcome
+  | ConvertOutcome
   | StatusOutcome;
 
 /** How much a denial was short of; only for INSUFFICIENT_BALANCE. */
@@ -300,7 +324,9 @@ export type EntryKind =
   | 'reversal'
   | 'rerate'
   | 'expire_lot'
-  | 'account_status';
+  | 'account_status'
+  | 'conversion'
+  | 'conversion_grant';
 
 export interface LotChange {
   lot: number;
@@ -311,6 +337,12 @@ export interface WalletAfter {
   remaining: bigint;
   held: bigint;
   debt: bigint;
+}
+
+/** Which catalog version a conversion went by, and the priority of what it brought. */
+export interface Terms {
+  catalogVersion: number;
+  priority: number;
 }
 
 /** One line of the ledger. granted + debt = change of remaining + spent + expired + converted. */
@@ -332,6 +364,8 @@ export interface Entry {
   lots: LotChange[];
   after: WalletAfter | undefined;
   flags: Flag[];
+  /** For conversion and conversion_grant: the terms. */
+  terms: Terms | undefined;
   bookedMs: number;
 }
 

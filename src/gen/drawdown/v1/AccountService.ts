@@ -4,6 +4,8 @@ import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import type { CloseAccountRequest as _drawdown_v1_CloseAccountRequest, CloseAccountRequest__Output as _drawdown_v1_CloseAccountRequest__Output } from '../../drawdown/v1/CloseAccountRequest.js';
 import type { CloseAccountResponse as _drawdown_v1_CloseAccountResponse, CloseAccountResponse__Output as _drawdown_v1_CloseAccountResponse__Output } from '../../drawdown/v1/CloseAccountResponse.js';
+import type { ConvertCreditsRequest as _drawdown_v1_ConvertCreditsRequest, ConvertCreditsRequest__Output as _drawdown_v1_ConvertCreditsRequest__Output } from '../../drawdown/v1/ConvertCreditsRequest.js';
+import type { ConvertCreditsResponse as _drawdown_v1_ConvertCreditsResponse, ConvertCreditsResponse__Output as _drawdown_v1_ConvertCreditsResponse__Output } from '../../drawdown/v1/ConvertCreditsResponse.js';
 import type { CreateAccountRequest as _drawdown_v1_CreateAccountRequest, CreateAccountRequest__Output as _drawdown_v1_CreateAccountRequest__Output } from '../../drawdown/v1/CreateAccountRequest.js';
 import type { CreateAccountResponse as _drawdown_v1_CreateAccountResponse, CreateAccountResponse__Output as _drawdown_v1_CreateAccountResponse__Output } from '../../drawdown/v1/CreateAccountResponse.js';
 import type { ExpireLotRequest as _drawdown_v1_ExpireLotRequest, ExpireLotRequest__Output as _drawdown_v1_ExpireLotRequest__Output } from '../../drawdown/v1/ExpireLotRequest.js';
@@ -42,6 +44,15 @@ export interface AccountServiceClient extends grpc.Client {
   closeAccount(argument: _drawdown_v1_CloseAccountRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
   closeAccount(argument: _drawdown_v1_CloseAccountRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
   closeAccount(argument: _drawdown_v1_CloseAccountRequest, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
+  
+  ConvertCredits(argument: _drawdown_v1_ConvertCreditsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  ConvertCredits(argument: _drawdown_v1_ConvertCreditsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  ConvertCredits(argument: _drawdown_v1_ConvertCreditsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  ConvertCredits(argument: _drawdown_v1_ConvertCreditsRequest, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  convertCredits(argument: _drawdown_v1_ConvertCreditsRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  convertCredits(argument: _drawdown_v1_ConvertCreditsRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  convertCredits(argument: _drawdown_v1_ConvertCreditsRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
+  convertCredits(argument: _drawdown_v1_ConvertCreditsRequest, callback: grpc.requestCallback<_drawdown_v1_ConvertCreditsResponse__Output>): grpc.ClientUnaryCall;
   
   CreateAccount(argument: _drawdown_v1_CreateAccountRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CreateAccountResponse__Output>): grpc.ClientUnaryCall;
   CreateAccount(argument: _drawdown_v1_CreateAccountRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_CreateAccountResponse__Output>): grpc.ClientUnaryCall;
@@ -170,6 +181,8 @@ export interface AccountServiceClient extends grpc.Client {
 export interface AccountServiceHandlers extends grpc.UntypedServiceImplementation {
   CloseAccount: grpc.handleUnaryCall<_drawdown_v1_CloseAccountRequest__Output, _drawdown_v1_CloseAccountResponse>;
   
+  ConvertCredits: grpc.handleUnaryCall<_drawdown_v1_ConvertCreditsRequest__Output, _drawdown_v1_ConvertCreditsResponse>;
+  
   CreateAccount: grpc.handleUnaryCall<_drawdown_v1_CreateAccountRequest__Output, _drawdown_v1_CreateAccountResponse>;
   
   ExpireLot: grpc.handleUnaryCall<_drawdown_v1_ExpireLotRequest__Output, _drawdown_v1_ExpireLotResponse>;
@@ -202,6 +215,7 @@ export interface AccountServiceHandlers extends grpc.UntypedServiceImplementatio
 
 export interface AccountServiceDefinition extends grpc.ServiceDefinition {
   CloseAccount: MethodDefinition<_drawdown_v1_CloseAccountRequest, _drawdown_v1_CloseAccountResponse, _drawdown_v1_CloseAccountRequest__Output, _drawdown_v1_CloseAccountResponse__Output>
+  ConvertCredits: MethodDefinition<_drawdown_v1_ConvertCreditsRequest, _drawdown_v1_ConvertCreditsResponse, _drawdown_v1_ConvertCreditsRequest__Output, _drawdown_v1_ConvertCreditsResponse__Output>
   CreateAccount: MethodDefinition<_drawdown_v1_CreateAccountRequest, _drawdown_v1_CreateAccountResponse, _drawdown_v1_CreateAccountRequest__Output, _drawdown_v1_CreateAccountResponse__Output>
   ExpireLot: MethodDefinition<_drawdown_v1_ExpireLotRequest, _drawdown_v1_ExpireLotResponse, _drawdown_v1_ExpireLotRequest__Output, _drawdown_v1_ExpireLotResponse__Output>
   FreezeAccount: MethodDefinition<_drawdown_v1_FreezeAccountRequest, _drawdown_v1_FreezeAccountResponse, _drawdown_v1_FreezeAccountRequest__Output, _drawdown_v1_FreezeAccountResponse__Output>
