@@ -92,7 +92,11 @@ function outcomeMetrics({ counter }: Create) {
       'meter',
       'model',
     ),
-    grantedUnits: counter('granted_units_total', 'Units granted by top-ups.', 'unit'),
+    grantedUnits: counter(
+      'granted_units_total',
+      'Units granted by calls: top-ups, billing periods and changes of plan.',
+      'unit',
+    ),
     debtBookedUnits: counter(
       'debt_booked_units_total',
       'Units booked as debt because no wallet had them.',

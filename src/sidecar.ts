@@ -9,6 +9,7 @@ import { AccountControl } from './credits/accounts.js';
 import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
 import { CorrectionControl } from './credits/corrections.js';
+import { PlanControl } from './credits/plans.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
@@ -115,6 +116,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       statements: core.statements,
       watches: core.watches,
       corrections: core.corrections,
+      plans: core.plans,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -240,6 +242,7 @@ interface Core {
   readonly statements: Statements;
   readonly watches: Watches;
   readonly corrections: CorrectionControl;
+  readonly plans: PlanControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -338,6 +341,7 @@ function startCore(
     watches,
     accounts: new AccountControl(calls, pool, catalogs),
     corrections: new CorrectionControl(calls, pool, catalogs),
+    plans: new PlanControl(calls, catalogs),
     watermarks,
     leases,
     partitions,

@@ -19,6 +19,7 @@ import { callOptions, type OpenStream, unary } from './call.js';
 import { type CorrectionEnvironment, correctionCalls } from './correction-calls.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { type PlanEnvironment, planCalls } from './plan-calls.js';
 import { getStatement, type StatementEnvironment } from './statement-call.js';
 import {
   checkAmount,
@@ -37,7 +38,8 @@ import { WatchStream, type WatchStreamEnvironment } from './watch-stream.js';
 export interface AccountServiceEnvironment
   extends StatementEnvironment,
     WatchStreamEnvironment,
-    CorrectionEnvironment {
+    CorrectionEnvironment,
+    PlanEnvironment {
   readonly accounts: Accounts;
   /** The streams that are open, for the drain. */
   readonly streams: Set<OpenStream>;
@@ -59,6 +61,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
       streams.add(new WatchStream(call, environment, (stream) => streams.delete(stream)));
     },
     ...correctionCalls(environment),
+    ...planCalls(environment),
   };
 }
 
@@ -71,6 +74,7 @@ const createAccount = (environment: AccountServiceEnvironment) =>
       const createCall = {
         requestId: checkId(request.requestId, 'request_id'),
         accountId: checkId(request.accountId, 'account_id'),
+        plan: checkOptionalId(request.plan, 'plan'),
         eventTimeMs: checkTime(request.eventTimeMs, 'event_time_ms'),
       };
       const options = callOptions(call, checkDurable(request.ackLevel, true), settings);
@@ -110,6 +114,7 @@ const getBalance = (environment: AccountServiceEnvironment) =>
       status: enumName('ACCOUNT_STATUS', result.status),
       balances: result.balances.map(walletBalance),
       openHolds: result.openHolds,
+      ...result.plan,
     };
   });
 
@@ -169,5 +174,6 @@ function ledgerEntry(line: LedgerLine): LedgerEntry {
     balanceAfter: line.balanceAfter === null ? null : walletBalance(line.balanceAfter),
     flags: [...line.flags],
     status: enumName('ACCOUNT_STATUS', line.status ?? 'unspecified'),
+    planEvent: enumName('PLAN_EVENT', line.planEvent ?? 'unspecified'),
   };
 }

@@ -3,6 +3,7 @@ import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
 import type { Corrections } from '../credits/correction-types.js';
+import type { Plans } from '../credits/plan-types.js';
 import type { StatementReader } from '../credits/statement.js';
 import type { Accounts } from '../credits/types.js';
 import type { BalanceWatches } from '../credits/watch.js';
@@ -30,6 +31,7 @@ export interface GrpcServerOptions {
   readonly statements: StatementReader;
   readonly watches: BalanceWatches;
   readonly corrections: Corrections;
+  readonly plans: Plans;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -117,6 +119,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     statements,
     watches,
     corrections,
+    plans,
     catalog,
     publisher,
     health,
@@ -140,6 +143,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
       ...environment,
       accounts,
       corrections,
+      plans,
       statements,
       watches,
       metrics,

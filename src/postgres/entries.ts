@@ -74,7 +74,7 @@ export interface EntryView {
   readonly held_after: number;
   readonly debt_after: number;
   readonly flags: string;
-  readonly note: Readonly<Record<string, string>> | null;
+  readonly note: Readonly<Record<string, string | number>> | null;
   readonly event_time: Date;
   readonly booked_time: Date;
   readonly partition: number;
@@ -141,6 +141,7 @@ export interface KnownEntry {
   readonly flags: string;
   readonly catalogVersion: number;
   readonly lot: number;
+  readonly note: Readonly<Record<string, string | number>> | null;
   readonly bookedTimeMs: number;
 }
 
@@ -148,7 +149,7 @@ type KnownEntryRow = Omit<KnownEntry, 'bookedTimeMs'> & { readonly bookedTime: D
 
 const KNOWN_COLUMNS = `a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
   e.granted, e.spent, e.expired, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags,
-  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime"`;
+  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.note, e.booked_time AS "bookedTime"`;
 
 /**
  * Looks ids up by (account, kinds, id), newest first. A hold's id may stand under settle, release and hold_expired. Months are

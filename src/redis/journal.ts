@@ -7,6 +7,7 @@ import {
   ENTRY,
   FORMAT,
   type PackedHold,
+  type PackedSubscription,
   readAccount,
   unpack,
   unpackAll,
@@ -42,6 +43,23 @@ export interface JournalEntry {
     readonly model: string;
     readonly catalogVersion: number;
   } | null;
+  /** For what happens by itself: when it was due; 0 for all else. */
+  readonly dueMs: number;
+  /** For plan_grant and plan_change. */
+  readonly plan: PlanEntry | null;
+}
+
+export interface PlanEntry {
+  readonly name: string;
+  /** For plan_change: what happened to the plan; 0 for plan_grant. */
+  readonly event: number;
+  /** For plan_grant: the lot. */
+  readonly source: number;
+  readonly priority: number;
+  readonly expiresMs: number;
+  /** The period, or when a change takes effect; 0: open. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -61,6 +79,8 @@ export interface JournalRecord {
     readonly holdId: string;
     readonly state: PackedHold | null;
   }[];
+  /** Subscriptions after the record, by account. */
+  readonly subscriptions: readonly { readonly accountId: string; readonly state: PackedSubscription }[];
   /** Bytes of the journal through this record, counted from the start of the epoch. */
   readonly bytes: number;
   /** sha-256 of the raw record. */
@@ -149,7 +169,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
   const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'i', 'a', 'h']) hash.update(field(name));
+  for (const name of ['b', 'o', 'd', 'i', 'a', 'h', 'g']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
@@ -160,6 +180,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     entries,
     accounts,
     holds: readHolds(field('h')),
+    subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
     hash: hash.digest(),
   };
@@ -192,6 +213,8 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
       released: 0,
       lots: [reader.u32(), -amount],
       hold: null,
+      dueMs: 0,
+      plan: null,
     };
   }
   const debt = reader.i56();
@@ -203,6 +226,8 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
+  const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
+  const dueMs = planned || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
     seq,
     operation,
@@ -219,6 +244,22 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
     released,
     lots,
     hold,
+    dueMs,
+    plan: planned ? readPlanEntry(kind, reader) : null,
+  };
+}
+
+function readPlanEntry(kind: number, reader: BinaryReader): PlanEntry {
+  const granted = kind === ENTRY.plan_grant;
+  const name = reader.text();
+  return {
+    name,
+    event: granted ? 0 : reader.u8(),
+    source: granted ? reader.u8() : 0,
+    priority: granted ? reader.u32() : 0,
+    expiresMs: granted ? reader.u56() : 0,
+    fromMs: reader.u56(),
+    toMs: reader.u56(),
   };
 }
 
@@ -241,4 +282,14 @@ function readHolds(data: Buffer): { accountId: string; holdId: string; state: Pa
     holds.push({ accountId, holdId: id, state: Array.isArray(state) ? state : null });
   }
   return holds;
+}
+
+function readSubscriptions(data: Buffer): { accountId: string; state: PackedSubscription }[] {
+  const values = unpackAll<string | PackedSubscription>(data);
+  const subscriptions: { accountId: string; state: PackedSubscription }[] = [];
+  for (let i = 0; i < values.length; i += 2) {
+    const { accountId } = splitScope(values[i] as string);
+    subscriptions.push({ accountId, state: values[i + 1] as PackedSubscription });
+  }
+  return subscriptions;
 }

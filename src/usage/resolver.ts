@@ -40,6 +40,9 @@ const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.rerate]: ['rerate'],
   [OP.expireLot]: ['expire_lot'],
   [OP.setStatus]: ['account_status'],
+  [OP.startPeriod]: ['plan_grant', 'plan_change'],
+  [OP.changePlan]: ['plan_grant', 'plan_change'],
+  [OP.withdrawChange]: ['plan_grant', 'plan_change'],
 };
 
 /** The letter of an id's scope in Redis, by the kind of entry under which the ledger knows it. */
@@ -53,6 +56,8 @@ const LETTERS: Record<string, string> = {
   rerate: 'p',
   expire_lot: 'l',
   account_status: 's',
+  plan_grant: 'b',
+  plan_change: 'b',
 };
 /** The scope of charges that were reversed, by the charge's name. */
 const REVERSED_LETTER = 'o';
@@ -67,6 +72,14 @@ const STATES: Record<string, number> = {
   rerate: STATE.rerated,
   expire_lot: STATE.lotExpired,
   account_status: STATE.statusSet,
+};
+
+/** Of a change of plan, by what its line's note says happened; a grant without a period is that of free credits. */
+const PLAN_STATES: Record<string, number> = {
+  changed: STATE.planChanged,
+  scheduled: STATE.planScheduled,
+  period_stored: STATE.periodStored,
+  withdrawn: STATE.planWithdrawn,
 };
 
 /**
@@ -219,7 +232,7 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
         ),
     }))
     .sort((a, b) => a.unit - b.unit);
-  const state: AccountState = {
+  const state: Omit<AccountState, 'dueAtMs'> = {
     key: snapshot.accountKey,
     status: snapshot.status,
     entries: snapshot.entries,
@@ -227,12 +240,13 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
     changedAtMs: snapshot.changedMs,
     lotsMade: snapshot.lotsMade,
     openHolds: snapshot.openHolds,
-    dueAtMs: snapshot.nextDueMs,
+    planDueMs: snapshot.subscription?.dueMs ?? 0,
     wallets,
   };
   const scope = accountScope(snapshot.accountId);
   const holds = snapshot.holds.flatMap((hold) => [scope + hold.holdId, hold.state, hold.deadlineMs]);
-  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, holds];
+  const subscription = snapshot.subscription?.state ?? Buffer.alloc(0);
+  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, subscription, holds];
 }
 
 /** 0 means never, which burns last. */
@@ -240,12 +254,23 @@ function neverLast(expiresAtMs: number): number {
   return expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : expiresAtMs;
 }
 
+function stateOf({ kind, note }: KnownEntry): number {
+  if (kind === 'plan_change') return PLAN_STATES[note?.plan_event as string] as number;
+  if (kind === 'plan_grant') return note?.from_ms === undefined ? STATE.planChanged : STATE.periodStarted;
+  return STATES[kind] as number;
+}
+
+/** Lot, time or released units: what the outcome of a kind says beside its amounts. */
+function extraOf({ kind, lot, note, released }: KnownEntry): number {
+  if (kind === 'grant' || kind === 'plan_grant') return lot;
+  return kind === 'plan_change' ? Number(note?.from_ms ?? 0) : released;
+}
+
 function outcomeOf(entry: KnownEntry): StoredOutcome {
-  const grant = entry.kind === 'grant';
   return {
     hash: entry.payloadHash,
     seq: entry.seq,
-    state: STATES[entry.kind] as number,
+    state: stateOf(entry),
     unit: entry.unit === '' ? 0 : UNITS[entry.unit as UnitName],
     amount: entry.granted + entry.expired + Math.abs(entry.spent),
     overdrawn: Math.abs(entry.debt),
@@ -254,7 +279,7 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
       .split(',')
       .filter((name) => name !== '')
       .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], 0),
-    extra: grant ? entry.lot : entry.released,
+    extra: extraOf(entry),
     catalogVersion: entry.catalogVersion,
   };
 }

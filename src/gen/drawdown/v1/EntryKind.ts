@@ -14,6 +14,8 @@ export const EntryKind = {
   ENTRY_KIND_RERATE: 'ENTRY_KIND_RERATE',
   ENTRY_KIND_EXPIRE_LOT: 'ENTRY_KIND_EXPIRE_LOT',
   ENTRY_KIND_ACCOUNT_STATUS: 'ENTRY_KIND_ACCOUNT_STATUS',
+  ENTRY_KIND_PLAN_GRANT: 'ENTRY_KIND_PLAN_GRANT',
+  ENTRY_KIND_PLAN_CHANGE: 'ENTRY_KIND_PLAN_CHANGE',
 } as const;
 
 export type EntryKind =
@@ -43,5 +45,9 @@ export type EntryKind =
   | 11
   | 'ENTRY_KIND_ACCOUNT_STATUS'
   | 12
+  | 'ENTRY_KIND_PLAN_GRANT'
+  | 15
+  | 'ENTRY_KIND_PLAN_CHANGE'
+  | 16
 
 export type EntryKind__Output = typeof EntryKind[keyof typeof EntryKind]
