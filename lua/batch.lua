@@ -10,7 +10,7 @@
 --         comes alone and means that nothing was read or written
 --       2 the codes, one byte an operation (includes/formats.lua)
 --       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
---         (OK of touch), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE and the OK of an expired hold
+--         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE and the OK of an expired hold
 --
 -- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
@@ -28,8 +28,11 @@
 -- @include "op_expire_lot"
 -- @include "op_set_status"
 -- @include "op_convert"
+-- @include "op_start_period"
+-- @include "op_change_plan"
+-- @include "op_withdraw_change"
 
-local META, ACCOUNTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[4], KEYS[7], KEYS[8]
+local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
 
 local meta, refusal = fence(META)
@@ -40,7 +43,7 @@ if batch[1] ~= FORMAT then return { cmsgpack.pack({ 'FORMAT', batch[1] }) } end
 local account_ids, rows, usage = batch[2], batch[3], batch[4]
 local rows_count = #rows
 
-ctx.now, ctx.seq, ctx.ids_since = meta.now, meta.seq, meta.ids_since
+ctx.now, ctx.at, ctx.seq, ctx.ids_since = meta.now, meta.now, meta.seq, meta.ids_since
 ctx.check_before = meta.ids_since > 0 and meta.ids_since + tonumber(ARGV[7]) or 0
 ctx.evicted_through = meta.evicted_through
 
@@ -80,6 +83,7 @@ local ID_KINDS = {
   [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
   [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
   [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's', [OP_CONVERT] = 'v',
+  [OP_START_PERIOD] = 'b', [OP_CHANGE_PLAN] = 'b', [OP_WITHDRAW_CHANGE] = 'b',
 }
 local wanted_ids, wanted_holds = {}, {}
 for i = 1, rows_count do
@@ -118,8 +122,14 @@ local function op_expire_hold(_, op)
   return CODE_NONE
 end
 
--- Touching is all: due lots are expired before any operation. Returns the account as it is.
+-- Touching is all: what is due is done before any operation. Returns the account as it is.
 local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) end
+
+-- The same with the account's subscription.
+local function op_show(_, op)
+  local packed = cmsgpack.pack(subscription_of(op[P_ACCOUNT]))
+  return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) .. struct.pack('<I4', #packed) .. packed
+end
 
 local function op_lookup(op_index, op)
   if op[7] == 'h' then
@@ -137,13 +147,14 @@ local OPERATIONS = {
   [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
   [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
   [OP_CONVERT] = op_convert,
+  [OP_START_PERIOD] = op_start_period, [OP_CHANGE_PLAN] = op_change_plan, [OP_WITHDRAW_CHANGE] = op_withdraw_change, [OP_SHOW] = op_show,
 }
 local codes, outcomes = {}, {}
 for i = 1, rows_count do
   local op = rows[i]
   local kind, account_index = op[P_KIND], op[P_ACCOUNT]
   local code, outcome
-  local reads = kind == OP_TOUCH or kind == OP_LOOKUP
+  local reads = kind == OP_TOUCH or kind == OP_LOOKUP or kind == OP_SHOW
   if refuse_ending and not reads then
     code, outcome = CODE_LIMIT, refuse_ending
   elseif not ctx.states[account_index] and kind ~= OP_CREATE then
@@ -151,7 +162,7 @@ for i = 1, rows_count do
   else
     -- Nothing may be written any more: what is due stays due.
     if refuse_ending then ctx.touched[account_index] = true end
-    if not ctx.touched[account_index] then expire_due_lots(account_index) end
+    if not ctx.touched[account_index] then advance(account_index) end
     if ctx.states[account_index] and not refuse_ending then
       if kind == OP_EXTEND then
         expire_due_hold(account_index, op[7])
@@ -205,14 +216,25 @@ if #entries > 0 then
       not_due[#not_due + 1] = 'h' .. field
     end
   end
+  local agent_pairs, agent_states = {}, {}
+  for i = 1, #account_ids do
+    if ctx.subscription_changed[i] then
+      local packed = cmsgpack.pack(ctx.subscriptions[i])
+      agent_pairs[#agent_pairs + 1] = ctx.prefixes[i]
+      agent_pairs[#agent_pairs + 1] = packed
+      agent_states[#agent_states + 1] = cmsgpack.pack(ctx.prefixes[i]) .. packed
+    end
+  end
   local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, #entries) .. table.concat(entries)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
-  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state
+  local agent_state = table.concat(agent_states)
+  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state + #agent_state
   redis.call('XADD', JOURNAL, string.format('%.0f-%.0f', meta.epoch, first_seq),
-    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'c', string.format('%.0f', bytes))
+    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'g', agent_state, 'c', string.format('%.0f', bytes))
   hash_write(ACCOUNTS, account_pairs)
   hash_write(IDS[meta.ids_current + 1], ctx.id_pairs)
   hash_write(HOLDS, hold_pairs)
+  hash_write(AGENTS, agent_pairs)
   remove_chunked('HDEL', HOLDS, ended)
   for first = 1, #due, 2 * CHUNK_MAX do
     redis.call('ZADD', DEADLINES, unpack(due, first, math.min(first + 2 * CHUNK_MAX - 1, #due)))

@@ -31,6 +31,18 @@ export const ERROR_CODES = {
   LOT_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** Nothing of the lot is left, or it has expired. */
   LOT_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** No plan of this name is in the catalog, or the call is for plans of another kind. */
+  PLAN_UNKNOWN: { status: 'INVALID_ARGUMENT', retry: false },
+  /** The account is on the plan already. */
+  PLAN_UNCHANGED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** The billing period shares time with another one of the account. */
+  PERIOD_OVERLAPS: { status: 'FAILED_PRECONDITION', retry: false },
+  /** The billing period is over. */
+  PERIOD_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** A later billing period is stored. */
+  PERIOD_STORED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** There is no change and no later period to withdraw. */
+  NOTHING_SCHEDULED: { status: 'FAILED_PRECONDITION', retry: false },
   CATALOG_VERSION_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** Lines of the ledger are needed that are not there: their months were detached. */
   LEDGER_DETACHED: { status: 'FAILED_PRECONDITION', retry: false },

@@ -92,7 +92,11 @@ function outcomeMetrics({ counter }: Create) {
       'meter',
       'model',
     ),
-    grantedUnits: counter('granted_units_total', 'Units granted by top-ups.', 'unit'),
+    grantedUnits: counter(
+      'granted_units_total',
+      'Units granted by calls: top-ups, billing periods and changes of plan.',
+      'unit',
+    ),
     convertedCredits: counter(
       'converted_micro_credits_total',
       'Micro-credits that were converted into allowances; by is call or charge.',

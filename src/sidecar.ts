@@ -10,6 +10,7 @@ import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
 import { ConversionControl } from './credits/conversions.js';
 import { CorrectionControl } from './credits/corrections.js';
+import { PlanControl } from './credits/plans.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
@@ -117,6 +118,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       watches: core.watches,
       corrections: core.corrections,
       conversions: core.conversions,
+      plans: core.plans,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -243,6 +245,7 @@ interface Core {
   readonly watches: Watches;
   readonly corrections: CorrectionControl;
   readonly conversions: ConversionControl;
+  readonly plans: PlanControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -342,6 +345,7 @@ function startCore(
     accounts: new AccountControl(calls, pool, catalogs),
     corrections: new CorrectionControl(calls, pool, catalogs),
     conversions: new ConversionControl(calls, catalogs),
+    plans: new PlanControl(calls, catalogs),
     watermarks,
     leases,
     partitions,

@@ -30,11 +30,13 @@ local function unpack_account(packed)
     local a1, a2, a3, a4, a5, a6, a7, a8, a9, wallets, unit, debt, lots, l1, l2, l3, l4, l5, l6 =
       struct.unpack(ACCOUNT_ONE_LOT, packed)
     if wallets == 1 and lots == 1 then
-      return { a1, a2, a3, a4, a5, a6, a7, a8, a9, { { unit, debt, { { l1, l2, l3, l4, l5, l6 } }, l5, l6 } } }
+      local due = a9
+      if l4 > 0 and l5 > l6 and (due == 0 or l4 < due) then due = l4 end
+      return { a1, a2, a3, a4, a5, a6, a7, a8, a9, { { unit, debt, { { l1, l2, l3, l4, l5, l6 } }, l5, l6 } }, due }
     end
   end
   local account = { struct.unpack(ACCOUNT, packed) }
-  local wallets, place = {}, account[A_WALLETS + 1]
+  local wallets, place, due = {}, account[A_WALLETS + 1], account[A_PLAN_DUE]
   for w = 1, account[A_WALLETS] do
     local unit, debt, count
     unit, debt, count, place = struct.unpack(WALLET, packed, place)
@@ -42,11 +44,13 @@ local function unpack_account(packed)
     for l = 1, count do
       local lot = { struct.unpack(LOT, packed, place) }
       remaining, held = remaining + lot[L_REMAINING], held + lot[L_HELD]
+      local expires = lot[L_EXPIRES]
+      if expires > 0 and lot[L_REMAINING] > lot[L_HELD] and (due == 0 or expires < due) then due = expires end
       place = lot[7]
       lots[l] = lot
     end
     wallets[w] = { unit, debt, lots, remaining, held }
   end
-  account[A_WALLETS] = wallets
+  account[A_WALLETS], account[A_DUE] = wallets, due
   return account
 end

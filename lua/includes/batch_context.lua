@@ -6,15 +6,17 @@
 
 -- What one call works on: everything is read before, changed here in memory, and written after the last decision.
 --   now, seq           time of the call; seq of the last entry
+--   at                 time of what is being done: now, or earlier where it was due earlier
 --   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
 --   fields             by operation, the field of its id
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
 --   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
+--   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   entries            the journal record's decisions
 local ctx = {
   fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
-  hold_fields = {}, entries = {}, expired_holds = 0,
+  hold_fields = {}, subscriptions = {}, subscription_changed = {}, entries = {}, expired_holds = 0,
 }
 
 local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end

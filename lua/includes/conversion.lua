@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "add_entry"
 
 -- Books that `amount` of credits left their wallet for an allowance; `missing` of them were not there and are debt now. The lots
 -- have given theirs already (`changes`). `terms` is the catalog version and the priority of what comes in, packed.

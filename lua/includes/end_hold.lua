@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "advance"
 -- @include "account_status"
 
 -- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,

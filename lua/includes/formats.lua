@@ -18,6 +18,7 @@ local SENTINEL = ''
 local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1, 2, 3, 4, 5, 6
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
 local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS, OP_CONVERT = 12, 13, 14, 15
+local OP_START_PERIOD, OP_CHANGE_PLAN, OP_WITHDRAW_CHANGE, OP_SHOW = 18, 19, 20, 21
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
@@ -34,6 +35,8 @@ local REASON_EVENT_TOO_OLD = 10
 local REASON_FIELD_INVALID, REASON_AMOUNT_OUT_OF_RANGE, REASON_LOTS_MAX, REASON_ACCOUNT_EXISTS = 12, 13, 15, 100
 local REASON_ACCOUNT_FROZEN, REASON_ACCOUNT_CLOSED, REASON_ACCOUNT_ACTIVE = 3, 4, 101
 local REASON_ALREADY_REVERSED, REASON_LOT_UNKNOWN, REASON_LOT_ENDED = 102, 103, 104
+local REASON_PERIOD_OVERLAPS, REASON_PERIOD_ENDED, REASON_PERIOD_STORED = 110, 111, 112
+local REASON_PLAN_UNCHANGED, REASON_NOTHING_SCHEDULED = 113, 114
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
@@ -46,14 +49,18 @@ local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
 local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET, STATE_CONVERTED = 10, 11, 12, 13
+local STATE_PERIOD_STARTED, STATE_PERIOD_STORED, STATE_PLAN_CHANGED, STATE_PLAN_SCHEDULED, STATE_PLAN_WITHDRAWN = 15, 16, 17, 18, 19
 local STATE_PAID = 20
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
 -- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for CONVERSION and
--- CONVERSION_GRANT catalog version and priority of the lot.
+-- CONVERSION_GRANT catalog version and priority of the lot; for LOT_EXPIRED, PLAN_GRANT and
+-- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
+-- PLAN_CHANGE plan, what happened to it, and from when to when (0: open).
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
 local ENTRY_CONVERSION_TERMS = '<I4I4'
+local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
@@ -63,25 +70,28 @@ local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEA
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
+local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE = 15, 16
 local ENTRY_PAID = 19
--- Journaled and numbered, but no ledger lines.
-local ENTRY_HOLD, ENTRY_EXTEND = 20, 21
+-- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
+local ENTRY_HOLD, ENTRY_EXTEND = 100, 101
+-- What a PLAN_CHANGE says of the plan.
+local PLAN_CHANGED, PLAN_SCHEDULED, PLAN_PERIOD_STORED, PLAN_WITHDRAWN = 1, 2, 3, 4
 
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
 local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED = 64, 128, 256
 
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
--- soonest lot expiry (0: none), wallets. Unpacked: a table of these.
+-- when its subscription is due (0: never), wallets. Unpacked: a table of these, and when it is due, which is sooner where a lot expires before.
 local ACCOUNT, WALLET, LOT = '<BI7BI7I7I7I4I4I7B', '<BI7H', '<I4BI4I7I7I7'
 local ACCOUNT_ONE_LOT = '<BI7BI7I7I7I4I4I7BBI7HI4BI4I7I7I7'
 local A_FORMAT, A_KEY, A_STATUS, A_ENTRIES, A_SEQ = 1, 2, 3, 4, 5
-local A_CHANGED_AT, A_LOTS, A_HOLDS, A_DUE, A_WALLETS = 6, 7, 8, 9, 10
+local A_CHANGED_AT, A_LOTS, A_HOLDS, A_PLAN_DUE, A_WALLETS, A_DUE = 6, 7, 8, 9, 10, 11
 local STATUS_ACTIVE, STATUS_FROZEN, STATUS_CLOSED = 1, 2, 3
 -- Wallet: unit, debt, lots in burn-down order; and, not packed, the sums of its lots' remaining and held.
 local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
 -- Lot: number, source, priority, expiry (0: never), remaining, held.
 local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD = 1, 2, 3, 4, 5, 6
-local SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 4, 6, 20
+local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 1, 2, 4, 6, 20
 local UNIT_CREDITS = 1
 -- A wallet holds at most this many lots: what a draw walks through, and what an account weighs.
 local LOTS_MAX = 1000
@@ -91,3 +101,14 @@ local LOTS_MAX = 1000
 local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_HASH, H_SEQ, H_LAST_SEQ = 1, 2, 3, 4, 5, 6, 7, 8
 local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
 local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
+
+-- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
+-- number), the last period that began (or false), whether free credits were granted (0 or 1), the stored next period (or false), the change
+-- that takes effect at the period's end (or false).
+local S_FORMAT, S_PLAN, S_RANK, S_AGENTS_MAX, S_PERIOD, S_FREE, S_NEXT, S_CHANGE = 1, 2, 3, 4, 5, 6, 7, 8
+-- Billing period: start, end, plan, its rank, how many agents it allows, credits, their priority, whether they stay beyond the end (0 or 1); and, once it
+-- has begun, its lot, what was granted, and the part of it that paid debt.
+local B_START, B_END, B_PLAN, B_RANK, B_AGENTS_MAX, B_CREDITS, B_PRIORITY, B_KEEPS = 1, 2, 3, 4, 5, 6, 7, 8
+local B_LOT, B_GRANTED, B_PAID = 9, 10, 11
+-- Change: plan, its rank, how many agents it allows, credits if it is the free plan (-1: it is not), their priority.
+local C_PLAN, C_RANK, C_AGENTS_MAX, C_FREE_CREDITS, C_PRIORITY = 1, 2, 3, 4, 5

@@ -136,9 +136,9 @@ local function set_aside(wallet, amount, parts)
   end
 end
 
--- The soonest expiry of a lot of which something could still expire; 0: none.
+-- When the account is due: its subscription, or the soonest expiry of a lot of which something could still expire; 0: never.
 local function soonest_due(account)
-  local due = 0
+  local due = account[A_PLAN_DUE]
   for _, wallet in ipairs(account[A_WALLETS]) do
     for _, lot in ipairs(wallet[W_LOTS]) do
       local expires = lot[L_EXPIRES]

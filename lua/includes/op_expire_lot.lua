@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "advance"
 -- @include "corrections"
 
 -- The wallet and the lot of a number; nil where the lot is not in the state.

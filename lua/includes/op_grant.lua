@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "advance"
 
 -- A new lot; debt is paid first. op: 7 unit, 8 amount, 9 source, 10 priority, 11 expiry in ms (0: never).
 local function op_grant(op_index, op)

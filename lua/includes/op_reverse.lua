@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "advance"
 -- @include "corrections"
 
 -- Gives a charge of ours back. op: 7 unit, 8 amount, 9 the charge (kind/id; empty: a duplicate, whose reversal has an id of its own),

@@ -1,4 +1,4 @@
--- @include "expire_due_lots"
+-- @include "advance"
 -- @include "account_status"
 
 -- The wallet of (unit, amount) pairs from position `first` that pays for finished usage: the first whose available covers its
@@ -73,7 +73,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       codes[op_index], outcomes[op_index] = string.char(CODE_MISS), ''
     else
       if not touched[account_index] then
-        expire_due_lots(account_index)
+        advance(account_index)
         entries_count = #entries
       end
       local field, unit, amount = fields[fields_before + u], units[u], amounts[u]

@@ -4,6 +4,7 @@ import { addCorrectionCommands } from './corrections.js';
 import { formatAmount, formatFields, formatTable, formatTime, unitLabel } from './format.js';
 import { CommandFailure, type Io, printJson } from './io.js';
 import { parseTime } from './parse.js';
+import { addPlanCommands, planFields } from './plans.js';
 import {
   addMutationOptions,
   addSidecarOptions,
@@ -28,17 +29,24 @@ export function addAccountCommand(program: Command, io: Io): void {
   addConvertCommand(account, io);
   addShow(account, io);
   addStatementCommand(account, io);
+  addPlanCommands(account, io);
   addCorrectionCommands(account, io);
 }
 
 function addCreate(account: Command, io: Io): void {
-  const command = account.command('create <account>').description('create an account with empty wallets');
+  const command = account
+    .command('create <account>')
+    .description('create an account with empty wallets')
+    .option(
+      '--plan <plan>',
+      'the plan that it begins with (default: none); the free plan grants its credits',
+    );
   addMutationOptions(command, 'id of this request')
-    .addHelpText('after', '\nExample:\n  $ drawdown account create acme')
-    .action(async (accountId: string, options: MutationOptions) => {
+    .addHelpText('after', '\nExample:\n  $ drawdown account create acme --plan free')
+    .action(async (accountId: string, options: MutationOptions & { plan?: string }) => {
       const mutation = mutationOf(options);
       const { id, ...rest } = mutation;
-      const request = { requestId: id, accountId, ...rest };
+      const request = { requestId: id, accountId, plan: options.plan ?? '', ...rest };
       const answer = await withSidecar(options, (client) =>
         client.call('AccountService/CreateAccount', request),
       );
@@ -102,6 +110,8 @@ function addShow(account: Command, io: Io): void {
       if (options.json) return printJson(io, { ...balance, lots: lots.lots, holds: holds.holds });
       const status = balance.status.replace('ACCOUNT_STATUS_', '').toLowerCase();
       io.out(`${balance.accountId} is ${status}; open holds: ${balance.openHolds}`);
+      const plan = planFields(balance);
+      if (plan.length > 0) io.out(formatFields(plan));
       printTable(
         io,
         ['wallet', 'available', 'held', 'debt'],

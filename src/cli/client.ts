@@ -1,5 +1,9 @@
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
+import type { CancelScheduledChangeRequest } from '../gen/drawdown/v1/CancelScheduledChangeRequest.js';
+import type { CancelScheduledChangeResponse__Output } from '../gen/drawdown/v1/CancelScheduledChangeResponse.js';
+import type { ChangePlanRequest } from '../gen/drawdown/v1/ChangePlanRequest.js';
+import type { ChangePlanResponse__Output } from '../gen/drawdown/v1/ChangePlanResponse.js';
 import type { CloseAccountRequest } from '../gen/drawdown/v1/CloseAccountRequest.js';
 import type { CloseAccountResponse__Output } from '../gen/drawdown/v1/CloseAccountResponse.js';
 import type { ConvertCreditsRequest } from '../gen/drawdown/v1/ConvertCreditsRequest.js';
@@ -40,6 +44,8 @@ import type { ReverseUsageRequest } from '../gen/drawdown/v1/ReverseUsageRequest
 import type { ReverseUsageResponse__Output } from '../gen/drawdown/v1/ReverseUsageResponse.js';
 import type { SettleRequest } from '../gen/drawdown/v1/SettleRequest.js';
 import type { SettleResponse__Output } from '../gen/drawdown/v1/SettleResponse.js';
+import type { StartBillingPeriodRequest } from '../gen/drawdown/v1/StartBillingPeriodRequest.js';
+import type { StartBillingPeriodResponse__Output } from '../gen/drawdown/v1/StartBillingPeriodResponse.js';
 import type { TopUpRequest } from '../gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse__Output } from '../gen/drawdown/v1/TopUpResponse.js';
 import type { UnfreezeAccountRequest } from '../gen/drawdown/v1/UnfreezeAccountRequest.js';
@@ -53,6 +59,12 @@ interface Calls {
   'AccountService/CreateAccount': [CreateAccountRequest, CreateAccountResponse__Output];
   'AccountService/TopUp': [TopUpRequest, TopUpResponse__Output];
   'AccountService/ConvertCredits': [ConvertCreditsRequest, ConvertCreditsResponse__Output];
+  'AccountService/StartBillingPeriod': [StartBillingPeriodRequest, StartBillingPeriodResponse__Output];
+  'AccountService/ChangePlan': [ChangePlanRequest, ChangePlanResponse__Output];
+  'AccountService/CancelScheduledChange': [
+    CancelScheduledChangeRequest,
+    CancelScheduledChangeResponse__Output,
+  ];
   'AccountService/CloseAccount': [CloseAccountRequest, CloseAccountResponse__Output];
   'AccountService/ExpireLot': [ExpireLotRequest, ExpireLotResponse__Output];
   'AccountService/FreezeAccount': [FreezeAccountRequest, FreezeAccountResponse__Output];

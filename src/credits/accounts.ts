@@ -3,14 +3,23 @@ import { prepareAccount } from '../postgres/accounts.js';
 import { type EntryView, findEntries, type KnownEntry, readEntries } from '../postgres/entries.js';
 import type { Pool } from '../postgres/pool.js';
 import { readHolds, readLots } from '../postgres/views.js';
-import { CODE, OP, type PackedOperation, REASON, STATUS, type StatusName } from '../redis/format.js';
+import {
+  CODE,
+  OP,
+  type PackedOperation,
+  type PlanEventName,
+  REASON,
+  STATUS,
+  type StatusName,
+} from '../redis/format.js';
 import type { Catalogs } from '../usage/catalogs.js';
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
-import { accountOrThrow, balancesOf } from '../usage/meter.js';
+import { balancesOf, shownOrThrow } from '../usage/meter.js';
 import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
 
 import type { AccountCalls } from './account-calls.js';
 import { fromPostgres } from './from-postgres.js';
+import { beginningTerms, planView } from './plans.js';
 import {
   type AccountBalance,
   type AccountCreated,
@@ -61,6 +70,7 @@ export class AccountControl implements Accounts {
         -1,
         prepared.accountKey,
         prepared.cursorSeq,
+        ...beginningTerms(this.catalogs.current().catalog, call.plan),
       ];
       const executed = await this.calls.run(call.accountId, packed, options);
       // Evicted between the look into Postgres and the script: the account exists, and the next look finds it.
@@ -113,10 +123,12 @@ export class AccountControl implements Accounts {
   }
 
   async balance(accountId: string, options: CallOptions): Promise<AccountBalance> {
-    const account = accountOrThrow(await this.calls.run(accountId, [OP.touch, 0], options), accountId);
+    const executed = await this.calls.run(accountId, [OP.show, 0], options, { ending: true });
+    const { account, subscription } = shownOrThrow(executed, accountId);
     const status = STATUS_NAMES[account.status];
     if (status === undefined) throw new Error(`account ${accountId} has status ${account.status}`);
-    return { accountId, status, balances: balancesOf(account), openHolds: account.openHolds };
+    const plan = planView(subscription, executed.decision.nowMs);
+    return { accountId, status, balances: balancesOf(account), openHolds: account.openHolds, plan };
   }
 
   async lots(
@@ -223,6 +235,20 @@ function pageOf<T>(items: T[], pageSize: number, tokenAfter: (last: T) => string
   return { items: page, nextPageToken: tokenAfter(page[page.length - 1] as T) };
 }
 
+function notedOf(note: EntryView['note']) {
+  const text = (name: string): string => String(note?.[name] ?? '');
+  return {
+    corrects: text('corrects'),
+    reasonCode: text('reason_code'),
+    reasonText: text('reason_text'),
+    status: (note?.status as StatusName | undefined) ?? null,
+    plan: text('plan'),
+    planEvent: (note?.plan_event as PlanEventName | undefined) ?? null,
+    planFromTimeMs: Number(note?.from_ms ?? 0),
+    planToTimeMs: Number(note?.to_ms ?? 0),
+  };
+}
+
 function lineOf(row: EntryView): LedgerLine {
   const unit = row.unit === '' ? 0 : UNITS[row.unit as UnitName];
   return {
@@ -251,10 +277,7 @@ function lineOf(row: EntryView): LedgerLine {
             debt: row.debt_after,
           },
     flags: row.flags === '' ? [] : row.flags.split(','),
-    corrects: row.note?.corrects ?? '',
-    reasonCode: row.note?.reason_code ?? '',
-    reasonText: row.note?.reason_text ?? '',
-    status: (row.note?.status as StatusName | undefined) ?? null,
+    ...notedOf(row.note),
     eventTimeMs: row.event_time.getTime(),
     bookedTimeMs: row.booked_time.getTime(),
     partition: row.partition,

@@ -70,6 +70,8 @@ export interface StatementReader {
 const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   account_created: 'none',
   account_status: 'none',
+  plan_grant: 'none',
+  plan_change: 'none',
   grant: 'none',
   usage: 'use',
   settle: 'use',

@@ -1,11 +1,14 @@
-import type { StatusName } from '../redis/format.js';
+import type { PlanEventName, StatusName } from '../redis/format.js';
 import type { CallOptions, Quantities, Unit, WalletBalance } from '../usage/types.js';
+import type { PlanView } from './plan-types.js';
 
 /** What the transport hands to the control plane and gets back. Units and times as in src/usage/types.ts. */
 
 export interface CreateAccountCall {
   readonly requestId: string;
   readonly accountId: string;
+  /** Empty: none. */
+  readonly plan: string;
   readonly eventTimeMs: number;
 }
 
@@ -39,6 +42,7 @@ export interface AccountBalance {
   readonly status: StatusName;
   readonly balances: readonly WalletBalance[];
   readonly openHolds: number;
+  readonly plan: PlanView;
 }
 
 /** Numbers as in the proto's LotSource. */
@@ -90,6 +94,8 @@ export const ENTRY_KINDS = [
   'account_status',
   'conversion',
   'conversion_grant',
+  'plan_grant',
+  'plan_change',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
@@ -117,6 +123,11 @@ export interface LedgerLine {
   readonly reasonText: string;
   /** What the line made of the account; null for all that changed nothing of it. */
   readonly status: StatusName | null;
+  /** What the line says of the account's plan; times of 0 are open. */
+  readonly plan: string;
+  readonly planEvent: PlanEventName | null;
+  readonly planFromTimeMs: number;
+  readonly planToTimeMs: number;
   readonly eventTimeMs: number;
   readonly bookedTimeMs: number;
   readonly partition: number;

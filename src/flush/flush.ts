@@ -13,6 +13,7 @@ import { type FlushRow, insertFlushes } from '../postgres/flushes.js';
 import { type Cursor, lockCursors, moveCursors } from '../postgres/partitions.js';
 import { breakConnection, type Pool, type PoolClient } from '../postgres/pool.js';
 import { deleteReversalsDue, insertReversalsDue } from '../postgres/reversals.js';
+import { upsertSubscriptions } from '../postgres/subscriptions.js';
 import { FORMAT } from '../redis/format.js';
 import { type FlushPart, type PreparedFlush, type PreparedPart, prepareFlush } from './flush-batch.js';
 
@@ -87,13 +88,14 @@ async function transaction(
     throw new CursorMoved(cursors);
   }
   const { prepared, duplicates } = await writeLines(client, parts, first, encoder);
-  const { accounts, wallets, lots, expiredLots, holds, ended } = prepared.changes;
+  const { accounts, wallets, lots, movedLots, holds, ended, subscriptions } = prepared.changes;
   await upsertAccounts(client, accounts);
   if (wallets.length > 0) await upsertWallets(client, wallets);
   if (lots.length > 0) await upsertLots(client, lots);
-  if (expiredLots.length > 0) await moveLotExpiries(client, expiredLots);
+  if (movedLots.length > 0) await moveLotExpiries(client, movedLots);
   if (holds.length > 0) await upsertHolds(client, holds);
   if (ended.length > 0) await deleteHolds(client, ended);
+  if (subscriptions.length > 0) await upsertSubscriptions(client, subscriptions);
   if (prepared.reversed.length > 0) await deleteReversalsDue(client, prepared.reversed);
   if (prepared.reversalsDue.length > 0) await insertReversalsDue(client, prepared.reversalsDue);
   const flushes = prepared.parts.map((part) => flushRow(part, cursors));

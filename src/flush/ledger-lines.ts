@@ -1,7 +1,7 @@
 import { monthOf } from '../ledger/month.js';
 import type { EntryRow } from '../postgres/entry-row.js';
 import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
-import { type AccountState, ENTRY } from '../redis/format.js';
+import { type AccountState, ENTRY, OP } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueItem, opaqueQuantities, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
@@ -26,7 +26,8 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
   const { kind, amount, hold, conversion } = entry;
   const { operation } = entry;
   const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
-  const eventTimeMs = operation < 0 ? record.bookedTimeMs : operationTimeMs(record.batch, operation);
+  const eventTimeMs =
+    operation < 0 ? entry.dueMs || record.bookedTimeMs : operationTimeMs(record.batch, operation);
   return {
     accountKey: (record.accounts.get(entry.account) as AccountState).key,
     accountSeq: entry.accountSeq,
@@ -58,12 +59,17 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     heldAfter: entry.heldAfter,
     debtAfter: entry.debtAfter,
     flags: flagNames(entry.flags),
-    note: operation < 0 ? null : noteOf(kind, record.batch.rows[operation]),
+    note: noteOf(entry, operation < 0 ? undefined : record.batch.rows[operation]),
   };
 }
 
 export function grantedBy(kind: number, amount: number): number {
-  return kind === ENTRY.grant || kind === ENTRY.conversion_grant ? amount : 0;
+  return isGrant(kind) ? amount : 0;
+}
+
+/** Does a line of this kind grant a lot, the first that it names? */
+export function isGrant(kind: number): boolean {
+  return kind === ENTRY.grant || kind === ENTRY.conversion_grant || kind === ENTRY.plan_grant;
 }
 
 export function spentBy(kind: number, amount: number): number {
@@ -75,12 +81,18 @@ export function expiredBy(kind: number, amount: number): number {
   return kind === ENTRY.lot_expired || kind === ENTRY.expire_lot ? amount : 0;
 }
 
-/** The caller's id; for what nobody called for, one made from its cause and its number within the account. */
+/**
+ * The caller's id; for what nobody called for, one made from its cause and its number within the account. A plan that an account begins with has a line
+ * of its own: no other call may have that id, and callers' ids have no #.
+ */
 function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.hold !== null) return entry.hold.holdId;
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
+  if (entry.operation < 0 && entry.plan !== null) return `plan#${entry.accountSeq}`;
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
-  return operationId(record.batch, entry.operation);
+  const id = operationId(record.batch, entry.operation);
+  const creates = entry.plan !== null && record.batch.rows[entry.operation]?.[0] === OP.create;
+  return creates ? `${id}#create` : id;
 }
 
 function lotsJson(lots: readonly number[]): string {

@@ -1,13 +1,19 @@
-import { ENTRY, type PackedOperation, STATUS } from '../redis/format.js';
+import { ENTRY, type PackedOperation, PLAN_EVENT, STATUS } from '../redis/format.js';
+import type { JournalEntry, PlanEntry } from '../redis/journal.js';
 
-/** Turns what a rare operation carries for the ledger alone into the note of its line. */
+/** Turns what a rare operation or entry carries for the ledger alone into the note of its line. */
 
 const STATUS_NAMES = new Map<number, string>(Object.entries(STATUS).map(([name, number]) => [number, name]));
 
-/** JSON, or null for a kind of line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
-export function noteOf(kind: number, operation: PackedOperation | undefined): string | null {
+const PLAN_EVENTS = new Map<number, string>(
+  Object.entries(PLAN_EVENT).map(([name, number]) => [number, name]),
+);
+
+/** JSON, or null for a line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
+export function noteOf(entry: JournalEntry, operation: PackedOperation | undefined): string | null {
+  if (entry.plan !== null) return planNote(entry.plan);
   if (operation === undefined) return null;
-  switch (kind) {
+  switch (entry.kind) {
     case ENTRY.reversal:
       return noteJson({ corrects: operation[8], reason_code: operation[10], reason_text: operation[11] });
     case ENTRY.rerate:
@@ -25,8 +31,17 @@ export function noteOf(kind: number, operation: PackedOperation | undefined): st
   }
 }
 
+function planNote({ name, event, fromMs, toMs }: PlanEntry): string | null {
+  return noteJson({
+    plan: name,
+    plan_event: PLAN_EVENTS.get(event),
+    from_ms: fromMs === 0 ? '' : fromMs,
+    to_ms: toMs === 0 ? '' : toMs,
+  });
+}
+
 /** Without what is empty. */
 function noteJson(texts: Readonly<Record<string, string | number | undefined>>): string | null {
-  const given = Object.entries(texts).filter(([, text]) => text !== '');
+  const given = Object.entries(texts).filter(([, text]) => text !== '' && text !== undefined);
   return given.length === 0 ? null : JSON.stringify(Object.fromEntries(given));
 }

@@ -1,7 +1,15 @@
 import type { AccountRow, HoldRow, LotExpiry, LotRow, WalletRow } from '../postgres/accounts.js';
-import { type AccountState, ENTRY, type PackedHold, type PackedOperation, pack } from '../redis/format.js';
-import type { JournalEntry, JournalRecord } from '../redis/journal.js';
-import { expiredBy, grantedBy, spentBy } from './ledger-lines.js';
+import type { SubscriptionRow } from '../postgres/subscriptions.js';
+import {
+  type AccountState,
+  ENTRY,
+  type PackedHold,
+  type PackedOperation,
+  type PackedSubscription,
+  pack,
+} from '../redis/format.js';
+import type { JournalEntry, JournalRecord, PlanEntry } from '../redis/journal.js';
+import { expiredBy, isGrant, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
 /** How a lot is described that a grant or a conversion made, or, without one, a reversal. */
@@ -19,10 +27,12 @@ interface TouchedAccount {
   readonly wallets: Map<number, WalletRow>;
   /** Lots whose remaining changed, with what is known of those that may have left the state since. */
   readonly lots: Map<number, LotOrigin>;
-  /** Lots that a call expired before their time, and when. */
-  readonly expiredLots: Map<number, number>;
+  /** Lots whose expiry a call moved, and where to. */
+  readonly movedLots: Map<number, number>;
   /** A hold began, grew or ended: any lot of the state may hold more or less than before. */
   heldChanged: boolean;
+  /** Null: as it was. */
+  subscription: PackedSubscription | null;
 }
 
 /** The rows that a flush writes beside the ledger's lines. */
@@ -30,9 +40,10 @@ export interface StateRows {
   readonly accounts: readonly AccountRow[];
   readonly wallets: readonly WalletRow[];
   readonly lots: readonly LotRow[];
-  readonly expiredLots: readonly LotExpiry[];
+  readonly movedLots: readonly LotExpiry[];
   readonly holds: readonly HoldRow[];
   readonly ended: readonly { readonly accountKey: number; readonly holdId: string }[];
+  readonly subscriptions: readonly SubscriptionRow[];
 }
 
 /** What several records leave accounts and holds at: each row once, whatever happened to it between. */
@@ -53,6 +64,10 @@ export class StateChanges {
     for (const hold of record.holds) {
       this.#holds.set(`${hold.accountId} ${hold.holdId}`, { ...hold, partition });
     }
+    for (const { accountId, state } of record.subscriptions) {
+      const account = this.#accounts.get(this.#keys.get(accountId) as number) as TouchedAccount;
+      account.subscription = state;
+    }
   }
 
   #touch(accountId: string, partition: number, state: AccountState): TouchedAccount {
@@ -64,8 +79,9 @@ export class StateChanges {
         state,
         wallets: new Map(),
         lots: new Map(),
-        expiredLots: new Map(),
+        movedLots: new Map(),
         heldChanged: false,
+        subscription: null,
       };
       this.#accounts.set(state.key, account);
       this.#keys.set(accountId, state.key);
@@ -88,11 +104,12 @@ export class StateChanges {
       accounts: touched.map(accountRow),
       wallets: touched.flatMap(walletRows),
       lots: touched.flatMap(lotRows),
-      expiredLots: touched.flatMap(({ state, expiredLots }) =>
-        [...expiredLots].map(([lotId, expiresMs]) => ({ accountKey: state.key, lotId, expiresMs })),
+      movedLots: touched.flatMap(({ state, movedLots }) =>
+        [...movedLots].map(([lotId, expiresMs]) => ({ accountKey: state.key, lotId, expiresMs })),
       ),
       holds: holds.sort(byHold),
       ended: ended.sort(byHold),
+      subscriptions: touched.flatMap(subscriptionRows),
     };
   }
 }
@@ -108,10 +125,12 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   } else if (entry.conversion !== null && kind === ENTRY.conversion_grant) {
     const { priority } = entry.conversion;
     account.lots.set(lots[0] as number, { unit, source: 'conversion', priority, expiresMs: 0 });
+  } else if (kind === ENTRY.plan_grant) {
+    addPlanLots(account, entry, entry.plan as PlanEntry);
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
-  if (kind === ENTRY.expire_lot) account.expiredLots.set(lots[0] as number, record.bookedTimeMs);
+  if (kind === ENTRY.expire_lot) account.movedLots.set(lots[0] as number, record.bookedTimeMs);
   account.heldChanged ||=
     kind >= ENTRY.hold || kind === ENTRY.settle || kind === ENTRY.release || kind === ENTRY.hold_expired;
   if (kind >= ENTRY.hold) return;
@@ -122,7 +141,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   }
   wallet.debt = entry.debtAfter;
   // Sums of a flush may exceed 2^53 where single amounts do not.
-  if (grantedBy(kind, amount) > 0) wallet.granted += BigInt(amount);
+  if (isGrant(kind)) wallet.granted += BigInt(amount);
   else if (kind === ENTRY.conversion) wallet.converted += BigInt(amount);
   else if (expiredBy(kind, amount) > 0) wallet.expired += BigInt(amount);
   else wallet.spent += BigInt(spentBy(kind, amount));
@@ -139,6 +158,16 @@ function grantedLot(unit: number, operation: PackedOperation): LotOrigin {
     priority: operation[9] as number,
     expiresMs: operation[10] as number,
   };
+}
+
+/** The lot that a plan brought, and those after it that take its expiry. */
+function addPlanLots(account: TouchedAccount, { unit, lots }: JournalEntry, plan: PlanEntry): void {
+  const { source, priority, expiresMs } = plan;
+  account.lots.set(lots[0] as number, { unit, source: sourceName(source), priority, expiresMs });
+  for (let i = 2; i < lots.length; i += 2) {
+    touchLot(account, lots[i] as number, unit);
+    account.movedLots.set(lots[i] as number, expiresMs);
+  }
 }
 
 /** A lot that no grant of these records made is in Postgres already, or was made by a reversal: then it is described like this. */
@@ -167,6 +196,21 @@ function accountRow({ accountId, partition, state }: TouchedAccount): AccountRow
     openHolds: state.openHolds,
     nextDueMs: state.dueAtMs,
   };
+}
+
+function subscriptionRows({ state, subscription }: TouchedAccount): SubscriptionRow[] {
+  if (subscription === null) return [];
+  const [, plan, , , period] = subscription;
+  return [
+    {
+      accountKey: state.key,
+      plan,
+      periodStartMs: period === false ? 0 : period[0],
+      periodEndMs: period === false ? 0 : period[1],
+      dueMs: state.planDueMs,
+      state: pack(subscription),
+    },
+  ];
 }
 
 function walletRows({ wallets }: TouchedAccount): WalletRow[] {

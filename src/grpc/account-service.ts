@@ -20,6 +20,7 @@ import { type ConversionEnvironment, convertCredits } from './conversion-call.js
 import { type CorrectionEnvironment, correctionCalls } from './correction-calls.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import type { Outcomes } from './outcomes.js';
+import { type PlanEnvironment, planCalls } from './plan-calls.js';
 import { getStatement, type StatementEnvironment } from './statement-call.js';
 import {
   checkAmount,
@@ -39,7 +40,8 @@ export interface AccountServiceEnvironment
   extends StatementEnvironment,
     WatchStreamEnvironment,
     CorrectionEnvironment,
-    ConversionEnvironment {
+    ConversionEnvironment,
+    PlanEnvironment {
   readonly accounts: Accounts;
   /** The streams that are open, for the drain. */
   readonly streams: Set<OpenStream>;
@@ -62,6 +64,7 @@ export function accountService(environment: AccountServiceEnvironment): UntypedS
       streams.add(new WatchStream(call, environment, (stream) => streams.delete(stream)));
     },
     ...correctionCalls(environment),
+    ...planCalls(environment),
   };
 }
 
@@ -74,6 +77,7 @@ const createAccount = (environment: AccountServiceEnvironment) =>
       const createCall = {
         requestId: checkId(request.requestId, 'request_id'),
         accountId: checkId(request.accountId, 'account_id'),
+        plan: checkOptionalId(request.plan, 'plan'),
         eventTimeMs: checkTime(request.eventTimeMs, 'event_time_ms'),
       };
       const options = callOptions(call, checkDurable(request.ackLevel, true), settings);
@@ -113,6 +117,7 @@ const getBalance = (environment: AccountServiceEnvironment) =>
       status: enumName('ACCOUNT_STATUS', result.status),
       balances: result.balances.map(walletBalance),
       openHolds: result.openHolds,
+      ...result.plan,
     };
   });
 
@@ -172,5 +177,6 @@ function ledgerEntry(line: LedgerLine): LedgerEntry {
     balanceAfter: line.balanceAfter === null ? null : walletBalance(line.balanceAfter),
     flags: [...line.flags],
     status: enumName('ACCOUNT_STATUS', line.status ?? 'unspecified'),
+    planEvent: enumName('PLAN_EVENT', line.planEvent ?? 'unspecified'),
   };
 }

@@ -17,6 +17,9 @@ type OperationKind =
   | 'reverse_usage'
   | 'expire_lot'
   | 'rerate_usage'
+  | 'start_billing_period'
+  | 'change_plan'
+  | 'cancel_scheduled_change'
   | `${StatusChange}_account`;
 type Verdict = 'applied' | 'duplicate' | 'denied' | 'refused';
 
@@ -97,8 +100,16 @@ export class Outcomes {
     if (!result.duplicate) this.#convertedUnits('call', result.convertedMicros);
   }
 
+  planned(
+    kind: 'start_billing_period' | 'change_plan',
+    result: { granted: number; duplicate: boolean },
+  ): void {
+    this.#count(kind, result.duplicate ? 'duplicate' : 'applied', 'none');
+    if (!result.duplicate) this.metrics.grantedUnits.inc({ unit: UNIT_LABELS[1] }, result.granted);
+  }
+
   corrected(
-    kind: 'reverse_usage' | 'expire_lot' | `${StatusChange}_account`,
+    kind: 'cancel_scheduled_change' | 'reverse_usage' | 'expire_lot' | `${StatusChange}_account`,
     result: { readonly duplicate: boolean },
   ): void {
     this.#count(kind, result.duplicate ? 'duplicate' : 'applied', 'none');

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
 import type { Conversions } from '../credits/conversions.js';
 import type { Corrections } from '../credits/correction-types.js';
+import type { Plans } from '../credits/plan-types.js';
 import type { StatementReader } from '../credits/statement.js';
 import type { Accounts } from '../credits/types.js';
 import type { BalanceWatches } from '../credits/watch.js';
@@ -32,6 +33,7 @@ export interface GrpcServerOptions {
   readonly watches: BalanceWatches;
   readonly corrections: Corrections;
   readonly conversions: Conversions;
+  readonly plans: Plans;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -120,6 +122,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     watches,
     corrections,
     conversions,
+    plans,
     catalog,
     publisher,
     health,
@@ -144,6 +147,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
       accounts,
       corrections,
       conversions,
+      plans,
       statements,
       watches,
       metrics,

@@ -18,6 +18,28 @@ export interface StoredAccount {
   /** Those with something remaining or held. */
   readonly lots: readonly StoredLot[];
   readonly holds: readonly StoredHold[];
+  /** Null: it never had a plan. */
+  readonly subscription: StoredSubscription | null;
+}
+
+/** A subscription: its columns, and what its packed state says of them. */
+export interface StoredSubscription {
+  readonly plan: string;
+  readonly periodStartMs: number;
+  readonly periodEndMs: number;
+  readonly dueMs: number;
+  /** Null: not readable. */
+  readonly state: SubscriptionState | null;
+}
+
+export interface SubscriptionState {
+  readonly plan: string;
+  readonly periodStartMs: number;
+  readonly periodEndMs: number;
+  /** When its stored period begins or its scheduled change takes effect; 0: never. */
+  readonly dueMs: number;
+  /** All of it, to be compared as one. */
+  readonly packed: unknown;
 }
 
 export interface StoredWallet {
@@ -96,6 +118,7 @@ export function auditAccount(fold: AccountFold, account: StoredAccount, report: 
       ...(account.accountId === null ? {} : { account: account.accountId }),
     });
   auditNumbers(fold, account, find);
+  auditSubscription(fold, account, find);
   auditHolds(account, find);
   const units = new Set([
     ...fold.wallets.keys(),
@@ -129,14 +152,38 @@ function auditNumbers(fold: AccountFold, account: StoredAccount, find: (message:
   }
   if (fold.lines > 0 && account.status !== fold.status)
     find(`the lines leave status ${fold.status}, the account has ${account.status}`);
-  const due = nextDueMs(account.lots);
+  const due = nextDueMs(account.lots, account.subscription?.dueMs ?? 0);
   if (due !== account.nextDueMs)
-    find(`the next lot expires at ${due}, the account says ${account.nextDueMs}`);
+    find(`a lot expires or the plan changes at ${due}, the account says ${account.nextDueMs}`);
 }
 
-/** When the next lot expires of which something is available; 0: none. */
-export function nextDueMs(lots: readonly StoredLot[]): number {
-  let due = 0;
+function auditSubscription(fold: AccountFold, account: StoredAccount, find: (message: string) => void): void {
+  const { subscription } = account;
+  const { plan = '', periodStartMs = 0, periodEndMs = 0 } = subscription ?? {};
+  if (
+    fold.lines > 0 &&
+    (fold.plan !== plan || fold.periodStartMs !== periodStartMs || fold.periodEndMs !== periodEndMs)
+  ) {
+    find(
+      `the lines leave plan '${fold.plan}', period ${fold.periodStartMs} to ${fold.periodEndMs}; the subscription says '${plan}', ${periodStartMs} to ${periodEndMs}`,
+    );
+  }
+  if (subscription === null) return;
+  const { state } = subscription;
+  if (state === null) find('its subscription is not readable');
+  else if (
+    state.plan !== plan ||
+    state.periodStartMs !== periodStartMs ||
+    state.periodEndMs !== periodEndMs ||
+    state.dueMs !== subscription.dueMs
+  ) {
+    find("the subscription's columns and its state differ");
+  }
+}
+
+/** When the plan is due or the next lot expires of which something is available; 0: never. */
+export function nextDueMs(lots: readonly StoredLot[], planDueMs: number): number {
+  let due = planDueMs;
   for (const { expiresMs, remaining, held } of lots) {
     if (expiresMs > 0 && remaining > held && (due === 0 || expiresMs < due)) due = expiresMs;
   }

@@ -1,5 +1,5 @@
 import type { Report } from './finding.js';
-import { hasFlag, type LedgerLine, lotChanges, notedStatus } from './line.js';
+import { hasFlag, type LedgerLine, lotChanges, notedPlan, notedStatus } from './line.js';
 
 /** What the lines of one wallet add up to. Totals of a whole life may pass 2^53, a balance never does. */
 export interface WalletFold {
@@ -30,14 +30,21 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   account_status: {},
   conversion: { converted: 1, debt: 1 },
   conversion_grant: { granted: 1, debt: -1 },
+  plan_grant: { granted: 1, debt: -1 },
+  plan_change: {},
 };
 /** Lines that concern no wallet. */
-const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status']);
+const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status', 'plan_change']);
+/** Lines that may make a lot. */
+const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
+  'grant',
+  'reversal',
+  'conversion_grant',
+  'plan_grant',
+]);
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
 const SHAPED_COLUMNS: readonly Column[] = ['granted', 'spent', 'expired', 'converted', 'debt'];
-/** Lines that make lots. */
-const LOT_MAKING_KINDS: ReadonlySet<string> = new Set(['grant', 'reversal', 'conversion_grant']);
 const OVERDRAWING_KINDS: ReadonlySet<string> = new Set([
   'usage',
   'settle',
@@ -60,6 +67,11 @@ export class AccountFold {
   lotsMade = 0;
   /** Number of the account's status; 0 before it is created. */
   status = 0;
+  /** The plan, and the last billing period that began. */
+  plan = '';
+  periodStartMs = 0;
+  periodEndMs = 0;
+  #freeGrants = 0;
   missing = 0;
   doubled = 0;
 
@@ -73,6 +85,7 @@ export class AccountFold {
     this.#place(line);
     this.#shape(line);
     this.#status(line);
+    this.#plan(line);
     this.lines += 1;
     if (line.unit === '') return;
     const wallet = this.#wallet(line.unit);
@@ -140,6 +153,26 @@ export class AccountFold {
     if (status === undefined) this.#find('line', line, `a status in the note ${line.note}`);
     else if (status === this.status) this.#find('line', line, `status ${status} again`);
     this.status = status ?? this.status;
+  }
+
+  /** A period puts the account on its plan; free credits have none, and are granted once. */
+  #plan(line: LedgerLine): void {
+    if (line.kind !== 'plan_grant' && line.kind !== 'plan_change') return;
+    const note = notedPlan(line);
+    if (note === null) {
+      this.#find('line', line, `a plan in the note ${line.note}`);
+    } else if (line.kind === 'plan_change') {
+      if (note.event === 'changed') this.plan = note.plan;
+    } else if (note.fromMs === 0) {
+      this.#freeGrants += 1;
+      if (this.#freeGrants > 1) this.#find('line', line, 'free credits are granted a second time');
+    } else {
+      if (note.fromMs < this.periodStartMs)
+        this.#find('line', line, `a period from ${note.fromMs} after one from ${this.periodStartMs}`);
+      this.plan = note.plan;
+      this.periodStartMs = note.fromMs;
+      this.periodEndMs = note.toMs;
+    }
   }
 
   /** Applies the changes of the lots; returns their sum. */

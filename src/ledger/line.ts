@@ -58,6 +58,18 @@ export function notedStatus(line: LedgerLine): string | null {
   return typeof status === 'string' ? status : null;
 }
 
+/** What the note of a line says of the account's plan; null where it says nothing. Times of 0: open. */
+export function notedPlan(
+  line: LedgerLine,
+): { plan: string; event: string; fromMs: number; toMs: number } | null {
+  const parsed = line.note === null ? null : parse(line.note);
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const { plan, plan_event = '', from_ms = 0, to_ms = 0 } = parsed as Record<string, unknown>;
+  if (typeof plan !== 'string' || typeof plan_event !== 'string') return null;
+  if (!Number.isSafeInteger(from_ms) || !Number.isSafeInteger(to_ms)) return null;
+  return { plan, event: plan_event, fromMs: from_ms as number, toMs: to_ms as number };
+}
+
 export function hasFlag(line: LedgerLine, flag: string): boolean {
   return line.flags !== '' && line.flags.split(',').includes(flag);
 }

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 
-/** An account, its wallets, lots and open holds as of its partition's cursor. */
+/** An account, its wallets, lots, subscription and open holds as of its partition's cursor. */
 export interface AccountSnapshot {
   readonly accountId: string;
   readonly partition: number;
@@ -23,6 +23,7 @@ export interface AccountSnapshot {
     readonly held: number;
   }[];
   readonly holds: readonly { readonly holdId: string; readonly deadlineMs: number; readonly state: Buffer }[];
+  readonly subscription: { readonly dueMs: number; readonly state: Buffer } | null;
 }
 
 interface SnapshotRow {
@@ -40,6 +41,7 @@ interface SnapshotRow {
   wallets: [string, string][] | null;
   lots: [number, string, string, number, number, string, string][] | null;
   holds: [string, number, string][] | null;
+  subscription: [number, string] | null;
 }
 
 /**
@@ -58,7 +60,9 @@ export async function readSnapshots(
              (SELECT json_agg(json_build_array(l.lot_id, l.unit, l.source, l.priority, l.expires_ms, l.remaining::text, l.held::text))
                 FROM lots l WHERE l.account_key = a.account_key AND l.remaining > 0) AS lots,
              (SELECT json_agg(json_build_array(h.hold_id, h.deadline_ms, encode(h.state, 'hex')))
-                FROM holds h WHERE h.account_key = a.account_key) AS holds
+                FROM holds h WHERE h.account_key = a.account_key) AS holds,
+             (SELECT json_build_array(s.due_ms, encode(s.state, 'hex'))
+                FROM subscriptions s WHERE s.account_key = a.account_key) AS subscription
            FROM accounts a JOIN partitions p ON p.partition = a.partition
            WHERE a.account_id = ANY($1::text[])`,
     values: [accountIds],
@@ -93,6 +97,10 @@ function snapshotOf(row: SnapshotRow): AccountSnapshot {
       deadlineMs,
       state: Buffer.from(state, 'hex'),
     })),
+    subscription:
+      row.subscription === null
+        ? null
+        : { dueMs: row.subscription[0], state: Buffer.from(row.subscription[1], 'hex') },
   };
 }
 
@@ -111,7 +119,7 @@ export async function prepareAccount(
   return row === undefined ? null : { accountKey: row.account_key, cursorSeq: row.cursor_seq };
 }
 
-/** Accounts with a lot or a hold that is due and that Redis may not hold, soonest first. */
+/** Accounts with a lot, a subscription or a hold that is due and that Redis may not hold, soonest first. */
 export async function readDueAccounts(
   pool: Pool,
   partitions: readonly number[],
@@ -230,7 +238,7 @@ export async function upsertLots(client: PoolClient, rows: readonly LotRow[]): P
   });
 }
 
-/** A lot that a call expired before its time. */
+/** A lot whose expiry a call moved. */
 export interface LotExpiry {
   readonly accountKey: number;
   readonly lotId: number;

@@ -74,7 +74,7 @@ export interface EntryView {
   readonly held_after: number;
   readonly debt_after: number;
   readonly flags: string;
-  readonly note: Readonly<Record<string, string>> | null;
+  readonly note: Readonly<Record<string, string | number>> | null;
   readonly event_time: Date;
   readonly booked_time: Date;
   readonly partition: number;
@@ -144,6 +144,7 @@ export interface KnownEntry {
   /** Micro-credits that were converted for this line, and the part of them that became debt. */
   readonly converted: number;
   readonly convertedDebt: number;
+  readonly note: Readonly<Record<string, string | number>> | null;
   readonly bookedTimeMs: number;
 }
 
@@ -151,7 +152,7 @@ type KnownEntryRow = Omit<KnownEntry, 'bookedTimeMs'> & { readonly bookedTime: D
 
 const KNOWN_COLUMNS = `a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
   e.granted, e.spent, e.expired, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags,
-  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.booked_time AS "bookedTime",
+  e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.note, e.booked_time AS "bookedTime",
   coalesce(c.converted, 0) AS converted, coalesce(c.debt, 0) AS "convertedDebt"`;
 
 /** The line of the credits that were converted for a line: the one before what they bought, which stands before what it was bought for. */

@@ -306,7 +306,7 @@ export async function readStrays(
     `(SELECT DISTINCT '${table}' AS "table", account_key AS "accountKey" FROM ${table} t
       WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_key = t.account_key) LIMIT $1)`;
   const { rows } = await client.query(
-    `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')} UNION ALL ${stray('opening_balances')}`,
+    `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')} UNION ALL ${stray('subscriptions')} UNION ALL ${stray('opening_balances')}`,
     [countMax],
   );
   return rows;

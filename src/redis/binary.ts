@@ -62,6 +62,12 @@ export class BinaryReader {
     return view.getUint32(place, true) + high * TWO_32;
   }
 
+  bytes(count: number): Buffer {
+    const place = this.#place;
+    this.#place = place + count;
+    return this.data.subarray(place, place + count);
+  }
+
   /** Text that a zero byte ends. */
   text(): string {
     const end = this.data.indexOf(0, this.#place);

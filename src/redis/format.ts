@@ -24,6 +24,10 @@ export const OP = {
   expireLot: 13,
   setStatus: 14,
   convert: 15,
+  startPeriod: 18,
+  changePlan: 19,
+  withdrawChange: 20,
+  show: 21,
 } as const;
 
 export const CODE = {
@@ -55,6 +59,11 @@ export const REASON = {
   alreadyReversed: 102,
   lotUnknown: 103,
   lotEnded: 104,
+  periodOverlaps: 110,
+  periodEnded: 111,
+  periodStored: 112,
+  planUnchanged: 113,
+  nothingScheduled: 114,
 } as const;
 
 export const STATE = {
@@ -71,6 +80,11 @@ export const STATE = {
   lotExpired: 11,
   statusSet: 12,
   converted: 13,
+  periodStarted: 15,
+  periodStored: 16,
+  planChanged: 17,
+  planScheduled: 18,
+  planWithdrawn: 19,
   /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
   paid: 20,
 } as const;
@@ -92,11 +106,17 @@ export const ENTRY = {
   /** Credits that left their wallet for an allowance, and what they bought there. */
   conversion: 13,
   conversion_grant: 14,
+  plan_grant: 15,
+  plan_change: 16,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
-  hold: 20,
-  extend: 21,
+  hold: 100,
+  extend: 101,
 } as const;
+
+/** What an entry of kind plan_change says of the plan. */
+export const PLAN_EVENT = { changed: 1, scheduled: 2, period_stored: 3, withdrawn: 4 } as const;
+export type PlanEventName = keyof typeof PLAN_EVENT;
 
 export const FLAG = {
   overdrawn: 1,
@@ -124,7 +144,7 @@ export interface StoredOutcome {
   readonly overdrawn: number;
   readonly available: number;
   readonly flags: number;
-  /** By state: deadline (held, extended), released (settled, released, expired), time (created), lot (granted, converted). */
+  /** By state: deadline (held, extended), released (settled, released, expired), time (created, scheduled, stored), lot (granted, converted, period started). */
   readonly extra: number;
   readonly catalogVersion: number;
   /** Micro-credits that were converted, and the part of them that became debt; there where the flag `converted` is. */
@@ -166,7 +186,9 @@ export interface AccountState {
   readonly changedAtMs: number;
   readonly lotsMade: number;
   readonly openHolds: number;
-  /** When the next lot expires; 0: none. */
+  /** When its subscription is due; 0: never. */
+  readonly planDueMs: number;
+  /** When it is due: its subscription, or the next lot that expires; 0: never. Not packed. */
   readonly dueAtMs: number;
   readonly wallets: readonly Wallet[];
 }
@@ -190,6 +212,42 @@ export type PackedHold = [
   model: string,
   accountKey: number,
   parts: number[],
+];
+
+/** A billing period as a subscription has it; what follows `keeps` is there once it has begun. */
+export type PackedPeriod = [
+  startMs: number,
+  endMs: number,
+  plan: string,
+  rank: number,
+  agentsMax: number,
+  creditsMicros: number,
+  priority: number,
+  keeps: number,
+  lot?: number,
+  granted?: number,
+  debtPaid?: number,
+];
+
+/** The plan that an account changes to when its period ends. */
+export type PackedChange = [
+  plan: string,
+  rank: number,
+  agentsMax: number,
+  freeCreditsMicros: number,
+  priority: number,
+];
+
+/** A subscription as Redis keeps it in the hash of agents: a msgpack array, which Postgres stores unchanged. */
+export type PackedSubscription = [
+  format: number,
+  plan: string,
+  rank: number,
+  agentsMax: number,
+  period: PackedPeriod | false,
+  freeGranted: number,
+  next: PackedPeriod | false,
+  change: PackedChange | false,
 ];
 
 /** One operation as the script reads it: kind, account index (set when the batch is built), id, hash, time, checked, ... */
@@ -298,28 +356,37 @@ export function readAccount(reader: BinaryReader): AccountState {
   const changedAtMs = reader.u56();
   const lotsMade = reader.u32();
   const openHolds = reader.u32();
-  const dueAtMs = reader.u56();
+  const planDueMs = reader.u56();
+  let dueAtMs = planDueMs;
   const wallets: Wallet[] = [];
   for (let walletsLeft = reader.u8(); walletsLeft > 0; walletsLeft--) {
     const unit = reader.u8();
     const debt = reader.u56();
     const lots: Lot[] = [];
     for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) {
-      lots.push({
-        id: reader.u32(),
-        source: reader.u8(),
-        priority: reader.u32(),
-        expiresAtMs: reader.u56(),
-        remaining: reader.u56(),
-        held: reader.u56(),
-      });
+      const lot = readLot(reader);
+      const { expiresAtMs } = lot;
+      if (expiresAtMs > 0 && lot.remaining > lot.held && (dueAtMs === 0 || expiresAtMs < dueAtMs))
+        dueAtMs = expiresAtMs;
+      lots.push(lot);
     }
     wallets.push({ unit, debt, lots });
   }
-  return { key, status, entries, seq, changedAtMs, lotsMade, openHolds, dueAtMs, wallets };
+  return { key, status, entries, seq, changedAtMs, lotsMade, openHolds, planDueMs, dueAtMs, wallets };
 }
 
-export function writeAccount(state: AccountState): Buffer {
+function readLot(reader: BinaryReader): Lot {
+  return {
+    id: reader.u32(),
+    source: reader.u8(),
+    priority: reader.u32(),
+    expiresAtMs: reader.u56(),
+    remaining: reader.u56(),
+    held: reader.u56(),
+  };
+}
+
+export function writeAccount(state: Omit<AccountState, 'dueAtMs'>): Buffer {
   const writer = new BinaryWriter(64);
   writer.u8(FORMAT);
   writer.u56(state.key);
@@ -329,7 +396,7 @@ export function writeAccount(state: AccountState): Buffer {
   writer.u56(state.changedAtMs);
   writer.u32(state.lotsMade);
   writer.u32(state.openHolds);
-  writer.u56(state.dueAtMs);
+  writer.u56(state.planDueMs);
   writer.u8(state.wallets.length);
   for (const wallet of state.wallets) {
     writer.u8(wallet.unit);

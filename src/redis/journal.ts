@@ -7,6 +7,7 @@ import {
   ENTRY,
   FORMAT,
   type PackedHold,
+  type PackedSubscription,
   readAccount,
   unpack,
   unpackAll,
@@ -44,6 +45,23 @@ export interface JournalEntry {
   } | null;
   /** For conversion and conversion_grant: the terms. */
   readonly conversion: { readonly catalogVersion: number; readonly priority: number } | null;
+  /** For what happens by itself: when it was due; 0 for all else. */
+  readonly dueMs: number;
+  /** For plan_grant and plan_change. */
+  readonly plan: PlanEntry | null;
+}
+
+export interface PlanEntry {
+  readonly name: string;
+  /** For plan_change: what happened to the plan; 0 for plan_grant. */
+  readonly event: number;
+  /** For plan_grant: the lot. */
+  readonly source: number;
+  readonly priority: number;
+  readonly expiresMs: number;
+  /** The period, or when a change takes effect; 0: open. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -63,6 +81,8 @@ export interface JournalRecord {
     readonly holdId: string;
     readonly state: PackedHold | null;
   }[];
+  /** Subscriptions after the record, by account. */
+  readonly subscriptions: readonly { readonly accountId: string; readonly state: PackedSubscription }[];
   /** Bytes of the journal through this record, counted from the start of the epoch. */
   readonly bytes: number;
   /** sha-256 of the raw record. */
@@ -152,7 +172,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
   const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'i', 'a', 'h']) hash.update(field(name));
+  for (const name of ['b', 'o', 'd', 'i', 'a', 'h', 'g']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
@@ -163,6 +183,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     entries,
     accounts,
     holds: readHolds(field('h')),
+    subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
     hash: hash.digest(),
   };
@@ -189,6 +210,8 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
   const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const conversion = isConversion ? { catalogVersion: reader.u32(), priority: reader.u32() } : null;
+  const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
+  const dueMs = planned || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
     seq,
     operation,
@@ -206,6 +229,8 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
     lots,
     hold,
     conversion,
+    dueMs,
+    plan: planned ? readPlanEntry(kind, reader) : null,
   };
 }
 
@@ -233,6 +258,22 @@ function readPaid(reader: BinaryReader, seq: number, operation: number, batch: B
     lots: [reader.u32(), -amount],
     hold: null,
     conversion: null,
+    dueMs: 0,
+    plan: null,
+  };
+}
+
+function readPlanEntry(kind: number, reader: BinaryReader): PlanEntry {
+  const granted = kind === ENTRY.plan_grant;
+  const name = reader.text();
+  return {
+    name,
+    event: granted ? 0 : reader.u8(),
+    source: granted ? reader.u8() : 0,
+    priority: granted ? reader.u32() : 0,
+    expiresMs: granted ? reader.u56() : 0,
+    fromMs: reader.u56(),
+    toMs: reader.u56(),
   };
 }
 
@@ -255,4 +296,14 @@ function readHolds(data: Buffer): { accountId: string; holdId: string; state: Pa
     holds.push({ accountId, holdId: id, state: Array.isArray(state) ? state : null });
   }
   return holds;
+}
+
+function readSubscriptions(data: Buffer): { accountId: string; state: PackedSubscription }[] {
+  const values = unpackAll<string | PackedSubscription>(data);
+  const subscriptions: { accountId: string; state: PackedSubscription }[] = [];
+  for (let i = 0; i < values.length; i += 2) {
+    const { accountId } = splitScope(values[i] as string);
+    subscriptions.push({ accountId, state: values[i + 1] as PackedSubscription });
+  }
+  return subscriptions;
 }

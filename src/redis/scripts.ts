@@ -7,13 +7,14 @@ import {
   type Denial,
   OP,
   type PackedOperation,
+  type PackedSubscription,
   readAccount,
   readDenial,
   readOutcome,
   type StoredOutcome,
   unpack,
 } from './format.js';
-import type { PartitionKeys } from './keys.js';
+import { accountScope, type PartitionKeys } from './keys.js';
 import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
 
 /** What every call but `open` carries, and what the scripts compare before they do anything. */
@@ -54,8 +55,12 @@ export type OperationResult =
       readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict;
       readonly outcome: StoredOutcome;
     }
-  /** A touch: the account as it is. */
-  | { readonly code: 'account'; readonly account: AccountState }
+  /** A touch: the account as it is; where it is shown, with its subscription. */
+  | {
+      readonly code: 'account';
+      readonly account: AccountState;
+      readonly subscription?: PackedSubscription;
+    }
   | { readonly code: typeof CODE.denied; readonly denial: Denial }
   /** The amounts must be priced with this catalog version. */
   | { readonly code: typeof CODE.reprice; readonly catalogVersion: number }
@@ -82,11 +87,12 @@ export interface ScriptLimits {
   readonly journalBytesMax: number;
 }
 
-/** An account to load: id, packed state, when its next lot expires (0: none), its open holds as (field, packed hold, deadline), flat. */
+/** An account to load: id, packed state, when it is due (0: never), its subscription (empty: none), its open holds as (field, packed hold, deadline), flat. */
 export type LoadedAccount = readonly [
   id: string,
   state: Buffer,
   dueMs: number,
+  subscription: Buffer,
   holds: readonly (string | Buffer | number)[],
 ];
 
@@ -224,7 +230,15 @@ export class Scripts {
       this.limits.clockSkewMaxMs,
       snapshotSeq,
       accounts.length,
-      ...accounts.flatMap(([id, state, dueMs, holds]) => [id, state, dueMs, holds.length / 3, ...holds]),
+      ...accounts.flatMap(([id, state, dueMs, subscription, holds]) => [
+        id,
+        state,
+        dueMs,
+        subscription,
+        accountScope(id),
+        holds.length / 3,
+        ...holds,
+      ]),
       ...outcomes,
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
@@ -289,6 +303,10 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
   switch (code) {
     case CODE.ok:
       if (operation[0] === OP.touch) return { code: 'account', account: readAccount(reader) };
+      if (operation[0] === OP.show) {
+        const account = readAccount(reader);
+        return { code: 'account', account, subscription: unpack(reader.bytes(reader.u32())) };
+      }
       if (operation[0] === OP.expireHold) return { code: 'expired' };
       return { code, outcome: readOutcome(reader) };
     case CODE.duplicate:

@@ -1,6 +1,12 @@
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
-import { type AccountState, type PackedHold, readAccount, unpack } from './format.js';
+import {
+  type AccountState,
+  type PackedHold,
+  type PackedSubscription,
+  readAccount,
+  unpack,
+} from './format.js';
 import { accountScope, type PartitionKeys } from './keys.js';
 
 /** What verification reads: nothing here writes, and every call takes at most a batch. */
@@ -67,6 +73,8 @@ export interface HotState {
 export interface HotAccount {
   /** Null: not readable. */
   readonly state: AccountState | null;
+  /** Null: none, or not readable. */
+  readonly subscription: PackedSubscription | null;
   /** When the sweeper will look at it; 0: never. */
   readonly sweptAtMs: number;
 }
@@ -87,6 +95,7 @@ export async function readHot(
   if (accountIds.length > 0) {
     call.hmgetBuffer(keys[1], ...accountIds);
     call.zmscore(keys[6], ...accountIds.map((id) => `a${id}`));
+    call.hmgetBuffer(keys[2], ...accountIds.map(accountScope));
   }
   if (holdFields.length > 0) {
     call.hmgetBuffer(keys[3], ...holdFields);
@@ -95,14 +104,31 @@ export async function readHot(
   const replies = (await call.exec()) ?? [];
   for (const [error] of replies) if (error !== null) throw error;
   const values = replies.map(([, value]) => value as (Buffer | string | null)[]);
-  if (accountIds.length === 0) values.unshift([], []);
-  const [accountValues = [], accountScores = [], holdValues = [], holdScores = []] = values;
+  if (accountIds.length === 0) values.unshift([], [], []);
+  const [accountValues = [], accountScores = [], subscriptionValues = [], holdValues = [], holdScores = []] =
+    values;
+  const subscriptions = decodeAll(accountIds, subscriptionValues, [], (data) =>
+    unpack<PackedSubscription>(data),
+  );
   return {
-    accounts: decodeAll(accountIds, accountValues, accountScores, (data) =>
-      readAccount(new BinaryReader(data)),
+    accounts: withSubscriptions(
+      decodeAll(accountIds, accountValues, accountScores, (data) => readAccount(new BinaryReader(data))),
+      subscriptions,
     ),
     holds: decodeAll(holdFields, holdValues, holdScores, (data) => unpack<PackedHold>(data)),
   };
+}
+
+function withSubscriptions(
+  accounts: ReadonlyMap<string, Omit<HotAccount, 'subscription'>>,
+  subscriptions: ReadonlyMap<string, { readonly state: PackedSubscription | null }>,
+): Map<string, HotAccount> {
+  return new Map(
+    [...accounts].map(([id, account]) => [
+      id,
+      { ...account, subscription: subscriptions.get(id)?.state ?? null },
+    ]),
+  );
 }
 
 function decodeAll<State>(

@@ -1,5 +1,6 @@
 import type { ConvertCreditsCall } from '../credits/conversions.js';
 import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
+import type { CancelChangeCall, ChangePlanCall, StartPeriodCall } from '../credits/plan-types.js';
 import type { CreateAccountCall, TopUpCall } from '../credits/types.js';
 import type {
   Estimate,
@@ -130,7 +131,7 @@ export function releaseFingerprint(call: ReleaseCall): number {
 }
 
 export function createFingerprint(call: CreateAccountCall): number {
-  return fingerprint([call.accountId, call.eventTimeMs]);
+  return fingerprint([call.accountId, call.plan, call.eventTimeMs]);
 }
 
 export function topUpFingerprint(call: TopUpCall): number {
@@ -151,4 +152,16 @@ export function expireLotFingerprint(call: ExpireLotCall): number {
 
 export function statusFingerprint(call: SetStatusCall): number {
   return fingerprint([call.change, call.reasonCode, call.reasonText, call.eventTimeMs]);
+}
+
+export function startPeriodFingerprint(call: StartPeriodCall): number {
+  return fingerprint(['start', call.plan, call.startTimeMs, call.endTimeMs, call.eventTimeMs]);
+}
+
+export function changePlanFingerprint(call: ChangePlanCall): number {
+  return fingerprint(['change', call.plan, call.periodEndTimeMs, call.eventTimeMs]);
+}
+
+export function cancelChangeFingerprint(call: CancelChangeCall): number {
+  return fingerprint(['cancel', call.eventTimeMs]);
 }

@@ -345,8 +345,13 @@ function outcomeOrThrow({ result }: Executed, accountId: string): StoredOutcome 
   throw resultError(result, accountId);
 }
 
-export function accountOrThrow({ result }: Executed, accountId: string): AccountState {
-  if (result.code === 'account') return result.account;
+export function accountOrThrow(executed: Executed, accountId: string): AccountState {
+  return shownOrThrow(executed, accountId).account;
+}
+
+/** The account with its subscription, where that was asked for. */
+export function shownOrThrow({ result }: Executed, accountId: string) {
+  if (result.code === 'account') return result;
   throw resultError(result, accountId);
 }
 

@@ -41,6 +41,9 @@ const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.expireLot]: ['expire_lot'],
   [OP.setStatus]: ['account_status'],
   [OP.convert]: ['conversion_grant'],
+  [OP.startPeriod]: ['plan_grant', 'plan_change'],
+  [OP.changePlan]: ['plan_grant', 'plan_change'],
+  [OP.withdrawChange]: ['plan_grant', 'plan_change'],
 };
 
 /** The letter of an id's scope in Redis, by the kind of entry under which the ledger knows it. */
@@ -55,6 +58,8 @@ const LETTERS: Record<string, string> = {
   expire_lot: 'l',
   account_status: 's',
   conversion_grant: 'v',
+  plan_grant: 'b',
+  plan_change: 'b',
 };
 /** The scope of charges that were reversed, by the charge's name. */
 const REVERSED_LETTER = 'o';
@@ -70,6 +75,14 @@ const STATES: Record<string, number> = {
   expire_lot: STATE.lotExpired,
   account_status: STATE.statusSet,
   conversion_grant: STATE.converted,
+};
+
+/** Of a change of plan, by what its line's note says happened; a grant without a period is that of free credits. */
+const PLAN_STATES: Record<string, number> = {
+  changed: STATE.planChanged,
+  scheduled: STATE.planScheduled,
+  period_stored: STATE.periodStored,
+  withdrawn: STATE.planWithdrawn,
 };
 
 /**
@@ -222,7 +235,7 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
         ),
     }))
     .sort((a, b) => a.unit - b.unit);
-  const state: AccountState = {
+  const state: Omit<AccountState, 'dueAtMs'> = {
     key: snapshot.accountKey,
     status: snapshot.status,
     entries: snapshot.entries,
@@ -230,12 +243,13 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
     changedAtMs: snapshot.changedMs,
     lotsMade: snapshot.lotsMade,
     openHolds: snapshot.openHolds,
-    dueAtMs: snapshot.nextDueMs,
+    planDueMs: snapshot.subscription?.dueMs ?? 0,
     wallets,
   };
   const scope = accountScope(snapshot.accountId);
   const holds = snapshot.holds.flatMap((hold) => [scope + hold.holdId, hold.state, hold.deadlineMs]);
-  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, holds];
+  const subscription = snapshot.subscription?.state ?? Buffer.alloc(0);
+  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, subscription, holds];
 }
 
 /** 0 means never, which burns last. */
@@ -243,13 +257,24 @@ function neverLast(expiresAtMs: number): number {
   return expiresAtMs === 0 ? Number.MAX_SAFE_INTEGER : expiresAtMs;
 }
 
+function stateOf({ kind, note }: KnownEntry): number {
+  if (kind === 'plan_change') return PLAN_STATES[note?.plan_event as string] as number;
+  if (kind === 'plan_grant') return note?.from_ms === undefined ? STATE.planChanged : STATE.periodStarted;
+  return STATES[kind] as number;
+}
+
+/** Lot, time or released units: what the outcome of a kind says beside its amounts. */
+function extraOf({ kind, lot, note, released }: KnownEntry): number {
+  if (kind === 'grant' || kind === 'plan_grant' || kind === 'conversion_grant') return lot;
+  return kind === 'plan_change' ? Number(note?.from_ms ?? 0) : released;
+}
+
 function outcomeOf(entry: KnownEntry): StoredOutcome {
   const isConversion = entry.kind === 'conversion_grant';
-  const isGrant = entry.kind === 'grant' || isConversion;
   return {
     hash: entry.payloadHash,
     seq: entry.seq,
-    state: STATES[entry.kind] as number,
+    state: stateOf(entry),
     unit: entry.unit === '' ? 0 : UNITS[entry.unit as UnitName],
     amount: entry.granted + entry.expired + Math.abs(entry.spent),
     overdrawn: Math.abs(entry.debt),
@@ -258,7 +283,7 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
       .split(',')
       .filter((name) => name !== '')
       .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], isConversion ? FLAG.converted : 0),
-    extra: isGrant ? entry.lot : entry.released,
+    extra: extraOf(entry),
     catalogVersion: entry.catalogVersion,
     converted: entry.converted,
     convertedDebt: entry.convertedDebt,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { LOT_SOURCES, type LotSource } from '../credits/types.js';
 import type { StoredAccount, StoredHold } from '../ledger/account-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
@@ -61,7 +62,7 @@ export async function compareAccounts(
   );
   const hot = await readHot(connection, place.keys, accountIds, fields);
   const ahead: string[] = [];
-  for (const [accountId, { state, sweptAtMs }] of hot.accounts) {
+  for (const [accountId, { state, subscription, sweptAtMs }] of hot.accounts) {
     const account = stored.get(accountId);
     const find = (message: string): void =>
       tally.report({
@@ -84,9 +85,10 @@ export async function compareAccounts(
     } else {
       tally.comparedWithRedis += 1;
       compareStates(account, state, find);
+      if (!isDeepStrictEqual(subscription, account.subscription?.state?.packed ?? null))
+        find('its subscription differs between Redis and Postgres');
       compareHolds(account, accountId, hot, find);
-      if (sweptAtMs !== state.dueAtMs)
-        find(`its next lot expires at ${state.dueAtMs}, Redis will look at ${sweptAtMs}`);
+      if (sweptAtMs !== state.dueAtMs) find(`it is due at ${state.dueAtMs}, Redis will look at ${sweptAtMs}`);
       const drift = creditsOfRedis(state) - creditsOfPostgres(account);
       tally.driftMicros += drift < 0n ? -drift : drift;
     }
@@ -114,7 +116,7 @@ function compareStates(account: StoredAccount, state: AccountState, find: (messa
     ['time of the last change', state.changedAtMs, account.changedMs],
     ['lots made', state.lotsMade, account.lotsMade],
     ['open holds', state.openHolds, account.openHolds],
-    ['next expiry', state.dueAtMs, account.nextDueMs],
+    ['next due', state.dueAtMs, account.nextDueMs],
   ];
   for (const [name, redis, postgres] of pairs) {
     if (redis !== postgres) find(`${name}: ${redis} in Redis, ${postgres} in Postgres`);

@@ -1,6 +1,7 @@
-import type { HoldState, StoredAccount, StoredHold } from '../ledger/account-audit.js';
+import type { HoldState, StoredAccount, StoredHold, StoredSubscription } from '../ledger/account-audit.js';
 import type { StoredOpening } from '../ledger/opening-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
+import { readSubscriptions, type VerifiedSubscription } from '../postgres/subscriptions.js';
 import {
   readAccountsAfter,
   readLiveLots,
@@ -11,7 +12,7 @@ import {
   type VerifiedHold,
   type VerifiedOpening,
 } from '../postgres/verify.js';
-import { FORMAT, type PackedHold, unpack } from '../redis/format.js';
+import { FORMAT, type PackedHold, type PackedSubscription, unpack } from '../redis/format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 
 /** Accounts read at once; each may bring a thousand lots a wallet, so this bounds memory. */
@@ -31,6 +32,7 @@ export async function readStoredAccounts(
   const wallets = byAccount(await readWallets(client, keys));
   const lots = byAccount(await readLiveLots(client, keys));
   const holds = byAccount(await readOpenHolds(client, keys));
+  const subscriptions = byAccount(await readSubscriptions(client, keys));
   return accounts.map((account) => ({
     ...account,
     wallets: (wallets.get(account.accountKey) ?? []).map((wallet) => ({
@@ -48,6 +50,7 @@ export async function readStoredAccounts(
       held: Number(lot.held),
     })),
     holds: (holds.get(account.accountKey) ?? []).map(storedHold),
+    subscription: (subscriptions.get(account.accountKey) ?? []).map(storedSubscription)[0] ?? null,
   }));
 }
 
@@ -97,6 +100,24 @@ function holdState(packed: Buffer): HoldState | null {
       catalogVersion: hold[4],
       parts: hold[16],
     };
+  } catch {
+    return null;
+  }
+}
+
+function storedSubscription(row: VerifiedSubscription): StoredSubscription {
+  return { ...row, state: subscriptionState(row.state) };
+}
+
+function subscriptionState(packed: Buffer): StoredSubscription['state'] {
+  try {
+    const subscription = unpack<PackedSubscription>(packed);
+    if (!Array.isArray(subscription) || subscription[0] !== FORMAT) return null;
+    const [, plan, , , period, , next, change] = subscription;
+    const [periodStartMs, periodEndMs] = period === false ? [0, 0] : period;
+    const dues = [...(next === false ? [] : [next[0]]), ...(change === false ? [] : [periodEndMs])];
+    const dueMs = dues.length === 0 ? 0 : Math.min(...dues);
+    return { plan, periodStartMs, periodEndMs, dueMs, packed: subscription };
   } catch {
     return null;
   }

@@ -9,6 +9,10 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { MethodDefinition } from '@grpc/proto-loader';
+import type { CancelScheduledChangeRequest } from '../../src/gen/drawdown/v1/CancelScheduledChangeRequest.js';
+import type { CancelScheduledChangeResponse__Output } from '../../src/gen/drawdown/v1/CancelScheduledChangeResponse.js';
+import type { ChangePlanRequest } from '../../src/gen/drawdown/v1/ChangePlanRequest.js';
+import type { ChangePlanResponse__Output } from '../../src/gen/drawdown/v1/ChangePlanResponse.js';
 import type { CheckBalanceRequest } from '../../src/gen/drawdown/v1/CheckBalanceRequest.js';
 import type { CheckBalanceResponse__Output } from '../../src/gen/drawdown/v1/CheckBalanceResponse.js';
 import type { CloseAccountRequest } from '../../src/gen/drawdown/v1/CloseAccountRequest.js';
@@ -61,6 +65,8 @@ import type { ReverseUsageRequest } from '../../src/gen/drawdown/v1/ReverseUsage
 import type { ReverseUsageResponse__Output } from '../../src/gen/drawdown/v1/ReverseUsageResponse.js';
 import type { SettleRequest } from '../../src/gen/drawdown/v1/SettleRequest.js';
 import type { SettleResponse__Output } from '../../src/gen/drawdown/v1/SettleResponse.js';
+import type { StartBillingPeriodRequest } from '../../src/gen/drawdown/v1/StartBillingPeriodRequest.js';
+import type { StartBillingPeriodResponse__Output } from '../../src/gen/drawdown/v1/StartBillingPeriodResponse.js';
 import type { TopUpRequest } from '../../src/gen/drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse__Output } from '../../src/gen/drawdown/v1/TopUpResponse.js';
 import type { UnfreezeAccountRequest } from '../../src/gen/drawdown/v1/UnfreezeAccountRequest.js';
@@ -81,6 +87,12 @@ interface Calls {
   'AccountService/CreateAccount': [CreateAccountRequest, CreateAccountResponse__Output];
   'AccountService/TopUp': [TopUpRequest, TopUpResponse__Output];
   'AccountService/ConvertCredits': [ConvertCreditsRequest, ConvertCreditsResponse__Output];
+  'AccountService/StartBillingPeriod': [StartBillingPeriodRequest, StartBillingPeriodResponse__Output];
+  'AccountService/ChangePlan': [ChangePlanRequest, ChangePlanResponse__Output];
+  'AccountService/CancelScheduledChange': [
+    CancelScheduledChangeRequest,
+    CancelScheduledChangeResponse__Output,
+  ];
   'AccountService/CloseAccount': [CloseAccountRequest, CloseAccountResponse__Output];
   'AccountService/ExpireLot': [ExpireLotRequest, ExpireLotResponse__Output];
   'AccountService/FreezeAccount': [FreezeAccountRequest, FreezeAccountResponse__Output];

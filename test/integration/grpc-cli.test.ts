@@ -146,6 +146,21 @@ describe('commands that call a sidecar', () => {
     }
   });
 
+  it('start a period, change the plan, withdraw what is to come, and show all of it', async () => {
+    const shown = (await run('account', 'show', 'acme')).out;
+    expect(shown).toMatch(/^acme is active; open holds: 2\nplan +pro\nperiod +1970-\S+ to 1970-\S+\n/);
+    expect(shown).toMatch(/\nnext period +pro, 1970-\S+ to 1970-\S+\nchanges to +free at 1970-/);
+    const period = ['--plan', 'pro', '--start', '2026-01-10', '--end', '2026-02-10'];
+    const stored = (await run('account', 'start-period', 'acme', ...period)).out;
+    expect(stored).toMatch(/^plan +period stored\nrepeat with +--id /);
+    const changed = (await run('account', 'change-plan', 'acme', '--plan', 'pro', '--end', '2026-02-10')).out;
+    expect(changed).toMatch(
+      /^plan +period started\ngranted +0\.000070 credits\npaid debt +0\.000020 credits\nlot +3\n/,
+    );
+    const withdrawn = (await run('account', 'cancel-change', 'acme', '--id', 'c1')).out;
+    expect(withdrawn).toMatch(/^account +acme\nwithdrawn +now\nrepeat with +--id c1 --time \d+$/);
+  });
+
   it('exit with 3 and say what is missing when DENIED', async () => {
     const denied = await run('reserve', ...work, '--credits', '1', '--id', 'too-much');
     expect(denied.code).toBe(3);

@@ -16,6 +16,7 @@ import { loadConfig } from '../../src/config.js';
 import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
 import type { Conversions } from '../../src/credits/conversions.js';
 import type { Corrections } from '../../src/credits/correction-types.js';
+import type { Plans, PlanView } from '../../src/credits/plan-types.js';
 import type { StatementReader } from '../../src/credits/statement.js';
 import type { Accounts } from '../../src/credits/types.js';
 import type { BalanceWatches } from '../../src/credits/watch.js';
@@ -162,6 +163,13 @@ export class FakeWatermarks implements Watermarks {
 
 const balance = { unit: 1 as const, available: 5, held: 0, debt: 0 };
 
+const fakePlan: PlanView = {
+  plan: 'pro',
+  period: { plan: 'pro', startTimeMs: 1, endTimeMs: 20 },
+  nextPeriod: { plan: 'pro', startTimeMs: 20, endTimeMs: 40 },
+  scheduledChange: { plan: 'free', effectiveTimeMs: 20 },
+};
+
 export const fakeAccounts: Accounts = {
   create: async (call) => ({ accountId: call.accountId, createdTimeMs: call.eventTimeMs, duplicate: false }),
   topUp: async (call) => ({
@@ -172,7 +180,13 @@ export const fakeAccounts: Accounts = {
     available: call.amount,
     duplicate: false,
   }),
-  balance: async (accountId) => ({ accountId, status: 'active', balances: [balance], openHolds: 2 }),
+  balance: async (accountId) => ({
+    accountId,
+    status: 'active',
+    balances: [balance],
+    openHolds: 2,
+    plan: fakePlan,
+  }),
   lots: async () => ({
     items: [
       {
@@ -212,6 +226,10 @@ export const fakeAccounts: Accounts = {
         reasonCode: '',
         reasonText: '',
         status: null,
+        plan: '',
+        planEvent: null,
+        planFromTimeMs: 0,
+        planToTimeMs: 0,
         eventTimeMs: 1,
         bookedTimeMs: 2,
         partition: 3,
@@ -267,6 +285,34 @@ const fakeCorrections: Corrections = {
     nextCursor: call.cursor === '' ? '7.3' : '',
   }),
 };
+
+const fakePlans: Plans = {
+  startPeriod: async ({ accountId, startTimeMs }) => ({
+    ...planned(accountId),
+    outcome: 'period_stored',
+    effectiveTimeMs: startTimeMs,
+  }),
+  changePlan: async ({ accountId }) => ({
+    ...planned(accountId),
+    outcome: 'period_started',
+    granted: 70,
+    debtPaid: 20,
+    lotId: 3,
+  }),
+  cancelChange: async ({ accountId }) => ({ accountId, duplicate: false }),
+};
+
+function planned(accountId: string) {
+  return {
+    accountId,
+    effectiveTimeMs: 0,
+    granted: 0,
+    debtPaid: 0,
+    lotId: 0,
+    available: 50,
+    duplicate: false,
+  };
+}
 
 const catalogText = `
 format: 1
@@ -368,6 +414,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     watches: fakeWatches,
     corrections: { ...fakeCorrections, ...options.corrections },
     conversions: fakeConversions,
+    plans: fakePlans,
     catalog: reader,
     publisher: fakePublisher,
     health,

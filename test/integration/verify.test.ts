@@ -280,7 +280,7 @@ describe('at rest', () => {
       'a later expiry',
       'UPDATE accounts SET next_due_ms = next_due_ms + 1',
       'balances',
-      /^the next lot expires at/,
+      /^a lot expires or the plan changes at/,
     ],
     [
       'a deleted account',

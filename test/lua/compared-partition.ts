@@ -11,9 +11,12 @@ import {
   CODE,
   ENTRY,
   FLAG,
+  FORMAT,
   OP,
   type PackedHold,
   type PackedOperation,
+  type PackedSubscription,
+  PLAN_EVENT,
   pack,
   REASON,
   readAccount,
@@ -35,9 +38,12 @@ import {
   type Lot,
   type Op,
   type Outcome,
+  type Period,
+  type Plan,
   type Price,
   type Result,
   type Step,
+  type Subscription,
   UNITS,
   type Unit,
 } from '../oracle/model.js';
@@ -61,6 +67,7 @@ const ID_LETTERS: Record<IdKind, string> = {
   convert: 'v',
   ended_lot: 'e',
   status: 's',
+  plan: 'b',
 };
 const INSTALLATION = 'test';
 const EPOCH = 1;
@@ -219,6 +226,10 @@ export class ComparedPartition {
     for (const [index, state] of record.accounts) {
       expect(state).toEqual(readAccount(new BinaryReader(stored.get(accounts[index] as string) as Buffer)));
     }
+    const agents = await this.hash(2);
+    for (const { accountId, state } of record.subscriptions) {
+      expect(state).toEqual(unpack(agents.get(accountScope(accountId)) as Buffer));
+    }
     const holds = await this.hash(3);
     for (const { accountId, holdId, state } of record.holds) {
       const packed = holds.get(accountScope(accountId) + holdId);
@@ -229,8 +240,9 @@ export class ComparedPartition {
   private async compareState(): Promise<void> {
     const { client } = this.partition.test.connection;
     const { keys } = this.partition;
-    const [accounts, holds, ids0, ids1, deadlines] = await Promise.all([
+    const [accounts, agents, holds, ids0, ids1, deadlines] = await Promise.all([
       this.hash(1),
+      this.hash(2),
       this.hash(3),
       this.hash(4),
       this.hash(5),
@@ -244,6 +256,14 @@ export class ComparedPartition {
     ]);
     expect(new Map(observedAccounts as [string, unknown][])).toEqual(
       new Map(existing.map(([id, state]) => [id, expectedAccount(state)])),
+    );
+
+    const observedSubscriptions = [...agents].map(([field, packed]) => [
+      field,
+      unpack<PackedSubscription>(packed),
+    ]);
+    expect(new Map(observedSubscriptions as [string, unknown][])).toEqual(
+      new Map(existing.flatMap(expectedSubscriptions)),
     );
 
     const observedHolds = [...holds].map(([field, packed]) => [
@@ -265,7 +285,7 @@ export class ComparedPartition {
   }
 
   /** A hash without its sentinel. */
-  private async hash(key: 1 | 3 | 4 | 5): Promise<Map<string, Buffer>> {
+  private async hash(key: 1 | 2 | 3 | 4 | 5): Promise<Map<string, Buffer>> {
     const all = await this.partition.test.connection.client.hgetallBuffer(this.partition.keys[key]);
     return new Map(Object.entries(all).filter(([field]) => field !== ''));
   }
@@ -327,7 +347,13 @@ export function packOperation(
     case 'touch':
       return head(OP.touch, '', '');
     case 'create':
-      return [...head(OP.create, op.id, op.payload), accountKey(op.account), 0];
+      return [...head(OP.create, op.id, op.payload), accountKey(op.account), 0, ...beginningTerms(op.plan)];
+    case 'startPeriod':
+      return [...head(OP.startPeriod, op.id, op.payload), ...packPlan(op.plan), op.startMs, op.endMs];
+    case 'changePlan':
+      return [...head(OP.changePlan, op.id, op.payload), ...packPlan(op.plan), op.endMs ?? 0];
+    case 'cancelChange':
+      return head(OP.withdrawChange, op.id, op.payload);
     case 'grant':
       return [
         ...head(OP.grant, op.id, op.payload),
@@ -392,6 +418,21 @@ function packPrices(prices: readonly Price[]): number[] {
   ]);
 }
 
+const PLAN_KINDS = { expire: 0, keep: 1, free: 2 } as const;
+
+function packPlan({ name, rank, agentsMax, credits, priority, kind }: Plan): (string | number)[] {
+  return [name, rank, agentsMax ?? -1, Number(credits), priority, PLAN_KINDS[kind]];
+}
+
+function beginningTerms(plan: Plan | undefined): (string | number)[] {
+  if (plan === undefined) return ['', 0, -1, -1, 0];
+  return packChange(plan);
+}
+
+function packChange({ name, rank, agentsMax, credits, priority, kind }: Plan): (string | number)[] {
+  return [name, rank, agentsMax ?? -1, kind === 'free' ? Number(credits) : -1, priority];
+}
+
 function accountKey(account: string): number {
   return account.charCodeAt(0);
 }
@@ -412,6 +453,11 @@ const REASON_NUMBERS: Record<string, number> = {
   ACCOUNT_CLOSED: REASON.accountClosed,
   ALREADY_REVERSED: REASON.alreadyReversed,
   LOT_UNKNOWN: REASON.lotUnknown,
+  PERIOD_OVERLAPS: REASON.periodOverlaps,
+  PERIOD_ENDED: REASON.periodEnded,
+  PERIOD_STORED: REASON.periodStored,
+  PLAN_UNCHANGED: REASON.planUnchanged,
+  NOTHING_SCHEDULED: REASON.nothingScheduled,
   LOT_ENDED: REASON.lotEnded,
 };
 
@@ -496,7 +542,7 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     convertedDebt: 0,
     ...rest,
   });
-  const { available } = outcome.of === 'create' || outcome.of === 'status' ? { available: 0n } : outcome;
+  const available = 'available' in outcome ? outcome.available : 0n;
   switch (outcome.of) {
     case 'usage': {
       const overdrawn = Number(outcome.overdrawn);
@@ -515,9 +561,24 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         { amount: outcome.expired, available },
         { extra: outcome.atMs ?? 0 },
       );
+    case 'plan':
+      return form(
+        PLAN_STATES[outcome.what],
+        'credits',
+        { amount: outcome.granted, available },
+        { overdrawn: Number(outcome.debtPaid), extra: outcome.extra },
+      );
+    case 'carried':
+      return form(
+        STATE.periodStarted,
+        'credits',
+        { amount: 0n, available },
+        { extra: outcome.expiresAtMs ?? 0 },
+      );
     case 'status':
+    case 'withdrawn':
       return {
-        state: STATE.statusSet,
+        state: outcome.of === 'status' ? STATE.statusSet : STATE.planWithdrawn,
         unit: 0,
         amount: 0,
         overdrawn: 0,
@@ -584,6 +645,13 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
   }
 }
 
+const PLAN_STATES = {
+  started: STATE.periodStarted,
+  stored: STATE.periodStored,
+  changed: STATE.planChanged,
+  scheduled: STATE.planScheduled,
+} as const;
+
 function flagsOf(flags: readonly (keyof typeof FLAG)[]): number {
   return flags.reduce((total, flag) => total + FLAG[flag], 0);
 }
@@ -610,11 +678,13 @@ function expectedJournal(
   return { entries, lastSeqs };
 }
 
-const CAUSED_BY_TIME = ['lot_expired', 'hold_expired'];
+/** Those that time may cause carry when they were due. */
+const DUE = ['lot_expired', 'plan_grant', 'plan_change'];
 
 function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   const amounts: Record<string, bigint> = {
     grant: entry.granted,
+    plan_grant: entry.granted,
     lot_expired: entry.expired,
     expire_lot: entry.expired,
     conversion: entry.converted,
@@ -623,7 +693,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   };
   const described = entry.kind === 'release' || entry.kind === 'hold_expired';
   return {
-    opIndex: CAUSED_BY_TIME.includes(entry.kind) ? 0 : opIndex,
+    opIndex: entry.id === undefined || entry.kind === 'hold_expired' ? 0 : opIndex,
     kind: ENTRY[entry.kind],
     account: op.account,
     number: entry.accountSeq,
@@ -638,6 +708,15 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
     terms: entry.terms ?? null,
+    dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
+    plan: entry.plan
+      ? [
+          entry.plan.plan,
+          entry.plan.event === undefined ? 0 : PLAN_EVENT[entry.plan.event],
+          entry.plan.fromMs ?? 0,
+          entry.plan.toMs ?? 0,
+        ]
+      : null,
   };
 }
 
@@ -666,6 +745,8 @@ function expectedHoldEntry(
     lots: [],
     hold: null,
     terms: null,
+    dueMs: 0,
+    plan: null,
   };
 }
 
@@ -676,11 +757,11 @@ function heldBy(op: Op, state: AccountState): bigint {
 }
 
 function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknown {
-  const { operation, kind, unit, amount, debt, flags, released, hold } = entry;
+  const { operation, kind, unit, amount, debt, flags, released, hold, dueMs, plan } = entry;
   const changes: unknown[] = [];
   for (let i = 0; i < entry.lots.length; i += 2) {
     // A grant that only paid debt names its lot with a change of 0.
-    if (entry.lots[i + 1] !== 0) changes.push([entry.lots[i], entry.lots[i + 1]]);
+    if (entry.lots[i + 1] !== 0 || i > 0) changes.push([entry.lots[i], entry.lots[i + 1]]);
   }
   return {
     opIndex: operation + 1,
@@ -698,6 +779,8 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
     terms: entry.conversion,
+    dueMs,
+    plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],
   };
 }
 
@@ -733,13 +816,40 @@ function expectedAccount(state: AccountState): unknown {
   };
 }
 
-/** The soonest expiry of a lot of which something could still expire by itself; 0: none. */
+/** When the plan is due, or the soonest expiry of a lot of which something could still expire by itself; 0: never. */
 function dueAt(state: AccountState): number {
   const lots: Lot[] = UNITS.flatMap((unit) => state.wallets[unit].lots);
   const times = lots
     .filter((lot) => lot.remaining > lot.held)
     .flatMap((lot) => (lot.expiresAtMs === undefined ? [] : [lot.expiresAtMs]));
+  const { period, next, change } = state.subscription ?? {};
+  if (next) times.push(next.startMs);
+  if (change && period) times.push(period.endMs);
   return times.length === 0 ? 0 : Math.min(...times);
+}
+
+function expectedSubscriptions([account, state]: [string, AccountState]): [string, unknown][] {
+  const { subscription } = state;
+  return subscription ? [[accountScope(account), packedSubscription(subscription)]] : [];
+}
+
+function packedSubscription({ plan, period, next, change, freeGranted }: Subscription): unknown[] {
+  return [
+    FORMAT,
+    plan?.name ?? '',
+    plan?.rank ?? 0,
+    plan?.agentsMax ?? -1,
+    period ? packedPeriod(period) : false,
+    freeGranted ? 1 : 0,
+    next ? packedPeriod(next) : false,
+    change ? packChange(change) : false,
+  ];
+}
+
+function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
+  const { name, rank, agentsMax, credits, priority, kind } = plan;
+  const terms = [startMs, endMs, name, rank, agentsMax ?? -1, Number(credits), priority, PLAN_KINDS[kind]];
+  return granted ? [...terms, granted.lot, Number(granted.amount), Number(granted.debtPaid)] : terms;
 }
 
 function observedHold(packed: PackedHold): unknown {

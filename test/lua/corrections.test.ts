@@ -290,13 +290,30 @@ function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
     .reduce((total, entry) => total + entry.spent, 0n);
 }
 
+/** What plans may bring to an account: what the call says, or what an earlier call stored or scheduled and whose time has come. */
+function mayBring(
+  op: Op,
+  done: boolean,
+  { before, after }: { before: World; after: World },
+  name: string,
+): bigint {
+  const called = (op.kind === 'create' || op.kind === 'startPeriod' || op.kind === 'changePlan') && done;
+  const own = called && op.account === name ? (op.plan?.credits ?? 0n) : 0n;
+  const { next, change, period } = accountOf(before, name).subscription ?? {};
+  const begun = next && next.startMs <= after.nowMs ? next.plan.credits : 0n;
+  const changed = change && period && period.endMs <= after.nowMs ? change : undefined;
+  return own + begun + (changed?.kind === 'free' ? changed.credits : 0n);
+}
+
 function expectNoGain(before: World, after: World, op: Op, done: boolean): void {
   for (const name of after.accounts.keys()) {
     for (const unit of UNITS) {
       const was = accountOf(before, name).wallets[unit];
       const is = accountOf(after, name).wallets[unit];
       const gain = remainingOf(is) - is.debt - (remainingOf(was) - was.debt);
-      const allowed = name === op.account ? mayGain(op, done, before, unit) : 0n;
+      const allowed =
+        (name === op.account ? mayGain(op, done, before, unit) : 0n) +
+        (unit === 'credits' ? mayBring(op, done, { before, after }, name) : 0n);
       expect(gain <= allowed, `${op.kind} gave ${name} ${gain} ${unit}, at most ${allowed}`).toBe(true);
     }
   }

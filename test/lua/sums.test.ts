@@ -66,7 +66,7 @@ it('a million events of 1 to 3 micro-credits add up to the unit, repeats and all
     grants.push(grant(2, `g${lot}`, CREDITS, amount));
   }
   await partition.apply(ACCOUNTS, [
-    ...ACCOUNTS.map((_, account) => [...head(OP.create, account, 'r'), account + 1, 0]),
+    ...ACCOUNTS.map((_, account) => [...head(OP.create, account, 'r'), account + 1, 0, '']),
     ...grants,
   ]);
 

@@ -17,12 +17,16 @@ import {
   type OpenHold,
   type Outcome,
   type Part,
+  type Period,
+  type Plan,
+  type PlanNote,
   type Price,
   type Result,
   type Shortfall,
   type Status,
   type Step,
   type StoredId,
+  type Subscription,
   type Terms,
   TOP_UP_PRIORITY,
   UNITS,
@@ -44,6 +48,7 @@ export function emptyAccount(): AccountState {
     holds: new Map(),
     ids: new Map(),
     lotOrigins: new Map(),
+    subscription: undefined,
     lastLot: 0,
     lastEntry: 0,
   };
@@ -56,7 +61,7 @@ export function apply(before: AccountState, op: Op, nowMs: number): Step {
   if (!state.exists && op.kind !== 'create') {
     return { result: unknownAccount(op), entries: [], state };
   }
-  work.expireDueLots();
+  work.doWhatIsDue();
   if ('hold' in op) work.expireDueHold(op.hold);
   // What the beginning did stays, even if the operation itself is a duplicate, a conflict, denied or refused. READING.
   const result = decide(work, op);
@@ -102,6 +107,12 @@ function decide(work: Work, op: Op): Result {
       return convert(work, op);
     case 'setStatus':
       return setStatus(work, op);
+    case 'startPeriod':
+      return startPeriod(work, op);
+    case 'changePlan':
+      return changePlan(work, op);
+    case 'cancelChange':
+      return cancelChange(work, op);
     case 'expireHold':
     case 'touch':
       // The beginning, common to all, was all there is to do.
@@ -295,6 +306,7 @@ function create(work: Work, op: OpOf<'create'>): Result {
   if (work.state.exists) return refused('ACCOUNT_EXISTS');
   work.state.exists = true;
   work.enter('account_created', op.id, undefined, {});
+  if (op.plan) work.takePlan(op.id, op.plan);
   return work.store('create', op.id, op.payload, { of: 'create', createdMs: work.nowMs });
 }
 
@@ -308,7 +320,7 @@ function grant(work: Work, op: OpOf<'grant'>): Result {
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
-  const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs);
+  const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs, TOP_UP_PRIORITY);
   const lots = work.give(wallet, origin, op.amount - debtPaid);
   work.enter('grant', op.id, op.unit, { granted: op.amount, debt: -debtPaid, lots });
   const outcome: Outcome = {
@@ -344,7 +356,8 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
     changes.push(...work.give(wallet, origin, back));
     if (back > 0n && work.isExpired(origin)) expiring.push({ lot: part.lot, amount: back });
   }
-  if (left > 0n) changes.push(...work.give(wallet, work.newLot(op.unit, 'correction', undefined), left));
+  if (left > 0n)
+    changes.push(...work.give(wallet, work.newLot(op.unit, 'correction', undefined, TOP_UP_PRIORITY), left));
   work.enter('reversal', op.id, op.unit, { spent: -op.amount, debt: -debtPaid, lots: changes });
   work.expireReturned(op.unit, expiring);
   const outcome: Outcome = {
@@ -456,16 +469,134 @@ function setStatus(work: Work, op: OpOf<'setStatus'>): Result {
   return work.store('status', op.id, op.payload, { of: 'status' });
 }
 
+// --- plans ------------------------------------------------------------------------------------------------------------
+
+function startPeriod(work: Work, op: OpOf<'startPeriod'>): Result {
+  const repeat = work.repeat('plan', op.id, op.payload);
+  if (repeat) return repeat;
+  const { plan, startMs, endMs } = op;
+  const { period, next } = work.state.subscription ?? {};
+  const known = [period, next].filter((one) => one !== undefined);
+  const same = known.find((one) => one.startMs === startMs);
+  if (same) {
+    if (same.plan.name !== plan.name || same.endMs !== endMs) return { verdict: 'conflict' };
+    return { verdict: 'duplicate', outcome: periodOutcome(work, same) };
+  }
+  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
+  if (endMs <= work.nowMs) return refused('PERIOD_ENDED');
+  if (known.some((one) => startMs < one.endMs && one.startMs < endMs)) return refused('PERIOD_OVERLAPS');
+  const wanted: Period = { plan, startMs, endMs, granted: undefined };
+  if (startMs > work.nowMs) {
+    if (next) return refused('PERIOD_STORED');
+    work.subscription().next = wanted;
+    work.enterPlanChange(op.id, { plan: plan.name, event: 'period_stored', fromMs: startMs, toMs: endMs });
+  } else {
+    if (remainingOf(work.wallet('credits')) + plan.credits > AMOUNT_MAX)
+      return refused('AMOUNT_OUT_OF_RANGE');
+    work.beginPeriod(op.id, wanted, []);
+  }
+  return work.store('plan', op.id, op.payload, periodOutcome(work, wanted));
+}
+
+function periodOutcome(work: Work, { granted, startMs }: Period): Outcome {
+  return {
+    of: 'plan',
+    what: granted ? 'started' : 'stored',
+    granted: granted?.amount ?? 0n,
+    debtPaid: granted?.debtPaid ?? 0n,
+    available: granted ? work.available(work.wallet('credits')) : 0n,
+    extra: granted?.lot ?? startMs,
+  };
+}
+
+function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
+  const repeat = work.repeat('plan', op.id, op.payload);
+  if (repeat) return repeat;
+  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
+  const { plan, endMs } = op;
+  const present = work.state.subscription;
+  if (present?.plan?.name === plan.name) return refused('PLAN_UNCHANGED');
+  if (present?.next) return refused('PERIOD_STORED');
+  const running = work.runningPeriod();
+  const wallet = work.wallet('credits');
+  if (running && plan.rank < (present?.plan?.rank ?? 0)) {
+    work.subscription().change = plan;
+    const note = { plan: plan.name, event: 'scheduled', fromMs: running.endMs, toMs: undefined } as const;
+    work.enterPlanChange(op.id, note);
+    const nothing = { granted: 0n, debtPaid: 0n, available: 0n, extra: running.endMs };
+    return work.store('plan', op.id, op.payload, { of: 'plan', what: 'scheduled', ...nothing });
+  }
+  if (plan.kind !== 'free' && endMs === undefined) return refused('FIELD_INVALID');
+  if (plan.kind !== 'free' && (endMs as number) <= work.nowMs) return refused('PERIOD_ENDED');
+  if (remainingOf(wallet) + plan.credits > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (plan.kind === 'free') {
+    const { lot, amount, debtPaid } = work.takePlan(op.id, plan);
+    const available = lot === 0 ? 0n : work.available(wallet);
+    const outcome = {
+      of: 'plan',
+      what: 'changed',
+      granted: amount,
+      debtPaid,
+      available,
+      extra: lot,
+    } as const;
+    return work.store('plan', op.id, op.payload, outcome);
+  }
+  const period: Period = { plan, startMs: work.nowMs, endMs: endMs as number, granted: undefined };
+  const carried = carryForward(work, running, op, lotExpiry(period));
+  work.subscription().change = undefined;
+  work.beginPeriod(op.id, period, carried);
+  return work.store('plan', op.id, op.payload, periodOutcome(work, period));
+}
+
+/** The lots of the period that ran take the new one's expiry. */
+function carryForward(
+  work: Work,
+  running: Period | undefined,
+  op: OpOf<'changePlan'>,
+  expiresAtMs: number | undefined,
+): Lot[] {
+  const lots = burnDown(work.wallet('credits').lots).filter(
+    (lot) => running && lot.source === 'plan' && lot.expiresAtMs === running.endMs,
+  );
+  for (const lot of lots) {
+    lot.expiresAtMs = expiresAtMs;
+    work.origin(lot.lot).expiresAtMs = expiresAtMs;
+    work.store('ended_lot', String(lot.lot), op.payload, { of: 'carried', expiresAtMs });
+  }
+  return lots;
+}
+
+function cancelChange(work: Work, op: OpOf<'cancelChange'>): Result {
+  const repeat = work.repeat('plan', op.id, op.payload);
+  if (repeat) return repeat;
+  const { subscription } = work.state;
+  if (!subscription?.change && !subscription?.next) return refused('NOTHING_SCHEDULED');
+  subscription.change = undefined;
+  subscription.next = undefined;
+  const plan = subscription.plan?.name ?? '';
+  work.enterPlanChange(op.id, { plan, event: 'withdrawn', fromMs: undefined, toMs: undefined });
+  return work.store('plan', op.id, op.payload, { of: 'withdrawn' });
+}
+
+function lotExpiry({ plan, endMs }: Period): number | undefined {
+  return plan.kind === 'keep' ? undefined : endMs;
+}
+
 // --- what the operations are made of ----------------------------------------------------------------------------------
 
 class Work {
   readonly entries: Entry[] = [];
+  /** The time at which what is being done was due. */
+  atMs: number;
 
   constructor(
     readonly state: AccountState,
     readonly account: string,
     readonly nowMs: number,
-  ) {}
+  ) {
+    this.atMs = nowMs;
+  }
 
   wallet(unit: Unit): Wallet {
     return this.state.wallets[unit];
@@ -552,7 +683,7 @@ class Work {
     unit: Unit,
     source: LotOrigin['source'],
     expiresAtMs: number | undefined,
-    priority = TOP_UP_PRIORITY,
+    priority: number,
   ): LotOrigin {
     this.state.lastLot += 1;
     const origin = { lot: this.state.lastLot, unit, source, priority, expiresAtMs };
@@ -575,12 +706,100 @@ class Work {
     return [{ lot: origin.lot, delta: amount }];
   }
 
-  expireDueLots(): void {
-    for (const unit of UNITS) {
-      for (const lot of burnDown(this.wallet(unit).lots)) {
-        if (this.isExpired(lot)) this.expireFromLot(unit, lot.lot, lot.remaining - lot.held);
+  /** One thing after the other, the soonest first; at one instant what comes first in this list. */
+  doWhatIsDue(): void {
+    for (;;) {
+      const { subscription } = this.state;
+      const due: { atMs: number; run: () => void }[] = [];
+      if (subscription?.change && subscription.period) {
+        const { change } = subscription;
+        due.push({ atMs: subscription.period.endMs, run: () => this.takePlan(undefined, change) });
       }
+      if (subscription?.next) {
+        const { next } = subscription;
+        due.push({
+          atMs: next.startMs,
+          run: () => {
+            subscription.next = undefined;
+            this.beginPeriod(undefined, next, []);
+          },
+        });
+      }
+      for (const unit of UNITS) {
+        for (const { lot, expiresAtMs, remaining, held } of burnDown(this.wallet(unit).lots)) {
+          if (expiresAtMs === undefined || remaining === held) continue;
+          due.push({ atMs: expiresAtMs, run: () => this.expireFromLot(unit, lot, remaining - held) });
+        }
+      }
+      const soonest = Math.min(...due.map(({ atMs }) => atMs));
+      if (soonest > this.nowMs) break;
+      this.atMs = soonest;
+      due.find(({ atMs }) => atMs === soonest)?.run();
     }
+    this.atMs = this.nowMs;
+  }
+
+  subscription(): Subscription {
+    this.state.subscription ??= {
+      plan: undefined,
+      period: undefined,
+      next: undefined,
+      change: undefined,
+      freeGranted: false,
+    };
+    return this.state.subscription;
+  }
+
+  /** The account is on a plan, without a period. Returns what was granted. */
+  takePlan(id: string | undefined, plan: Plan): { lot: number; amount: bigint; debtPaid: bigint } {
+    const subscription = this.subscription();
+    subscription.plan = plan;
+    subscription.change = undefined;
+    this.enterPlanChange(id, { plan: plan.name, event: 'changed', fromMs: undefined, toMs: undefined });
+    if (plan.kind !== 'free' || subscription.freeGranted) return { lot: 0, amount: 0n, debtPaid: 0n };
+    subscription.freeGranted = true;
+    const note = { plan: plan.name, event: undefined, fromMs: undefined, toMs: undefined };
+    return this.grantPlan(id, plan, 'free', undefined, note, []);
+  }
+
+  beginPeriod(id: string | undefined, period: Period, carried: Lot[]): void {
+    const { plan, startMs, endMs } = period;
+    const subscription = this.subscription();
+    subscription.plan = plan;
+    subscription.period = period;
+    const note = { plan: plan.name, event: undefined, fromMs: startMs, toMs: endMs };
+    period.granted = this.grantPlan(id, plan, 'plan', lotExpiry(period), note, carried);
+  }
+
+  grantPlan(
+    id: string | undefined,
+    plan: Plan,
+    source: 'free' | 'plan',
+    expiresAtMs: number | undefined,
+    note: PlanNote,
+    carried: Lot[],
+  ): { lot: number; amount: bigint; debtPaid: bigint } {
+    const wallet = this.wallet('credits');
+    const amount = min(plan.credits, AMOUNT_MAX - remainingOf(wallet));
+    const debtPaid = min(wallet.debt, amount);
+    wallet.debt -= debtPaid;
+    const origin = this.newLot('credits', source, expiresAtMs, plan.priority);
+    const lots = [
+      ...this.give(wallet, origin, amount - debtPaid),
+      ...carried.map(({ lot }) => ({ lot, delta: 0n })),
+    ];
+    this.enter('plan_grant', id, 'credits', { granted: amount, debt: -debtPaid, lots, plan: note });
+    return { lot: origin.lot, amount, debtPaid };
+  }
+
+  enterPlanChange(id: string | undefined, plan: PlanNote): void {
+    this.enter('plan_change', id, undefined, { plan });
+  }
+
+  /** The period that runs now, if one does. */
+  runningPeriod(): Period | undefined {
+    const period = this.state.subscription?.period;
+    return period && this.nowMs < period.endMs ? period : undefined;
   }
 
   /** One entry for all that each lot loses, in the order in which the lots first lose something. */
@@ -678,7 +897,16 @@ class Work {
     change: Partial<
       Pick<
         Entry,
-        'granted' | 'spent' | 'expired' | 'converted' | 'debt' | 'released' | 'lots' | 'flags' | 'terms'
+        | 'granted'
+        | 'spent'
+        | 'expired'
+        | 'converted'
+        | 'debt'
+        | 'released'
+        | 'lots'
+        | 'flags'
+        | 'terms'
+        | 'plan'
       >
     >,
   ): void {
@@ -699,10 +927,12 @@ class Work {
       lots: [],
       flags: [],
       terms: undefined,
+      plan: undefined,
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },
       bookedMs: this.nowMs,
+      dueMs: this.atMs,
     });
   }
 

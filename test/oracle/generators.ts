@@ -9,6 +9,7 @@ import {
   type EntryKind,
   type LotChange,
   type Op,
+  type Plan,
   type Price,
   type Unit,
 } from './model.js';
@@ -66,13 +67,23 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
         { weight: 1, arbitrary: fc.subarray(names, { minLength: 1 }) },
       ),
       granted: fc.array(grant(account), { maxLength: 8 }),
+      plans: fc.array(fc.option(plan(), { nil: undefined }), { maxLength: 3 }),
     });
     return fc
       .record({ beginning, rest: fc.array(planned, { minLength: 1, maxLength: batchesMax }) })
-      .map(({ beginning: { created, granted }, rest }) => {
+      .map(({ beginning: { created, granted, plans }, rest }) => {
         let nowMs = START_MS;
         const first: Planned[] = [
-          ...created.map((name): Op => ({ kind: 'create', account: name, id: 'r0', payload: 'first' })),
+          ...created.map((name, i): Op => {
+            const begins = plans[i];
+            const first = {
+              kind: 'create',
+              account: name,
+              id: 'r0',
+              payload: `first ${begins?.name}`,
+            } as const;
+            return begins === undefined ? first : { ...first, plan: begins };
+          }),
           ...granted.map((make) => make(nowMs)),
         ];
         const sequence: Batch[] = [{ nowMs, ops: first }];
@@ -177,6 +188,26 @@ function lifeMs(): fc.Arbitrary<number> {
   );
 }
 
+/** Two of the free kind, two ranks that are equal, one whose credits stay. */
+export const PLANS: readonly Plan[] = [
+  { name: 'free', rank: 0, agentsMax: 1, credits: 7n, priority: 5, kind: 'free' },
+  { name: 'starter', rank: 1, agentsMax: 3, credits: 50n, priority: 20, kind: 'expire' },
+  { name: 'other', rank: 1, agentsMax: undefined, credits: 10n ** 14n, priority: 10, kind: 'expire' },
+  { name: 'kept', rank: 2, agentsMax: 3, credits: 30n, priority: 20, kind: 'keep' },
+  { name: 'huge', rank: 3, agentsMax: undefined, credits: AMOUNT_MAX, priority: 20, kind: 'expire' },
+];
+
+const plan = (): fc.Arbitrary<Plan> =>
+  fc
+    .oneof(
+      { weight: 3, arbitrary: fc.constant(0) },
+      { weight: 6, arbitrary: fc.integer({ min: 1, max: 3 }) },
+      { weight: 1, arbitrary: fc.constant(4) },
+    )
+    .map((index) => PLANS[index] as Plan);
+
+const paidPlan = (): fc.Arbitrary<Plan> => plan().filter(({ kind }) => kind !== 'free');
+
 const id = (letter: string) => fc.integer({ min: 1, max: 8 }).map((number) => `${letter}${number}`);
 const payload = () =>
   fc.oneof({ weight: 4, arbitrary: fc.constant('p') }, { weight: 1, arbitrary: fc.constant('q') });
@@ -277,6 +308,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     account,
     id: id('r'),
     payload: payload(),
+    plan: plan(),
   });
   const reversal = fc.record({
     kind: fc.constant('reverseCharge' as const),
@@ -318,6 +350,34 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     call: fc.constantFrom('freeze', 'unfreeze', 'unfreeze', 'close', 'reopen', 'reopen', 'reopen' as const),
   });
 
+  // Starts from the same few numbers as the steps, so that repeated, adjacent and overlapping periods happen.
+  const startPeriod = fc
+    .record({
+      account,
+      id: id('b'),
+      plan: paidPlan(),
+      startsIn: fc.oneof(fc.constant(0), fc.integer({ min: -20, max: 20 }), lifeMs()),
+      lifeMs: lifeMs(),
+      absolute: fc.boolean(),
+    })
+    .map(({ startsIn, lifeMs: life, absolute, ...rest }) => (nowMs: number): Op => {
+      const startMs = (absolute ? START_MS : nowMs) + startsIn;
+      const payload = `${rest.plan.name} ${startMs} ${life}`;
+      return { kind: 'startPeriod', ...rest, payload, startMs, endMs: startMs + life };
+    });
+  const changePlan = fc
+    .record({ account, id: id('b'), plan: plan(), lifeMs: fc.oneof(lifeMs(), fc.constantFrom(0, -1)) })
+    .map(({ lifeMs: life, ...rest }) => (nowMs: number): Op => {
+      const endMs = life < 0 ? undefined : nowMs + life;
+      return { kind: 'changePlan', ...rest, payload: `${rest.plan.name} ${endMs}`, endMs };
+    });
+  const cancelChange = fc.record({
+    kind: fc.constant('cancelChange' as const),
+    account,
+    id: id('b'),
+    payload: fc.constant('cancel'),
+  });
+
   const aimed = (arbitrary: fc.Arbitrary<Aimable>): fc.Arbitrary<Make> =>
     fc
       .record({
@@ -345,6 +405,9 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 2, arbitrary: plain(expireLot) },
     { weight: 4, arbitrary: plain(convert) },
     { weight: 2, arbitrary: plain(setStatus) },
+    { weight: 6, arbitrary: startPeriod },
+    { weight: 6, arbitrary: changePlan },
+    { weight: 2, arbitrary: plain(cancelChange) },
     {
       weight: 2,
       arbitrary: rerate.map(

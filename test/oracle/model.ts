@@ -52,6 +52,32 @@ export interface OpenHold {
   outcome: ReserveOutcome;
 }
 
+/** A plan as a call carries it: what it grants once or each period, and what becomes of that at a period's end. */
+export interface Plan {
+  name: string;
+  rank: number;
+  agentsMax: number | undefined;
+  credits: bigint;
+  priority: number;
+  kind: 'expire' | 'keep' | 'free';
+}
+
+export interface Period {
+  plan: Plan;
+  startMs: number;
+  endMs: number;
+  /** Undefined until it begins. */
+  granted: { lot: number; amount: bigint; debtPaid: bigint } | undefined;
+}
+
+export interface Subscription {
+  plan: Plan | undefined;
+  period: Period | undefined;
+  next: Period | undefined;
+  change: Plan | undefined;
+  freeGranted: boolean;
+}
+
 export type Status = 'active' | 'frozen' | 'closed';
 
 export interface AccountState {
@@ -62,6 +88,8 @@ export interface AccountState {
   /** Stored outcomes by kind and id, in that scope; open holds are in `holds` until they end. */
   ids: Map<string, StoredId>;
   lotOrigins: Map<number, LotOrigin>;
+  /** Undefined: it never had a plan. */
+  subscription: Subscription | undefined;
   lastLot: number;
   lastEntry: number;
 }
@@ -79,7 +107,8 @@ export type IdKind =
   | 'expire_lot'
   | 'convert'
   | 'ended_lot'
-  | 'status';
+  | 'status'
+  | 'plan';
 
 export interface StoredId {
   /** undefined for a hold that was released or expired: no payload of a settle is known yet. */
@@ -127,7 +156,25 @@ export type Op =
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
-  | { kind: 'create'; account: string; id: string; payload: string }
+  | { kind: 'create'; account: string; id: string; payload: string; plan?: Plan }
+  | {
+      kind: 'startPeriod';
+      account: string;
+      id: string;
+      payload: string;
+      plan: Plan;
+      startMs: number;
+      endMs: number;
+    }
+  | {
+      kind: 'changePlan';
+      account: string;
+      id: string;
+      payload: string;
+      plan: Plan;
+      endMs: number | undefined;
+    }
+  | { kind: 'cancelChange'; account: string; id: string; payload: string }
   | {
       kind: 'grant';
       account: string;
@@ -185,6 +232,11 @@ export type Reason =
   | 'LOT_UNKNOWN'
   | 'LOT_ENDED'
   | 'MODEL_UNRATED'
+  | 'PERIOD_OVERLAPS'
+  | 'PERIOD_ENDED'
+  | 'PERIOD_STORED'
+  | 'PLAN_UNCHANGED'
+  | 'NOTHING_SCHEDULED'
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
   | 'FIELD_INVALID'
@@ -280,7 +332,30 @@ export interface StatusOutcome {
   of: 'status';
 }
 
+export interface PlanOutcome {
+  of: 'plan';
+  what: 'started' | 'stored' | 'changed' | 'scheduled';
+  granted: bigint;
+  debtPaid: bigint;
+  available: bigint;
+  /** The lot of what was granted (0: none), or when what is stored or scheduled happens. */
+  extra: number;
+}
+
+/** What is remembered of a lot that was carried forward: the expiry that it took (undefined: never). */
+export interface CarriedOutcome {
+  of: 'carried';
+  expiresAtMs: number | undefined;
+}
+
+export interface WithdrawnOutcome {
+  of: 'withdrawn';
+}
+
 export type Outcome =
+  | PlanOutcome
+  | CarriedOutcome
+  | WithdrawnOutcome
   | UsageOutcome
   | ReserveOutcome
   | ExtendOutcome
@@ -326,7 +401,18 @@ export type EntryKind =
   | 'expire_lot'
   | 'account_status'
   | 'conversion'
-  | 'conversion_grant';
+  | 'conversion_grant'
+  | 'plan_grant'
+  | 'plan_change';
+
+/** What an entry says of the account's plan. Times of undefined are open. */
+export interface PlanNote {
+  plan: string;
+  /** Undefined for plan_grant. */
+  event: 'changed' | 'scheduled' | 'period_stored' | 'withdrawn' | undefined;
+  fromMs: number | undefined;
+  toMs: number | undefined;
+}
 
 export interface LotChange {
   lot: number;
@@ -352,7 +438,7 @@ export interface Entry {
   kind: EntryKind;
   /** The caller's id; undefined for a lot that expired. */
   id: string | undefined;
-  /** undefined for account_created and account_status. */
+  /** undefined for account_created, account_status and plan_change. */
   unit: Unit | undefined;
   granted: bigint;
   spent: bigint;
@@ -367,6 +453,9 @@ export interface Entry {
   /** For conversion and conversion_grant: the terms. */
   terms: Terms | undefined;
   bookedMs: number;
+  /** When it was due, for what happens by itself; else when it was booked. */
+  dueMs: number;
+  plan: PlanNote | undefined;
 }
 
 export interface Step {

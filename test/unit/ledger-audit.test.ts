@@ -177,6 +177,7 @@ describe('an account against its lines', () => {
     lotsMade: 1,
     openHolds: 1,
     nextDueMs: 9_000,
+    subscription: null,
     wallets: [{ unit: 'credits', debt: 0, granted: 100n, spent: 40n, expired: 0n, converted: 0n }],
     lots: [
       {
@@ -252,7 +253,12 @@ describe('an account against its lines', () => {
       ['the lines lie in partition 2, the account in 1', 'hold h: its columns and its state differ'],
     ],
     ['more lots made', { lotsMade: 2 }, 0n, ['the lines made 1 lots, the account says 2']],
-    ['a later expiry', { nextDueMs: 0 }, 0n, ['the next lot expires at 9000, the account says 0']],
+    [
+      'a later expiry',
+      { nextDueMs: 0 },
+      0n,
+      ['a lot expires or the plan changes at 9000, the account says 0'],
+    ],
     [
       'a missing wallet',
       { wallets: [] },
@@ -333,7 +339,8 @@ describe('an account against its lines', () => {
       { ...lot, expiresMs: 8_000 },
       { ...lot, expiresMs: 7_000 },
     ];
-    expect(nextDueMs(lots)).toBe(7_000);
-    expect(nextDueMs(lots.slice(0, 2))).toBe(0);
+    expect(nextDueMs(lots, 0)).toBe(7_000);
+    expect(nextDueMs(lots, 6_000)).toBe(6_000);
+    expect(nextDueMs(lots.slice(0, 2), 0)).toBe(0);
   });
 });

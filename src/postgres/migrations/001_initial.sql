@@ -58,7 +58,7 @@ CREATE TABLE accounts (
   changed_ms bigint NOT NULL,
   lots_made integer NOT NULL,
   open_holds integer NOT NULL,
-  -- When the next lot expires; 0: none.
+  -- When its subscription is due or the next lot expires; 0: never.
   next_due_ms bigint NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX accounts_next_due ON accounts (partition, next_due_ms) WHERE next_due_ms > 0;
@@ -86,6 +86,20 @@ CREATE TABLE lots (
   remaining bigint NOT NULL,
   held bigint NOT NULL,
   PRIMARY KEY (account_key, lot_id)
+) WITH (fillfactor = 70);
+
+-- The plan of an account and what is to come of it, as of the cursor; no row: it never had one.
+CREATE TABLE subscriptions (
+  account_key bigint PRIMARY KEY,
+  -- Empty: none.
+  plan text COLLATE "C" NOT NULL,
+  -- The last billing period that began; 0: none.
+  period_start_ms bigint NOT NULL,
+  period_end_ms bigint NOT NULL,
+  -- When something happens to it by itself; 0: never.
+  due_ms bigint NOT NULL,
+  -- The subscription as Redis keeps it.
+  state bytea NOT NULL
 ) WITH (fillfactor = 70);
 
 -- Open holds as of the cursor.

@@ -2,6 +2,10 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { CancelScheduledChangeRequest as _drawdown_v1_CancelScheduledChangeRequest, CancelScheduledChangeRequest__Output as _drawdown_v1_CancelScheduledChangeRequest__Output } from '../../drawdown/v1/CancelScheduledChangeRequest.js';
+import type { CancelScheduledChangeResponse as _drawdown_v1_CancelScheduledChangeResponse, CancelScheduledChangeResponse__Output as _drawdown_v1_CancelScheduledChangeResponse__Output } from '../../drawdown/v1/CancelScheduledChangeResponse.js';
+import type { ChangePlanRequest as _drawdown_v1_ChangePlanRequest, ChangePlanRequest__Output as _drawdown_v1_ChangePlanRequest__Output } from '../../drawdown/v1/ChangePlanRequest.js';
+import type { ChangePlanResponse as _drawdown_v1_ChangePlanResponse, ChangePlanResponse__Output as _drawdown_v1_ChangePlanResponse__Output } from '../../drawdown/v1/ChangePlanResponse.js';
 import type { CloseAccountRequest as _drawdown_v1_CloseAccountRequest, CloseAccountRequest__Output as _drawdown_v1_CloseAccountRequest__Output } from '../../drawdown/v1/CloseAccountRequest.js';
 import type { CloseAccountResponse as _drawdown_v1_CloseAccountResponse, CloseAccountResponse__Output as _drawdown_v1_CloseAccountResponse__Output } from '../../drawdown/v1/CloseAccountResponse.js';
 import type { ConvertCreditsRequest as _drawdown_v1_ConvertCreditsRequest, ConvertCreditsRequest__Output as _drawdown_v1_ConvertCreditsRequest__Output } from '../../drawdown/v1/ConvertCreditsRequest.js';
@@ -28,6 +32,8 @@ import type { RerateUsageRequest as _drawdown_v1_RerateUsageRequest, RerateUsage
 import type { RerateUsageResponse as _drawdown_v1_RerateUsageResponse, RerateUsageResponse__Output as _drawdown_v1_RerateUsageResponse__Output } from '../../drawdown/v1/RerateUsageResponse.js';
 import type { ReverseUsageRequest as _drawdown_v1_ReverseUsageRequest, ReverseUsageRequest__Output as _drawdown_v1_ReverseUsageRequest__Output } from '../../drawdown/v1/ReverseUsageRequest.js';
 import type { ReverseUsageResponse as _drawdown_v1_ReverseUsageResponse, ReverseUsageResponse__Output as _drawdown_v1_ReverseUsageResponse__Output } from '../../drawdown/v1/ReverseUsageResponse.js';
+import type { StartBillingPeriodRequest as _drawdown_v1_StartBillingPeriodRequest, StartBillingPeriodRequest__Output as _drawdown_v1_StartBillingPeriodRequest__Output } from '../../drawdown/v1/StartBillingPeriodRequest.js';
+import type { StartBillingPeriodResponse as _drawdown_v1_StartBillingPeriodResponse, StartBillingPeriodResponse__Output as _drawdown_v1_StartBillingPeriodResponse__Output } from '../../drawdown/v1/StartBillingPeriodResponse.js';
 import type { TopUpRequest as _drawdown_v1_TopUpRequest, TopUpRequest__Output as _drawdown_v1_TopUpRequest__Output } from '../../drawdown/v1/TopUpRequest.js';
 import type { TopUpResponse as _drawdown_v1_TopUpResponse, TopUpResponse__Output as _drawdown_v1_TopUpResponse__Output } from '../../drawdown/v1/TopUpResponse.js';
 import type { UnfreezeAccountRequest as _drawdown_v1_UnfreezeAccountRequest, UnfreezeAccountRequest__Output as _drawdown_v1_UnfreezeAccountRequest__Output } from '../../drawdown/v1/UnfreezeAccountRequest.js';
@@ -36,6 +42,24 @@ import type { WatchBalanceRequest as _drawdown_v1_WatchBalanceRequest, WatchBala
 import type { WatchBalanceResponse as _drawdown_v1_WatchBalanceResponse, WatchBalanceResponse__Output as _drawdown_v1_WatchBalanceResponse__Output } from '../../drawdown/v1/WatchBalanceResponse.js';
 
 export interface AccountServiceClient extends grpc.Client {
+  CancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  CancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  CancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  CancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  cancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  cancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  cancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  cancelScheduledChange(argument: _drawdown_v1_CancelScheduledChangeRequest, callback: grpc.requestCallback<_drawdown_v1_CancelScheduledChangeResponse__Output>): grpc.ClientUnaryCall;
+  
+  ChangePlan(argument: _drawdown_v1_ChangePlanRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  ChangePlan(argument: _drawdown_v1_ChangePlanRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  ChangePlan(argument: _drawdown_v1_ChangePlanRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  ChangePlan(argument: _drawdown_v1_ChangePlanRequest, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  changePlan(argument: _drawdown_v1_ChangePlanRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  changePlan(argument: _drawdown_v1_ChangePlanRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  changePlan(argument: _drawdown_v1_ChangePlanRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  changePlan(argument: _drawdown_v1_ChangePlanRequest, callback: grpc.requestCallback<_drawdown_v1_ChangePlanResponse__Output>): grpc.ClientUnaryCall;
+  
   CloseAccount(argument: _drawdown_v1_CloseAccountRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
   CloseAccount(argument: _drawdown_v1_CloseAccountRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
   CloseAccount(argument: _drawdown_v1_CloseAccountRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_CloseAccountResponse__Output>): grpc.ClientUnaryCall;
@@ -153,6 +177,15 @@ export interface AccountServiceClient extends grpc.Client {
   reverseUsage(argument: _drawdown_v1_ReverseUsageRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_ReverseUsageResponse__Output>): grpc.ClientUnaryCall;
   reverseUsage(argument: _drawdown_v1_ReverseUsageRequest, callback: grpc.requestCallback<_drawdown_v1_ReverseUsageResponse__Output>): grpc.ClientUnaryCall;
   
+  StartBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  StartBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  StartBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  StartBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  startBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  startBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  startBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  startBillingPeriod(argument: _drawdown_v1_StartBillingPeriodRequest, callback: grpc.requestCallback<_drawdown_v1_StartBillingPeriodResponse__Output>): grpc.ClientUnaryCall;
+  
   TopUp(argument: _drawdown_v1_TopUpRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_TopUpResponse__Output>): grpc.ClientUnaryCall;
   TopUp(argument: _drawdown_v1_TopUpRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_TopUpResponse__Output>): grpc.ClientUnaryCall;
   TopUp(argument: _drawdown_v1_TopUpRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_TopUpResponse__Output>): grpc.ClientUnaryCall;
@@ -179,6 +212,10 @@ export interface AccountServiceClient extends grpc.Client {
 }
 
 export interface AccountServiceHandlers extends grpc.UntypedServiceImplementation {
+  CancelScheduledChange: grpc.handleUnaryCall<_drawdown_v1_CancelScheduledChangeRequest__Output, _drawdown_v1_CancelScheduledChangeResponse>;
+  
+  ChangePlan: grpc.handleUnaryCall<_drawdown_v1_ChangePlanRequest__Output, _drawdown_v1_ChangePlanResponse>;
+  
   CloseAccount: grpc.handleUnaryCall<_drawdown_v1_CloseAccountRequest__Output, _drawdown_v1_CloseAccountResponse>;
   
   ConvertCredits: grpc.handleUnaryCall<_drawdown_v1_ConvertCreditsRequest__Output, _drawdown_v1_ConvertCreditsResponse>;
@@ -205,6 +242,8 @@ export interface AccountServiceHandlers extends grpc.UntypedServiceImplementatio
   
   ReverseUsage: grpc.handleUnaryCall<_drawdown_v1_ReverseUsageRequest__Output, _drawdown_v1_ReverseUsageResponse>;
   
+  StartBillingPeriod: grpc.handleUnaryCall<_drawdown_v1_StartBillingPeriodRequest__Output, _drawdown_v1_StartBillingPeriodResponse>;
+  
   TopUp: grpc.handleUnaryCall<_drawdown_v1_TopUpRequest__Output, _drawdown_v1_TopUpResponse>;
   
   UnfreezeAccount: grpc.handleUnaryCall<_drawdown_v1_UnfreezeAccountRequest__Output, _drawdown_v1_UnfreezeAccountResponse>;
@@ -214,6 +253,8 @@ export interface AccountServiceHandlers extends grpc.UntypedServiceImplementatio
 }
 
 export interface AccountServiceDefinition extends grpc.ServiceDefinition {
+  CancelScheduledChange: MethodDefinition<_drawdown_v1_CancelScheduledChangeRequest, _drawdown_v1_CancelScheduledChangeResponse, _drawdown_v1_CancelScheduledChangeRequest__Output, _drawdown_v1_CancelScheduledChangeResponse__Output>
+  ChangePlan: MethodDefinition<_drawdown_v1_ChangePlanRequest, _drawdown_v1_ChangePlanResponse, _drawdown_v1_ChangePlanRequest__Output, _drawdown_v1_ChangePlanResponse__Output>
   CloseAccount: MethodDefinition<_drawdown_v1_CloseAccountRequest, _drawdown_v1_CloseAccountResponse, _drawdown_v1_CloseAccountRequest__Output, _drawdown_v1_CloseAccountResponse__Output>
   ConvertCredits: MethodDefinition<_drawdown_v1_ConvertCreditsRequest, _drawdown_v1_ConvertCreditsResponse, _drawdown_v1_ConvertCreditsRequest__Output, _drawdown_v1_ConvertCreditsResponse__Output>
   CreateAccount: MethodDefinition<_drawdown_v1_CreateAccountRequest, _drawdown_v1_CreateAccountResponse, _drawdown_v1_CreateAccountRequest__Output, _drawdown_v1_CreateAccountResponse__Output>
@@ -227,6 +268,7 @@ export interface AccountServiceDefinition extends grpc.ServiceDefinition {
   ReopenAccount: MethodDefinition<_drawdown_v1_ReopenAccountRequest, _drawdown_v1_ReopenAccountResponse, _drawdown_v1_ReopenAccountRequest__Output, _drawdown_v1_ReopenAccountResponse__Output>
   RerateUsage: MethodDefinition<_drawdown_v1_RerateUsageRequest, _drawdown_v1_RerateUsageResponse, _drawdown_v1_RerateUsageRequest__Output, _drawdown_v1_RerateUsageResponse__Output>
   ReverseUsage: MethodDefinition<_drawdown_v1_ReverseUsageRequest, _drawdown_v1_ReverseUsageResponse, _drawdown_v1_ReverseUsageRequest__Output, _drawdown_v1_ReverseUsageResponse__Output>
+  StartBillingPeriod: MethodDefinition<_drawdown_v1_StartBillingPeriodRequest, _drawdown_v1_StartBillingPeriodResponse, _drawdown_v1_StartBillingPeriodRequest__Output, _drawdown_v1_StartBillingPeriodResponse__Output>
   TopUp: MethodDefinition<_drawdown_v1_TopUpRequest, _drawdown_v1_TopUpResponse, _drawdown_v1_TopUpRequest__Output, _drawdown_v1_TopUpResponse__Output>
   UnfreezeAccount: MethodDefinition<_drawdown_v1_UnfreezeAccountRequest, _drawdown_v1_UnfreezeAccountResponse, _drawdown_v1_UnfreezeAccountRequest__Output, _drawdown_v1_UnfreezeAccountResponse__Output>
   WatchBalance: MethodDefinition<_drawdown_v1_WatchBalanceRequest, _drawdown_v1_WatchBalanceResponse, _drawdown_v1_WatchBalanceRequest__Output, _drawdown_v1_WatchBalanceResponse__Output>

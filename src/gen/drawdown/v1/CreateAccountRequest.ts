@@ -8,6 +8,7 @@ export interface CreateAccountRequest {
   'accountId'?: (string);
   'eventTimeMs'?: (number | string | Long);
   'ackLevel'?: (_drawdown_v1_AckLevel);
+  'plan'?: (string);
 }
 
 export interface CreateAccountRequest__Output {
@@ -15,4 +16,5 @@ export interface CreateAccountRequest__Output {
   'accountId': (string);
   'eventTimeMs': (string);
   'ackLevel': (_drawdown_v1_AckLevel__Output);
+  'plan': (string);
 }

@@ -16,6 +16,8 @@ export const EntryKind = {
   ENTRY_KIND_ACCOUNT_STATUS: 'ENTRY_KIND_ACCOUNT_STATUS',
   ENTRY_KIND_CONVERSION: 'ENTRY_KIND_CONVERSION',
   ENTRY_KIND_CONVERSION_GRANT: 'ENTRY_KIND_CONVERSION_GRANT',
+  ENTRY_KIND_PLAN_GRANT: 'ENTRY_KIND_PLAN_GRANT',
+  ENTRY_KIND_PLAN_CHANGE: 'ENTRY_KIND_PLAN_CHANGE',
 } as const;
 
 export type EntryKind =
@@ -49,5 +51,9 @@ export type EntryKind =
   | 13
   | 'ENTRY_KIND_CONVERSION_GRANT'
   | 14
+  | 'ENTRY_KIND_PLAN_GRANT'
+  | 15
+  | 'ENTRY_KIND_PLAN_CHANGE'
+  | 16
 
 export type EntryKind__Output = typeof EntryKind[keyof typeof EntryKind]

@@ -2,6 +2,8 @@
 
 import type { AccountStatus as _drawdown_v1_AccountStatus, AccountStatus__Output as _drawdown_v1_AccountStatus__Output } from '../../drawdown/v1/AccountStatus.js';
 import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
+import type { BillingPeriod as _drawdown_v1_BillingPeriod, BillingPeriod__Output as _drawdown_v1_BillingPeriod__Output } from '../../drawdown/v1/BillingPeriod.js';
+import type { ScheduledChange as _drawdown_v1_ScheduledChange, ScheduledChange__Output as _drawdown_v1_ScheduledChange__Output } from '../../drawdown/v1/ScheduledChange.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface GetBalanceResponse {
@@ -9,6 +11,10 @@ export interface GetBalanceResponse {
   'status'?: (_drawdown_v1_AccountStatus);
   'balances'?: (_drawdown_v1_WalletBalance)[];
   'openHolds'?: (number | string | Long);
+  'plan'?: (string);
+  'period'?: (_drawdown_v1_BillingPeriod | null);
+  'nextPeriod'?: (_drawdown_v1_BillingPeriod | null);
+  'scheduledChange'?: (_drawdown_v1_ScheduledChange | null);
 }
 
 export interface GetBalanceResponse__Output {
@@ -16,4 +22,8 @@ export interface GetBalanceResponse__Output {
   'status': (_drawdown_v1_AccountStatus__Output);
   'balances': (_drawdown_v1_WalletBalance__Output)[];
   'openHolds': (string);
+  'plan': (string);
+  'period': (_drawdown_v1_BillingPeriod__Output | null);
+  'nextPeriod': (_drawdown_v1_BillingPeriod__Output | null);
+  'scheduledChange': (_drawdown_v1_ScheduledChange__Output | null);
 }

@@ -5,6 +5,7 @@ import type { Unit as _drawdown_v1_Unit, Unit__Output as _drawdown_v1_Unit__Outp
 import type { LotChange as _drawdown_v1_LotChange, LotChange__Output as _drawdown_v1_LotChange__Output } from '../../drawdown/v1/LotChange.js';
 import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
 import type { AccountStatus as _drawdown_v1_AccountStatus, AccountStatus__Output as _drawdown_v1_AccountStatus__Output } from '../../drawdown/v1/AccountStatus.js';
+import type { PlanEvent as _drawdown_v1_PlanEvent, PlanEvent__Output as _drawdown_v1_PlanEvent__Output } from '../../drawdown/v1/PlanEvent.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface LedgerEntry {
@@ -34,6 +35,10 @@ export interface LedgerEntry {
   'reasonCode'?: (string);
   'reasonText'?: (string);
   'status'?: (_drawdown_v1_AccountStatus);
+  'plan'?: (string);
+  'planEvent'?: (_drawdown_v1_PlanEvent);
+  'planFromTimeMs'?: (number | string | Long);
+  'planToTimeMs'?: (number | string | Long);
 }
 
 export interface LedgerEntry__Output {
@@ -63,4 +68,8 @@ export interface LedgerEntry__Output {
   'reasonCode': (string);
   'reasonText': (string);
   'status': (_drawdown_v1_AccountStatus__Output);
+  'plan': (string);
+  'planEvent': (_drawdown_v1_PlanEvent__Output);
+  'planFromTimeMs': (string);
+  'planToTimeMs': (string);
 }

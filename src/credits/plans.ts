@@ -1,0 +1,179 @@
+import type { Catalog, PlanSpec } from '../catalog/catalog.js';
+import { DrawdownError, type ErrorCode } from '../errors.js';
+import {
+  CODE,
+  OP,
+  type PackedOperation,
+  type PackedPeriod,
+  type PackedSubscription,
+  REASON,
+  STATE,
+  type StoredOutcome,
+} from '../redis/format.js';
+import type { Catalogs } from '../usage/catalogs.js';
+import type { Executed } from '../usage/executor.js';
+import {
+  cancelChangeFingerprint,
+  changePlanFingerprint,
+  startPeriodFingerprint,
+} from '../usage/fingerprint.js';
+import type { CallOptions } from '../usage/types.js';
+import type { AccountCalls } from './account-calls.js';
+import type {
+  CancelChangeCall,
+  ChangePlanCall,
+  Period,
+  PlanResult,
+  Plans,
+  PlanView,
+  StartPeriodCall,
+} from './plan-types.js';
+
+const FREE_PLAN = 2;
+
+/** The plan of a name in the catalog in force. */
+function planOf({ plans }: Catalog, name: string): PlanSpec {
+  const plan = plans.find((one) => one.name === name);
+  if (plan !== undefined) return plan;
+  throw new DrawdownError('PLAN_UNKNOWN', `plan: no plan ${name} is in the catalog`, { field: 'plan' });
+}
+
+/** What the script needs of the plan that an account begins with; an empty name is none. */
+export function beginningTerms(catalog: Catalog, name: string): PackedOperation {
+  if (name === '') return ['', 0, -1, -1, 0];
+  const plan = planOf(catalog, name);
+  const credits = plan.period === null ? plan.creditsMicros : -1;
+  return [plan.name, plan.rank, plan.agentsMax ?? -1, credits, catalog.lotPriorities.free];
+}
+
+/** Name, rank, agents, credits, their priority, and what becomes of them at a period's end. */
+function termsOf({ lotPriorities }: Catalog, plan: PlanSpec): PackedOperation {
+  const { period } = plan;
+  const head = [plan.name, plan.rank, plan.agentsMax ?? -1, plan.creditsMicros];
+  if (period === null) return [...head, lotPriorities.free, FREE_PLAN];
+  return [...head, lotPriorities.plan, period.onEnd === 'keep' ? 1 : 0];
+}
+
+/** What is shown of a subscription at a moment. */
+export function planView(subscription: PackedSubscription | undefined, nowMs: number): PlanView {
+  if (subscription === undefined) throw new Error('an account is shown without its subscription');
+  const [, plan, , , period, , next, change] = subscription;
+  return {
+    plan,
+    period: period !== false && period[1] > nowMs ? periodView(period) : null,
+    nextPeriod: next === false ? null : periodView(next),
+    scheduledChange:
+      change === false || period === false ? null : { plan: change[0], effectiveTimeMs: period[1] },
+  };
+}
+
+function periodView([startTimeMs, endTimeMs, plan]: PackedPeriod): Period {
+  return { plan, startTimeMs, endTimeMs };
+}
+
+/** Plans of accounts and their billing periods. The catalog's terms go along with the call, so that what is stored is kept as it was promised. */
+export class PlanControl implements Plans {
+  constructor(
+    private readonly calls: AccountCalls,
+    private readonly catalogs: Catalogs,
+  ) {}
+
+  async startPeriod(call: StartPeriodCall, options: CallOptions): Promise<PlanResult> {
+    this.calls.checkTime(call.eventTimeMs);
+    const { catalog } = this.catalogs.current();
+    const plan = planOf(catalog, call.plan);
+    if (plan.period === null) {
+      const message = `plan: ${plan.name} is the free plan, which has no billing periods`;
+      throw new DrawdownError('PLAN_UNKNOWN', message, { field: 'plan' });
+    }
+    const { requestId, accountId, startTimeMs, endTimeMs, eventTimeMs } = call;
+    const head = [OP.startPeriod, 0, requestId, startPeriodFingerprint(call), eventTimeMs, -1];
+    const packed = [...head, ...termsOf(catalog, plan), startTimeMs, endTimeMs];
+    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+  }
+
+  async changePlan(call: ChangePlanCall, options: CallOptions): Promise<PlanResult> {
+    this.calls.checkTime(call.eventTimeMs);
+    const { catalog } = this.catalogs.current();
+    const { requestId, accountId, periodEndTimeMs, eventTimeMs } = call;
+    const head = [OP.changePlan, 0, requestId, changePlanFingerprint(call), eventTimeMs, -1];
+    const packed = [...head, ...termsOf(catalog, planOf(catalog, call.plan)), periodEndTimeMs];
+    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+  }
+
+  async cancelChange(call: CancelChangeCall, options: CallOptions) {
+    this.calls.checkTime(call.eventTimeMs);
+    const { requestId, accountId, eventTimeMs } = call;
+    const packed = [OP.withdrawChange, 0, requestId, cancelChangeFingerprint(call), eventTimeMs, -1];
+    const executed = await this.calls.run(accountId, packed, options, { ending: true });
+    await this.#outcome(executed, accountId, options);
+    return { accountId, duplicate: executed.result.code === CODE.duplicate };
+  }
+
+  async #result(executed: Executed, accountId: string, options: CallOptions): Promise<PlanResult> {
+    const { state, amount, overdrawn, available, extra } = await this.#outcome(executed, accountId, options);
+    const outcome = OUTCOMES[state];
+    if (outcome === undefined) throw new Error(`a script answered state ${state} for a plan`);
+    const later = outcome === 'scheduled' || outcome === 'period_stored';
+    return {
+      accountId,
+      outcome,
+      effectiveTimeMs: later ? extra : 0,
+      granted: amount,
+      debtPaid: overdrawn,
+      lotId: later ? 0 : extra,
+      available,
+      duplicate: executed.result.code === CODE.duplicate,
+    };
+  }
+
+  #outcome(executed: Executed, accountId: string, options: CallOptions): Promise<StoredOutcome> {
+    const { result } = executed;
+    const refusal = result.code === CODE.denied ? REFUSALS[result.denial.reason] : undefined;
+    if (refusal !== undefined)
+      throw new DrawdownError(refusal.code, refusal.message, { field: refusal.field });
+    return this.calls.outcome(executed, accountId, options);
+  }
+}
+
+const OUTCOMES: Readonly<Record<number, PlanResult['outcome']>> = {
+  [STATE.periodStarted]: 'period_started',
+  [STATE.periodStored]: 'period_stored',
+  [STATE.planChanged]: 'changed',
+  [STATE.planScheduled]: 'scheduled',
+};
+
+const REFUSALS: Readonly<
+  Record<number, { readonly code: ErrorCode; readonly message: string; readonly field: string }>
+> = {
+  [REASON.fieldInvalid]: {
+    code: 'FIELD_INVALID',
+    message: 'period_end_time_ms: is needed, because the plan takes effect at once',
+    field: 'period_end_time_ms',
+  },
+  [REASON.periodOverlaps]: {
+    code: 'PERIOD_OVERLAPS',
+    message: 'the billing period overlaps another one of the account',
+    field: 'start_time_ms',
+  },
+  [REASON.periodEnded]: {
+    code: 'PERIOD_ENDED',
+    message: 'the end of the billing period is reached already',
+    field: 'end_time_ms',
+  },
+  [REASON.periodStored]: {
+    code: 'PERIOD_STORED',
+    message: 'a later billing period is stored; withdraw it first',
+    field: 'account_id',
+  },
+  [REASON.planUnchanged]: {
+    code: 'PLAN_UNCHANGED',
+    message: 'plan: the account is on it already',
+    field: 'plan',
+  },
+  [REASON.nothingScheduled]: {
+    code: 'NOTHING_SCHEDULED',
+    message: 'there is nothing to withdraw',
+    field: 'account_id',
+  },
+};

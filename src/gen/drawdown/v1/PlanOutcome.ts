@@ -1,0 +1,23 @@
+// Original file: proto/drawdown/v1/account_service.proto
+
+export const PlanOutcome = {
+  PLAN_OUTCOME_UNSPECIFIED: 'PLAN_OUTCOME_UNSPECIFIED',
+  PLAN_OUTCOME_PERIOD_STARTED: 'PLAN_OUTCOME_PERIOD_STARTED',
+  PLAN_OUTCOME_PERIOD_STORED: 'PLAN_OUTCOME_PERIOD_STORED',
+  PLAN_OUTCOME_CHANGED: 'PLAN_OUTCOME_CHANGED',
+  PLAN_OUTCOME_SCHEDULED: 'PLAN_OUTCOME_SCHEDULED',
+} as const;
+
+export type PlanOutcome =
+  | 'PLAN_OUTCOME_UNSPECIFIED'
+  | 0
+  | 'PLAN_OUTCOME_PERIOD_STARTED'
+  | 1
+  | 'PLAN_OUTCOME_PERIOD_STORED'
+  | 2
+  | 'PLAN_OUTCOME_CHANGED'
+  | 3
+  | 'PLAN_OUTCOME_SCHEDULED'
+  | 4
+
+export type PlanOutcome__Output = typeof PlanOutcome[keyof typeof PlanOutcome]
