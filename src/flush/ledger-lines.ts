@@ -1,7 +1,7 @@
 import { monthOf } from '../ledger/month.js';
 import type { EntryRow } from '../postgres/entry-row.js';
 import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
-import { type AccountState, ENTRY } from '../redis/format.js';
+import { type AccountState, ENTRY, OP } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueItem, opaqueQuantities, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
@@ -23,7 +23,8 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 }
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
-  const { kind, amount, hold, conversion } = entry;
+  const { kind, amount, hold } = entry;
+  const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const { operation } = entry;
   const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
   const eventTimeMs = operation < 0 ? record.bookedTimeMs : operationTimeMs(record.batch, operation);
@@ -43,9 +44,8 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     meter: item === null ? (hold?.meter ?? '') : opaqueText(record.opaque, item, 0),
     model: item === null ? (hold?.model ?? '') : opaqueText(record.opaque, item, 1),
     // What a conversion was for has its quantities on its own line.
-    quantities: item === null || conversion !== null ? '{}' : opaqueQuantities(record.opaque, item),
-    catalogVersion:
-      conversion?.catalogVersion ?? (item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number)),
+    quantities: item === null || isConversion ? '{}' : opaqueQuantities(record.opaque, item),
+    catalogVersion: item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number),
     unit: unitName(entry.unit),
     granted: grantedBy(kind, amount),
     spent: spentBy(kind, amount),
@@ -80,7 +80,18 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.hold !== null) return entry.hold.holdId;
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
-  return operationId(record.batch, entry.operation);
+  const id = operationId(record.batch, entry.operation);
+  const operation = record.batch.rows[entry.operation]?.[0] ?? OP.usage;
+  if (operation === OP.convert) return id;
+  // Credits that were converted for a charge; both lines have the number of the first.
+  if (entry.kind === ENTRY.conversion) return conversionId(operation, id, entry.accountSeq);
+  if (entry.kind === ENTRY.conversion_grant) return conversionId(operation, id, entry.accountSeq - 1);
+  return id;
+}
+
+/** Unlike all ids of callers, and never the same twice. */
+function conversionId(operation: unknown, id: string, accountSeq: number): string {
+  return `${operation === OP.settle ? 'settle' : 'usage'}/${id}#${accountSeq}`;
 }
 
 function lotsJson(lots: readonly number[]): string {

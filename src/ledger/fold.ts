@@ -28,7 +28,7 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   rerate: { spent: 1, debt: 1 },
   expire_lot: { expired: 1 },
   account_status: {},
-  conversion: { converted: 1, debt: 1 },
+  conversion: { converted: 1 },
   conversion_grant: { granted: 1, debt: -1 },
 };
 /** Lines that concern no wallet. */
@@ -38,13 +38,7 @@ const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, close
 const SHAPED_COLUMNS: readonly Column[] = ['granted', 'spent', 'expired', 'converted', 'debt'];
 /** Lines that make lots. */
 const LOT_MAKING_KINDS: ReadonlySet<string> = new Set(['grant', 'reversal', 'conversion_grant']);
-const OVERDRAWING_KINDS: ReadonlySet<string> = new Set([
-  'usage',
-  'settle',
-  'duplicate',
-  'rerate',
-  'conversion',
-]);
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
 
 /**
  * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a

@@ -42,8 +42,8 @@ export interface JournalEntry {
     readonly model: string;
     readonly catalogVersion: number;
   } | null;
-  /** For conversion and conversion_grant: the terms. */
-  readonly conversion: { readonly catalogVersion: number; readonly priority: number } | null;
+  /** For conversion_grant: the priority of its lot; 0 for all others. */
+  readonly lotPriority: number;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -194,7 +194,7 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
       released: 0,
       lots: [reader.u32(), -amount],
       hold: null,
-      conversion: null,
+      lotPriority: 0,
     };
   }
   const debt = reader.i56();
@@ -206,8 +206,7 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
-  const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
-  const conversion = isConversion ? { catalogVersion: reader.u32(), priority: reader.u32() } : null;
+  const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   return {
     seq,
     operation,
@@ -224,7 +223,7 @@ function readEntry(reader: BinaryReader, seq: number): JournalEntry {
     released,
     lots,
     hold,
-    conversion,
+    lotPriority,
   };
 }
 

@@ -261,6 +261,5 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
     extra: isGrant ? entry.lot : entry.released,
     catalogVersion: entry.catalogVersion,
     converted: entry.converted,
-    convertedDebt: entry.convertedDebt,
   };
 }

@@ -386,10 +386,11 @@ const STATUS_CALLS = {
 } as const;
 
 function packPrices(prices: readonly Price[]): number[] {
-  return prices.flatMap(({ unit, amount }) => [
-    UNIT_NUMBERS[unit],
-    amount === 'unrated' ? -1 : Number(amount),
-  ]);
+  return prices.flatMap(({ unit, amount, blocks }) => {
+    if (blocks)
+      return [-Number(blocks.units), Number(blocks.micros / 1_000_000n) * 2 ** 20 + blocks.priority];
+    return [UNIT_NUMBERS[unit], amount === 'unrated' ? -1 : Number(amount)];
+  });
 }
 
 function accountKey(account: string): number {
@@ -474,13 +475,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
 }
 
 type OutcomeForm = Record<
-  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted' | 'convertedDebt',
+  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted',
   unknown
 >;
 
 function observedOutcome(stored: StoredOutcome): OutcomeForm {
-  const { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt } = stored;
-  return { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt };
+  const { state, unit, amount, overdrawn, available, flags, extra, converted } = stored;
+  return { state, unit, amount, overdrawn, available, flags, extra, converted };
 }
 
 function expectedOutcome(outcome: Outcome): OutcomeForm {
@@ -493,7 +494,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     flags: 0,
     extra: 0,
     converted: 0,
-    convertedDebt: 0,
     ...rest,
   });
   const { available } = outcome.of === 'create' || outcome.of === 'status' ? { available: 0n } : outcome;
@@ -501,7 +501,12 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     case 'usage': {
       const overdrawn = Number(outcome.overdrawn);
       const flags = flagsOf(outcome.flags);
-      return form(STATE.recorded, outcome.unit, { amount: outcome.charged, available }, { overdrawn, flags });
+      return form(
+        STATE.recorded,
+        outcome.unit,
+        { amount: outcome.charged, available },
+        { overdrawn, flags, ...convertedOf(outcome.converted) },
+      );
     }
     case 'rerate': {
       const overdrawn = Number(outcome.overdrawn);
@@ -525,7 +530,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: 0,
         converted: 0,
-        convertedDebt: 0,
       };
     case 'reserve':
     case 'extend': {
@@ -541,6 +545,7 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
           overdrawn: Number(outcome.overdrawn),
           flags: flagsOf(outcome.flags),
           extra: Number(outcome.released),
+          ...convertedOf(outcome.converted),
         },
       );
     case 'create':
@@ -553,7 +558,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: outcome.createdMs,
         converted: 0,
-        convertedDebt: 0,
       };
     case 'grant':
       return form(
@@ -582,6 +586,10 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         { overdrawn: Number(outcome.debtPaid) },
       );
   }
+}
+
+function convertedOf(converted: bigint | undefined) {
+  return converted === undefined ? {} : { converted: Number(converted) };
 }
 
 function flagsOf(flags: readonly (keyof typeof FLAG)[]): number {
@@ -637,7 +645,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
-    terms: entry.terms ?? null,
+    lotPriority: entry.priority,
   };
 }
 
@@ -665,7 +673,7 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
-    terms: null,
+    lotPriority: 0,
   };
 }
 
@@ -697,7 +705,7 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     released,
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
-    terms: entry.conversion,
+    lotPriority: entry.lotPriority,
   };
 }
 
