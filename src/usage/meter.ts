@@ -5,7 +5,6 @@ import type { Pool } from '../postgres/pool.js';
 import {
   type AccountState,
   CODE,
-  FLAG,
   OP,
   type PackedOperation,
   STATE,
@@ -22,6 +21,7 @@ import {
   settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
+import { settledOf, statusOf } from './outcome-views.js';
 import { appendCosts, appendEstimate, blocksToHold, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
 import {
@@ -366,29 +366,6 @@ export function balancesOf(account: AccountState): WalletBalance[] {
   });
 }
 
-/** A hold of characters gives nothing back where credits were converted: more was charged than it held. */
-function releasedUnitOf({ unit, extra, flags }: StoredOutcome): Unit {
-  const heldCredits = (flags & FLAG.converted) !== 0 && extra > 0;
-  return heldCredits ? UNITS.credits : (unit as Unit);
-}
-
-function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
-  return {
-    unit: outcome.unit as Unit,
-    charged: outcome.amount,
-    released: outcome.extra,
-    releasedUnit: releasedUnitOf(outcome),
-    overdrawn: outcome.overdrawn,
-    available: outcome.available,
-    late: (outcome.flags & FLAG.late) !== 0,
-    holdUnknown: (outcome.flags & FLAG.hold_unknown) !== 0,
-    unrated: (outcome.flags & FLAG.unrated) !== 0,
-    converted: outcome.converted,
-    duplicate,
-    catalogVersion: outcome.catalogVersion,
-  };
-}
-
 /** The unit and amount that a Reserve with these pairs would hold by the one at `i`. */
 function wanted(
   pairs: PackedOperation,
@@ -414,25 +391,3 @@ const LEDGER_STATES: Record<string, UsageState> = {
   release: 'released',
   hold_expired: 'expired',
 };
-
-const USAGE_STATES: Record<number, UsageState> = {
-  [STATE.recorded]: 'recorded',
-  [STATE.held]: 'held',
-  [STATE.settled]: 'settled',
-  [STATE.released]: 'released',
-  [STATE.expired]: 'expired',
-};
-
-function statusOf(outcome: StoredOutcome, durable: boolean): UsageStatus {
-  const held = outcome.state === STATE.held;
-  return {
-    state: USAGE_STATES[outcome.state] as UsageState,
-    unit: outcome.unit as Unit,
-    charged: held ? 0 : outcome.amount,
-    overdrawn: outcome.overdrawn,
-    held: held ? outcome.amount : 0,
-    deadlineMs: held ? outcome.extra : 0,
-    converted: outcome.converted,
-    durable,
-  };
-}
