@@ -1,15 +1,11 @@
 -- @include "advance"
 -- @include "account_status"
+-- @include "conversion"
 
--- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
--- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
--- priced the charge (by default the hold's, for a settle that may still come).
--- Returns the packed outcome.
-local function end_hold(op_index, account_index, hold_id, hold, charge, kind, hash, flags, version)
-  local account = ctx.states[account_index]
-  local wallet = ensure_wallet(account, hold[H_UNIT])
-  local changes, returned = {}, {}
-  local left = charge
+-- Takes `charge` from the parts of a hold and gives the rest of them back to the lots; appends what the lots lost to `changes`. Returns
+-- what of the charge is left, and what came back to lots whose time is reached.
+local function take_parts(wallet, hold, charge, changes)
+  local left, returned = charge, {}
   local parts = hold[H_PARTS]
   for i = 1, #parts, 2 do
     local lot, part = find_lot(wallet, parts[i]), parts[i + 1]
@@ -25,6 +21,29 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
       returned[lot] = (returned[lot] or 0) + part - taken
     end
   end
+  return left, returned
+end
+
+-- Expires what came back to lots whose time is reached.
+local function expire_returned(account_index, wallet, returned)
+  for _, lot in ipairs(returned) do
+    add_remaining(wallet, lot, -returned[lot])
+    add_entry(0, ENTRY_LOT_EXPIRED, account_index, wallet, returned[lot], 0, 0, { lot[L_ID], -returned[lot] })
+  end
+  drop_empty_lots(wallet)
+  local account = ctx.states[account_index]
+  account[A_DUE] = soonest_due(account)
+end
+
+-- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
+-- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
+-- priced the charge (by default the hold's, for a settle that may still come) and the credits that were converted for it, if any.
+-- Returns the packed outcome.
+local function end_hold(op_index, account_index, hold_id, hold, charge, kind, hash, flags, version, converted)
+  local account = ctx.states[account_index]
+  local wallet = ensure_wallet(account, hold[H_UNIT])
+  local changes = {}
+  local left, returned = take_parts(wallet, hold, charge, changes)
   if left > 0 then
     flags = flags + FLAG_OVER_HOLD
     left = draw(wallet, left, changes)
@@ -40,20 +59,18 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   if kind ~= ENTRY_SETTLE then
     text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
   end
-  local have = add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
-  local seq = ctx.seq
-  for _, lot in ipairs(returned) do
-    add_remaining(wallet, lot, -returned[lot])
-    have = add_entry(0, ENTRY_LOT_EXPIRED, account_index, wallet, returned[lot], 0, 0, { lot[L_ID], -returned[lot] })
-    seq = ctx.seq
-  end
-  drop_empty_lots(wallet)
-  account[A_DUE] = soonest_due(account)
+  add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
+  expire_returned(account_index, wallet, returned)
 
   local field = ctx.prefixes[account_index] .. hold_id
   hold_put(field, false)
   local state = kind == ENTRY_SETTLE and STATE_SETTLED or kind == ENTRY_RELEASE and STATE_RELEASED or STATE_EXPIRED
-  return store_outcome('h' .. field, hash, seq, state, hold[H_UNIT], charge, left, have, flags, released, version or hold[H_VERSION])
+  local have, version_of_charge = available(wallet), version or hold[H_VERSION]
+  if converted then
+    return store_converted('h' .. field, converted, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released,
+      version_of_charge)
+  end
+  return store_outcome('h' .. field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
 end
 
 -- A hold whose deadline is reached ends before any operation on it is judged, whether or not the sweeper has been there.

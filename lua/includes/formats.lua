@@ -23,6 +23,10 @@ local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
 -- (number of the event, ids_since at the check or -1, further (unit, amount) pairs).
+-- A pair with a negative unit stands for credits that are converted for the characters of a pair before it, in whole blocks: -unit is the
+-- units of a block, amount its whole credits x CONVERSION_PRIORITIES + the priority of the lot that it becomes. Unpacked: a table of these.
+local CONVERSION_PRIORITIES, MICROS_PER_CREDIT = 1048576, 1000000
+local T_UNITS, T_MICROS, T_PRIORITY = 1, 2, 3
 local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U_MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- What the script says of each operation.
@@ -40,8 +44,8 @@ local REASON_PLAN_UNCHANGED, REASON_NOTHING_SCHEDULED = 113, 114
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
--- Behind an outcome with FLAG_CONVERTED: micro-credits that were converted, and the part of them that became debt.
-local OUTCOME_CONVERTED = '<I7I7'
+-- Behind an outcome with FLAG_CONVERTED: micro-credits that were converted.
+local OUTCOME_CONVERTED = '<I7'
 -- Usage that one lot paid in full, by far the most frequent outcome, ends with what is available: the rest is zero. Its state says so.
 local OUTCOME_PAID = '<I6I7BBI7I7'
 -- A denial: reason, unit, available, missing. A limit: its name, ended by a zero byte. A catalog version to price with again.
@@ -54,12 +58,12 @@ local STATE_PAID = 20
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
--- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for CONVERSION and
--- CONVERSION_GRANT catalog version and priority of the lot; for LOT_EXPIRED, PLAN_GRANT and
+-- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for
+-- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
 -- PLAN_CHANGE plan, what happened to it, and from when to when (0: open).
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
-local ENTRY_CONVERSION_TERMS = '<I4I4'
+local ENTRY_LOT_PRIORITY = '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
@@ -92,7 +96,7 @@ local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
 -- Lot: number, source, priority, expiry (0: never), remaining, held.
 local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD = 1, 2, 3, 4, 5, 6
 local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 1, 2, 4, 6, 20
-local UNIT_CREDITS = 1
+local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
 -- A wallet holds at most this many lots: what a draw walks through, and what an account weighs.
 local LOTS_MAX = 1000
 

@@ -25,10 +25,10 @@ local function op_convert(op_index, op)
   if allowance and allowance[W_REMAINING] > AMOUNT_MAX - units then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   if allowance and #allowance[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
 
-  local changes, terms = {}, struct.pack(ENTRY_CONVERSION_TERMS, op[11], op[10])
+  local changes = {}
   draw(credits, cost, changes)
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
-  book_converted(op_index, account_index, credits, cost, 0, 0, changes, 0, terms)
-  local number, paid, left = grant_converted(op_index, account_index, unit, units, op[10], terms)
-  return CODE_OK, store_converted(field, cost, 0, op[P_HASH], ctx.seq, STATE_CONVERTED, unit, units, paid, left, 0, number, op[11])
+  book_converted(op_index, account_index, credits, cost, changes)
+  local number, paid, left = grant_converted(op_index, account_index, unit, units, op[10])
+  return CODE_OK, store_converted(field, cost, op[P_HASH], ctx.seq, STATE_CONVERTED, unit, units, paid, left, FLAG_CONVERTED, number, op[11])
 end

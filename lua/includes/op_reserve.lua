@@ -1,5 +1,6 @@
 -- @include "end_hold"
 -- @include "account_status"
+-- @include "op_usage"
 
 local function held_outcome(hold)
   return struct.pack(OUTCOME, hold[H_HASH], hold[H_SEQ], STATE_HELD, hold[H_UNIT], hold[H_FIRST_HELD], 0, hold[H_FIRST_AVAILABLE], 0,
@@ -7,6 +8,7 @@ local function held_outcome(hold)
 end
 
 -- Sets units aside. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12.. (unit, amount) pairs; -1 = unrated.
+-- What credits may be converted for is set aside in credits: enough whole blocks for all of it, whatever the allowance has by the settle.
 local function op_reserve(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
@@ -28,6 +30,13 @@ local function op_reserve(op_index, op)
   for i = 12, #op, 2 do
     if op[i + 1] >= 0 then
       unit, amount = op[i], op[i + 1]
+      if unit < 0 then
+        local allowance = find_wallet(account, UNIT_TTS_CHARACTERS)
+        local characters = amount_for(op, 12, UNIT_TTS_CHARACTERS)
+        local _, cost = blocks_lacking(allowance, 0, characters, conversion_terms(op, i))
+        if not cost then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_CREDITS) end
+        unit, amount = UNIT_CREDITS, cost
+      end
       wallet = find_wallet(account, unit)
       have = available(wallet)
       covered = have >= amount

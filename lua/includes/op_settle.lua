@@ -1,12 +1,6 @@
 -- @include "op_usage"
 -- @include "end_hold"
-
--- The amount among the op's (unit, amount) pairs for one unit; nil where the call has none.
-local function amount_for(op, first, unit)
-  for i = first, #op, 2 do
-    if op[i] == unit then return op[i + 1] end
-  end
-end
+-- @include "settle_converting"
 
 -- Ends a hold with what was really used, or books it without one. op: 7 catalog version of the amounts (0: the call named an
 -- amount itself), 8.. (unit, amount) pairs; -1 = unrated.
@@ -19,6 +13,12 @@ local function op_settle(op_index, op)
   local unit, amount, wallet, have
   if hold then
     if op[7] ~= 0 and op[7] ~= hold[H_VERSION] then return CODE_REPRICE, struct.pack(REPRICE, hold[H_VERSION]) end
+    local terms = conversion_terms(op, 8)
+    if terms and hold[H_UNIT] ~= UNIT_LLM_MESSAGES then
+      local outcome = settle_converting(op_index, op, hold, amount_for(op, 8, UNIT_TTS_CHARACTERS), terms)
+      if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_TTS_CHARACTERS) end
+      return CODE_OK, outcome
+    end
     amount = amount_for(op, 8, hold[H_UNIT])
     if not amount then return denied(REASON_FIELD_INVALID, hold[H_UNIT]) end
     if amount < 0 then amount, flags = 0, FLAG_UNRATED end
@@ -28,12 +28,13 @@ local function op_settle(op_index, op)
     return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags, op[7])
   end
 
-  local stored = stored_outcome('h' .. field)
+  local stored, terms = stored_outcome('h' .. field), nil
   if stored then
     local _, _, state, hold_unit, _, _, _, _, _, version = struct.unpack(OUTCOME, stored)
     if state == STATE_SETTLED then return repeated(stored, op) end
     if op[7] ~= 0 and op[7] ~= version then return CODE_REPRICE, struct.pack(REPRICE, version) end
-    unit = hold_unit
+    terms = hold_unit ~= UNIT_LLM_MESSAGES and conversion_terms(op, 8) or nil
+    unit = terms and UNIT_TTS_CHARACTERS or hold_unit
     amount = amount_for(op, 8, unit)
     if not amount then return denied(REASON_FIELD_INVALID, unit) end
     flags = FLAG_LATE
@@ -42,10 +43,15 @@ local function op_settle(op_index, op)
     have = available(wallet)
   else
     if hold_needs_check(op) then return CODE_CHECK end
-    unit, amount, flags, wallet, have = choose_payer(op, 8, account)
+    unit, amount, flags, wallet, have, terms = choose_payer(op, 8, account)
     flags = flags + FLAG_HOLD_UNKNOWN
   end
-  local outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, 'h' .. field, op[7])
+  local outcome
+  if terms then
+    outcome = book_converting(op_index, op, ENTRY_SETTLE, amount, flags, terms, STATE_SETTLED, 'h' .. field, op[7])
+  else
+    outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, 'h' .. field, op[7])
+  end
   if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   return CODE_OK, outcome
 end

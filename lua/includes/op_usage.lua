@@ -1,19 +1,43 @@
 -- @include "advance"
 -- @include "account_status"
+-- @include "conversion"
+
+-- The amount among the op's (unit, amount) pairs for one unit; nil where the call has none.
+local function amount_for(op, first, unit)
+  for i = first, #op, 2 do
+    if op[i] == unit then return op[i + 1] end
+  end
+end
 
 -- The wallet of (unit, amount) pairs from position `first` that pays for finished usage: the first whose available covers its
--- amount, else the last one. An amount of -1 is unrated: nothing to pay.
--- Returns unit, amount, flags, the wallet (nil where it was never used) and what it has available.
+-- amount, else the last one. An amount of -1 is unrated: nothing to pay. A wallet that would pay nothing
+-- while another would pay something is passed over. A pair of a negative unit pays with characters that
+-- credits are converted into, where there are enough of them.
+-- Returns unit, amount, flags, the wallet (nil where it was never used), what it has available, and the terms of a conversion.
 local function choose_payer(op, first, account)
-  local unit, amount, wallet, have
+  local unit, amount, wallet, have, terms
+  local chargeable = false
+  for i = first, #op, 2 do chargeable = chargeable or op[i + 1] ~= 0 end
   for i = first, #op, 2 do
-    unit, amount = op[i], op[i + 1]
-    wallet = find_wallet(account, unit)
-    have = available(wallet)
-    if have >= amount then break end
+    if op[i + 1] ~= 0 or not chargeable then
+      terms = nil
+      unit, amount = op[i], op[i + 1]
+      if unit < 0 then
+        terms = conversion_terms(op, i)
+        unit, amount = UNIT_TTS_CHARACTERS, amount_for(op, first, UNIT_TTS_CHARACTERS)
+      end
+      wallet = find_wallet(account, unit)
+      have = available(wallet)
+      if terms then
+        local blocks, cost = blocks_lacking(wallet, have, amount, terms)
+        if blocks and available(find_wallet(account, UNIT_CREDITS)) >= cost then break end
+      elseif have >= amount then
+        break
+      end
+    end
   end
   if amount < 0 then return unit, 0, FLAG_UNRATED, wallet, have end
-  return unit, amount, 0, wallet, have
+  return unit, amount, 0, wallet, have, terms
 end
 
 -- Books `amount` from what is available, the rest as debt. Returns the packed outcome, or nil where the debt would exceed
@@ -44,8 +68,13 @@ local function op_usage(op_index, field, op)
   if stored then return repeated(stored, op) end
   if needs_check(op) then return CODE_CHECK end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
-  local unit, amount, flags, wallet, have = choose_payer(op, 7, ctx.states[op[P_ACCOUNT]])
-  local outcome = book(op_index, op, ENTRY_USAGE, unit, amount, flags, wallet, have, STATE_RECORDED, field, 0)
+  local unit, amount, flags, wallet, have, terms = choose_payer(op, 7, ctx.states[op[P_ACCOUNT]])
+  local outcome
+  if terms then
+    outcome = book_converting(op_index, op, ENTRY_USAGE, amount, flags, terms, STATE_RECORDED, field, 0)
+  else
+    outcome = book(op_index, op, ENTRY_USAGE, unit, amount, flags, wallet, have, STATE_RECORDED, field, 0)
+  end
   if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   return CODE_OK, outcome
 end

@@ -94,6 +94,12 @@ function checkAllowance(
     }
   }
   if (allowance.get('auto_convert') !== 'true') return;
+  if (unit !== 'tts_characters') {
+    problems.add(
+      [...path, 'auto_convert'],
+      'must be false: what goes beyond it is paid in credits, by the rate card',
+    );
+  }
   if (!allowance.has('block_credits')) {
     problems.add([...path, 'block_credits'], 'is missing: auto_convert needs it');
   }

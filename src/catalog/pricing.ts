@@ -1,4 +1,4 @@
-import type { Catalog, MeterSpec, ModelSpec, WalletUnit } from './catalog.js';
+import type { AllowanceSpec, AllowanceUnit, Catalog, MeterSpec, ModelSpec, WalletUnit } from './catalog.js';
 import { nameLengthMax, namePattern, quantitiesPerMeterMax } from './limits.js';
 import { millionthsPerOne } from './numbers.js';
 
@@ -60,6 +60,15 @@ export type Price =
 export interface WalletCost {
   readonly unit: WalletUnit;
   readonly amount: number | 'unrated';
+  /** Credits pay by being converted into characters; the amount is what converting all of them costs. */
+  readonly conversion?: BlockTerms;
+}
+
+/** Whole blocks of credits that become characters, and the priority of the lot that they become. */
+export interface BlockTerms {
+  readonly blockUnits: number;
+  readonly blockMicros: number;
+  readonly priority: number;
 }
 
 /** One cost for each wallet of the meter that can pay, in the order in which they may; one of them pays all. */
@@ -70,6 +79,8 @@ export type WalletCosts =
 /** A catalog made ready for pricing. Immutable; a new version is a new one. */
 export interface CompiledCatalog {
   readonly version: number;
+  /** What credits buy. */
+  readonly rates: ReadonlyMap<AllowanceUnit, AllowanceSpec['rate']>;
   meter(name: string): CompiledMeter | undefined;
 }
 
@@ -83,6 +94,8 @@ export interface CompiledMeter {
   readonly parents: Int8Array;
   /** The slot that characters count one to one, or noSlot. */
   readonly charactersSlot: number;
+  /** Undefined: characters are not converted automatically. */
+  readonly conversion: BlockTerms | undefined;
   /** By name or alias. */
   readonly models: ReadonlyMap<string, CompiledModel>;
   /** What prices a model that is not among them; undefined: such usage is unrated. */
@@ -108,15 +121,27 @@ const exactBelow = 2 ** 53;
 /** Prepares a catalog for pricing. `version` is the number that ledger lines will carry. */
 export function compileCatalog(catalog: Catalog, version: number): CompiledCatalog {
   const meters = new Map<string, CompiledMeter>();
+  const conversion = automaticConversion(catalog);
   for (const meter of catalog.meters) {
     const models = catalog.models.filter((model) => model.meter === meter.name);
     const unknown = catalog.defaultModels.find((rule) => rule.meter === meter.name);
-    meters.set(meter.name, compileMeter(meter, models, unknown?.model));
+    meters.set(meter.name, compileMeter(meter, models, unknown?.model, conversion));
   }
-  return { version, meter: (name) => meters.get(name) };
+  const rates = new Map(catalog.allowances.map(({ unit, rate }) => [unit, rate]));
+  return { version, rates, meter: (name) => meters.get(name) };
 }
 
-function compileMeter(meter: MeterSpec, specs: readonly ModelSpec[], unknown?: string): CompiledMeter {
+function automaticConversion({ allowances, lotPriorities }: Catalog): BlockTerms | undefined {
+  const block = allowances.find(({ unit }) => unit === 'tts_characters')?.autoConvert;
+  return block == null ? undefined : { ...block, priority: lotPriorities.conversion };
+}
+
+function compileMeter(
+  meter: MeterSpec,
+  specs: readonly ModelSpec[],
+  unknown: string | undefined,
+  conversion: BlockTerms | undefined,
+): CompiledMeter {
   const quantities = meter.quantities.map((quantity) => quantity.name);
   const slots = new Map(quantities.map((name, slot) => [name, slot]));
   const slotOf = (name: string | undefined): number =>
@@ -134,6 +159,7 @@ function compileMeter(meter: MeterSpec, specs: readonly ModelSpec[], unknown?: s
     slots,
     parents,
     charactersSlot: slotOf(meter.oneToOne[0]?.quantity),
+    conversion: meter.wallets.includes('tts_characters') ? conversion : undefined,
     models,
     unknownModel: unknown === undefined ? undefined : models.get(unknown),
   };
@@ -201,11 +227,19 @@ export function walletCosts(catalog: CompiledCatalog, usage: Usage): WalletCosts
   const refused = readCounts(meter, usage.quantities);
   if (refused !== undefined) return refused;
   const model = meter.models.get(usage.model) ?? meter.unknownModel;
+  // Then a character costs its part of a block, whatever the model.
+  const characters = meter.conversion === undefined ? 0 : (counts[meter.charactersSlot] as number);
   const costs: WalletCost[] = [];
   for (let wallet = 0; wallet < meter.wallets.length; wallet++) {
     const unit = meter.wallets[wallet] as WalletUnit;
     if (unit === 'tts_characters') {
       costs.push({ unit, amount: counts[meter.charactersSlot] as number });
+      continue;
+    }
+    if (characters > 0 && unit === 'credits') {
+      const cost = conversionCost(characters, meter.conversion as BlockTerms);
+      if (cost === undefined) return costTooLarge;
+      costs.push(cost);
       continue;
     }
     if (model === undefined) {
@@ -218,7 +252,13 @@ export function walletCosts(catalog: CompiledCatalog, usage: Usage): WalletCosts
     if (amount === tooLarge) return costTooLarge;
     costs.push({ unit, amount });
   }
-  return { kind: model === undefined ? 'unrated' : 'rated', costs };
+  return { kind: model === undefined && characters === 0 ? 'unrated' : 'rated', costs };
+}
+
+/** Undefined beyond 2^53-1. */
+function conversionCost(characters: number, conversion: BlockTerms): WalletCost | undefined {
+  const amount = Math.ceil(characters / conversion.blockUnits) * conversion.blockMicros;
+  return amount < exactBelow ? { unit: 'credits', amount, conversion } : undefined;
 }
 
 /**

@@ -49,7 +49,10 @@ async function settle(options: SettleOptions, io: Io): Promise<void> {
       ...(answer.overdrawn === '0'
         ? []
         : [['of it debt', formatAmount(answer.unit, answer.overdrawn)] as const]),
-      ['released', formatAmount(answer.unit, answer.released)],
+      ...(answer.converted === '0'
+        ? []
+        : [['converted', formatAmount('UNIT_CREDITS', answer.converted)] as const]),
+      ['released', formatAmount(answer.releasedUnit, answer.released)],
       ['available', formatAmount(answer.unit, answer.available)],
       ['repeat with', repeatWith(mutation)],
     ]),

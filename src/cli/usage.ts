@@ -47,6 +47,9 @@ async function record(options: WorkOptions & MutationOptions, io: Io): Promise<v
       ...(result.overdrawn === '0'
         ? []
         : [['of it debt', formatAmount(result.unit, result.overdrawn)] as const]),
+      ...(result.converted === '0'
+        ? []
+        : [['converted', formatAmount('UNIT_CREDITS', result.converted)] as const]),
       ['available', formatAmount(result.unit, result.available)],
       ['repeat with', repeatWith(mutation)],
     ]),

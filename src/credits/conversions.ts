@@ -76,7 +76,9 @@ export class ConversionControl implements Conversions {
       catalog.lotPriorities.conversion,
       version,
     ];
-    const executed = await this.calls.run(accountId, packed, options);
+    // No usage, but the lines carry the version whose rate was taken.
+    const details = { meter: '', model: '', agentId: '', quantities: [] };
+    const executed = await this.calls.run(accountId, packed, options, { details, catalogVersion: version });
     const { result } = executed;
     const isKnown = result.code === CODE.duplicate || result.code === CODE.conflict;
     if (priced instanceof DrawdownError && !isKnown) throw priced;

@@ -41,8 +41,10 @@ export function problemsOf({ tally, population, spent, report }: Outcome): strin
   return problems;
 }
 
-function expectedLines({ events, reservations }: Tally, { accountIds, grants }: Population): number {
-  return accountIds.length + grants + events.applied + reservations.settled + reservations.released;
+function expectedLines(tally: Tally, { accountIds, grants }: Population): number {
+  const { events, reservations, conversionLines } = tally;
+  const ended = reservations.settled + reservations.released;
+  return accountIds.length + grants + events.applied + ended + conversionLines;
 }
 
 /** The JSON file. Amounts that may pass 2^53 are strings. */

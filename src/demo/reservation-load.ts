@@ -115,6 +115,9 @@ async function serve(client: SidecarClient, context: LoadContext, job: Job): Pro
   tally.reservations.settled++;
   if (job.isShort) tally.settledShort++;
   tally.charged[unitOf(settled)] += Number(settled.charged);
+  // One for a hold of credits that was settled in characters, and one for what they bought.
+  if (reserved.unit !== settled.unit) tally.conversionLines++;
+  if (settled.converted !== '0') tally.conversionLines++;
 }
 
 function unitOf({ unit }: SettleResponse__Output): 'credits' | 'tts_characters' | 'llm_messages' {

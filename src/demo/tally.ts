@@ -9,6 +9,8 @@ export class Tally {
   readonly reservations = { made: 0, denied: 0, settled: 0, released: 0 };
   /** Of the settled ones: with about half of what was set aside, because the work was cut off. */
   settledShort = 0;
+  /** Lines of the ledger that conversions for settles took beside theirs. */
+  conversionLines = 0;
   /** Micro-credits and characters that callers were told they were charged. */
   readonly charged = { credits: 0, tts_characters: 0, llm_messages: 0 };
   /** Numbers of reasons as in the proto -> refused events. */

@@ -23,7 +23,8 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 }
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
-  const { kind, amount, hold, conversion } = entry;
+  const { kind, amount, hold } = entry;
+  const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const { operation } = entry;
   const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
   const eventTimeMs =
@@ -44,9 +45,8 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     meter: item === null ? (hold?.meter ?? '') : opaqueText(record.opaque, item, 0),
     model: item === null ? (hold?.model ?? '') : opaqueText(record.opaque, item, 1),
     // What a conversion was for has its quantities on its own line.
-    quantities: item === null || conversion !== null ? '{}' : opaqueQuantities(record.opaque, item),
-    catalogVersion:
-      conversion?.catalogVersion ?? (item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number)),
+    quantities: item === null || isConversion ? '{}' : opaqueQuantities(record.opaque, item),
+    catalogVersion: item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number),
     unit: unitName(entry.unit),
     granted: grantedBy(kind, amount),
     spent: spentBy(kind, amount),
@@ -91,8 +91,18 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.operation < 0 && entry.plan !== null) return `plan#${entry.accountSeq}`;
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
   const id = operationId(record.batch, entry.operation);
-  const creates = entry.plan !== null && record.batch.rows[entry.operation]?.[0] === OP.create;
-  return creates ? `${id}#create` : id;
+  const operation = record.batch.rows[entry.operation]?.[0] ?? OP.usage;
+  if (entry.plan !== null && operation === OP.create) return `${id}#create`;
+  if (operation === OP.convert) return id;
+  // Credits that were converted for a charge; both lines have the number of the first.
+  if (entry.kind === ENTRY.conversion) return conversionId(operation, id, entry.accountSeq);
+  if (entry.kind === ENTRY.conversion_grant) return conversionId(operation, id, entry.accountSeq - 1);
+  return id;
+}
+
+/** Unlike all ids of callers, and never the same twice. */
+function conversionId(operation: unknown, id: string, accountSeq: number): string {
+  return `${operation === OP.settle ? 'settle' : 'usage'}/${id}#${accountSeq}`;
 }
 
 function lotsJson(lots: readonly number[]): string {

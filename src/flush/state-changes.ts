@@ -122,8 +122,8 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
       lots[0] as number,
       grantedLot(unit, record.batch.rows[entry.operation] as PackedOperation),
     );
-  } else if (entry.conversion !== null && kind === ENTRY.conversion_grant) {
-    const { priority } = entry.conversion;
+  } else if (kind === ENTRY.conversion_grant) {
+    const { lotPriority: priority } = entry;
     account.lots.set(lots[0] as number, { unit, source: 'conversion', priority, expiresMs: 0 });
   } else if (kind === ENTRY.plan_grant) {
     addPlanLots(account, entry, entry.plan as PlanEntry);

@@ -28,6 +28,7 @@ interface Charge {
   readonly charged: number;
   readonly overdrawn: number;
   readonly unrated: boolean;
+  readonly converted: number;
 }
 
 /**
@@ -97,7 +98,7 @@ export class Outcomes {
       return;
     }
     this.#count('convert_credits', result.duplicate ? 'duplicate' : 'applied', 'none');
-    if (!result.duplicate) this.#convertedUnits('call', result.convertedMicros);
+    if (!result.duplicate) this.metrics.convertedCredits.inc({ by: 'call' }, result.convertedMicros);
   }
 
   planned(
@@ -118,7 +119,8 @@ export class Outcomes {
   rerated({ charges }: UsageRerated): void {
     this.#count('rerate_usage', 'applied', 'none', charges.length);
     const sums = new ChargeSums();
-    for (const charge of charges) sums.add(charge.meter, charge.model, { ...charge, unrated: false });
+    for (const charge of charges)
+      sums.add(charge.meter, charge.model, { ...charge, unrated: false, converted: 0 });
     sums.flush(this.metrics, this.catalog());
   }
 
@@ -132,10 +134,6 @@ export class Outcomes {
     }
   }
 
-  #convertedUnits(by: 'call' | 'charge', micros: number): void {
-    if (micros > 0) this.metrics.convertedCredits.inc({ by }, micros);
-  }
-
   #count(kind: OperationKind, verdict: Verdict, reason: string, count = 1): void {
     if (count > 0) this.metrics.operations.inc({ kind, verdict, reason }, count);
   }
@@ -143,6 +141,7 @@ export class Outcomes {
 
 /** Sums by meter, model and unit; of one batch, so its size is bounded by what a batch may hold. */
 class ChargeSums {
+  #converted = 0;
   readonly #byMeter = new Map<string, Map<string, { charged: number[]; debt: number[]; unrated: number }>>();
 
   add(meter: string, model: string, charge: Charge): void {
@@ -159,9 +158,11 @@ class ChargeSums {
     sums.charged[charge.unit] = (sums.charged[charge.unit] as number) + charge.charged;
     if (charge.overdrawn > 0) sums.debt[charge.unit] = (sums.debt[charge.unit] as number) + charge.overdrawn;
     if (charge.unrated) sums.unrated++;
+    this.#converted += charge.converted;
   }
 
   flush(metrics: Metrics, catalog: CompiledCatalog): void {
+    if (this.#converted > 0) metrics.convertedCredits.inc({ by: 'charge' }, this.#converted);
     for (const [meter, byModel] of this.#byMeter) {
       for (const [name, sums] of byModel) {
         // A meter that is booked is one of the catalog's, now or at the time of a hold.

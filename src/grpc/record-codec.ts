@@ -227,7 +227,7 @@ export function mergeResults(decoded: DecodedEvents, judged: readonly EventResul
 }
 
 /** Bytes of a result without its message: tags and varints at their largest, and the length of the result itself. */
-const resultBytesMax = 2 + 2 + 2 + 9 + 9 + 9 + 2 + 6;
+const resultBytesMax = 2 + 2 + 2 + 9 + 9 + 9 + 2 + 9 + 6;
 
 /** RecordUsageResponse { applied { batch_number, results } } */
 export function encodeBatchApplied(batchNumber: number, results: readonly EventResult[]): Buffer {
@@ -302,7 +302,7 @@ function writeResults(bytes: Buffer, at: number, tag: number, results: readonly 
   return pos;
 }
 
-/** A booked result has at most 35 bytes, so its length is one byte that is filled in afterwards. */
+/** A booked result has at most 44 bytes, so its length is one byte that is filled in afterwards. */
 function writeBooked(
   bytes: Buffer,
   at: number,
@@ -320,6 +320,7 @@ function writeBooked(
     bytes[pos++] = 7 << 3;
     bytes[pos++] = 1;
   }
+  pos = writeAmount(bytes, pos, 9 << 3, result.converted);
   bytes[at] = pos - at - 1;
   return pos;
 }

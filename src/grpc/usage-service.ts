@@ -122,7 +122,7 @@ const settle = (environment: UsageServiceEnvironment) =>
     const options = callOptions(call, checkDurable(request.ackLevel, false), settings);
     const result = await outcomes.watched('settle', meter.settle(settleCall, options));
     outcomes.settled(settleCall, result);
-    return { ...result, unit: unitName(result.unit) };
+    return { ...result, unit: unitName(result.unit), releasedUnit: unitName(result.releasedUnit) };
   });
 
 const release = (environment: UsageServiceEnvironment) =>

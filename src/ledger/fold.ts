@@ -28,7 +28,7 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   rerate: { spent: 1, debt: 1 },
   expire_lot: { expired: 1 },
   account_status: {},
-  conversion: { converted: 1, debt: 1 },
+  conversion: { converted: 1 },
   conversion_grant: { granted: 1, debt: -1 },
   plan_grant: { granted: 1, debt: -1 },
   plan_change: {},
@@ -45,13 +45,7 @@ const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
 const SHAPED_COLUMNS: readonly Column[] = ['granted', 'spent', 'expired', 'converted', 'debt'];
-const OVERDRAWING_KINDS: ReadonlySet<string> = new Set([
-  'usage',
-  'settle',
-  'duplicate',
-  'rerate',
-  'conversion',
-]);
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
 
 /**
  * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a

@@ -141,9 +141,8 @@ export interface KnownEntry {
   readonly flags: string;
   readonly catalogVersion: number;
   readonly lot: number;
-  /** Micro-credits that were converted for this line, and the part of them that became debt. */
+  /** Micro-credits that were converted for this line. */
   readonly converted: number;
-  readonly convertedDebt: number;
   readonly note: Readonly<Record<string, string | number>> | null;
   readonly bookedTimeMs: number;
 }
@@ -151,14 +150,15 @@ export interface KnownEntry {
 type KnownEntryRow = Omit<KnownEntry, 'bookedTimeMs'> & { readonly bookedTime: Date };
 
 const KNOWN_COLUMNS = `a.account_id AS "accountId", e.kind, e.id, e.payload_hash AS "payloadHash", e.partition, e.epoch, e.seq, e.unit,
-  e.granted, e.spent, e.expired, e.debt, e.released, e.remaining_after - e.held_after AS available, e.flags,
+  e.granted, e.spent, e.expired, e.debt, e.released + coalesce(c.released, 0) AS released, e.remaining_after - e.held_after AS available, e.flags,
   e.catalog_version AS "catalogVersion", coalesce((e.lots->0->>0)::integer, 0) AS lot, e.note, e.booked_time AS "bookedTime",
-  coalesce(c.converted, 0) AS converted, coalesce(c.debt, 0) AS "convertedDebt"`;
+  coalesce(c.converted, 0) AS converted`;
 
-/** The line of the credits that were converted for a line: the one before what they bought, which stands before what it was bought for. */
-const CONVERSION_OF_LINE = `LEFT JOIN entries c ON (e.kind = 'conversion_grant' OR e.flags LIKE '%converted%')
-  AND c.account_key = e.account_key AND c.kind = 'conversion'
-  AND c.account_seq = e.account_seq - CASE e.kind WHEN 'conversion_grant' THEN 1 ELSE 2 END`;
+/** The line of the credits that were converted for a line: it stands just before it, or before what they bought. */
+const CONVERSION_OF_LINE = `LEFT JOIN entries c ON c.account_key = e.account_key AND c.kind = 'conversion'
+  AND CASE e.kind WHEN 'conversion_grant' THEN c.account_seq = e.account_seq - 1 AND c.id = e.id
+    ELSE e.unit = 'tts_characters' AND c.account_seq BETWEEN e.account_seq - 2 AND e.account_seq - 1
+      AND c.id = e.kind || '/' || e.id || '#' || c.account_seq END`;
 
 /**
  * Looks ids up by (account, kinds, id), newest first. A hold's id may stand under settle, release and hold_expired. Months are

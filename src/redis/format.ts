@@ -30,6 +30,9 @@ export const OP = {
   show: 21,
 } as const;
 
+/** How a pair (unit, amount) carries the terms of an automatic conversion: lua/includes/formats.lua says it. */
+export const CONVERSION_PRIORITIES = 2 ** 20;
+
 export const CODE = {
   miss: 0,
   ok: 1,
@@ -127,7 +130,7 @@ export const FLAG = {
   conflict: 32,
   frozen: 64,
   closed: 128,
-  /** Paid with units that credits were converted into for it. */
+  /** Credits were converted for it, or had been held for that. */
   converted: 256,
 } as const;
 
@@ -147,9 +150,8 @@ export interface StoredOutcome {
   /** By state: deadline (held, extended), released (settled, released, expired), time (created, scheduled, stored), lot (granted, converted, period started). */
   readonly extra: number;
   readonly catalogVersion: number;
-  /** Micro-credits that were converted, and the part of them that became debt; there where the flag `converted` is. */
+  /** Micro-credits that were converted; there where the flag `converted` is. */
   readonly converted: number;
-  readonly convertedDebt: number;
 }
 
 export interface Denial {
@@ -295,7 +297,6 @@ export function readOutcome(reader: BinaryReader): StoredOutcome {
     extra,
     catalogVersion,
     converted: hasConverted ? reader.u56() : 0,
-    convertedDebt: hasConverted ? reader.u56() : 0,
   };
 }
 
@@ -318,7 +319,6 @@ function paidOutcome(
     extra: 0,
     catalogVersion: 0,
     converted: 0,
-    convertedDebt: 0,
   };
 }
 
@@ -334,10 +334,7 @@ export function writeOutcome(outcome: StoredOutcome): Buffer {
   writer.u16(outcome.flags);
   writer.u56(outcome.extra);
   writer.u32(outcome.catalogVersion);
-  if ((outcome.flags & FLAG.converted) !== 0) {
-    writer.u56(outcome.converted);
-    writer.u56(outcome.convertedDebt);
-  }
+  if ((outcome.flags & FLAG.converted) !== 0) writer.u56(outcome.converted);
   return writer.take();
 }
 

@@ -43,8 +43,8 @@ export interface JournalEntry {
     readonly model: string;
     readonly catalogVersion: number;
   } | null;
-  /** For conversion and conversion_grant: the terms. */
-  readonly conversion: { readonly catalogVersion: number; readonly priority: number } | null;
+  /** For conversion_grant: the priority of its lot; 0 for all others. */
+  readonly lotPriority: number;
   /** For what happens by itself: when it was due; 0 for all else. */
   readonly dueMs: number;
   /** For plan_grant and plan_change. */
@@ -208,8 +208,7 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
-  const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
-  const conversion = isConversion ? { catalogVersion: reader.u32(), priority: reader.u32() } : null;
+  const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
   const dueMs = planned || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
@@ -228,7 +227,7 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
     released,
     lots,
     hold,
-    conversion,
+    lotPriority,
     dueMs,
     plan: planned ? readPlanEntry(kind, reader) : null,
   };
@@ -257,7 +256,7 @@ function readPaid(reader: BinaryReader, seq: number, operation: number, batch: B
     released: 0,
     lots: [reader.u32(), -amount],
     hold: null,
-    conversion: null,
+    lotPriority: 0,
     dueMs: 0,
     plan: null,
   };

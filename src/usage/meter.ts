@@ -5,7 +5,6 @@ import type { Pool } from '../postgres/pool.js';
 import {
   type AccountState,
   CODE,
-  FLAG,
   OP,
   type PackedOperation,
   STATE,
@@ -22,7 +21,8 @@ import {
   settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
-import { appendCosts, appendEstimate, refusalText } from './pricing.js';
+import { settledOf, statusOf } from './outcome-views.js';
+import { appendCosts, appendEstimate, blocksToHold, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
 import {
   type BalanceCheck,
@@ -231,8 +231,7 @@ export class Meter implements UsageMeter {
     if (call.estimate === null) return free;
     let denied: BalanceCheck = { ...free, verdict: 'denied', reason: 'MODEL_UNRATED' };
     for (let i = 0; i < pairs.length; i += 2) {
-      const unit = pairs[i] as Unit;
-      const amount = pairs[i + 1] as number;
+      const { unit, amount } = wanted(pairs, i, balances);
       if (amount < 0) continue;
       const available = balances.find((balance) => balance.unit === unit)?.available ?? 0;
       if (available >= amount) return { ...free, unit, amount };
@@ -264,7 +263,14 @@ export class Meter implements UsageMeter {
         });
       },
     );
-    const nothing = { unit: 0, charged: 0, overdrawn: 0, held: 0, deadlineMs: 0 } as const;
+    const nothing = {
+      unit: 0,
+      charged: 0,
+      overdrawn: 0,
+      held: 0,
+      deadlineMs: 0,
+      converted: 0,
+    } as const;
     if (entry === undefined) return { ...nothing, state: 'unknown', durable: false };
     return {
       ...nothing,
@@ -272,6 +278,7 @@ export class Meter implements UsageMeter {
       unit: UNITS[entry.unit as UnitName],
       charged: entry.spent,
       overdrawn: entry.debt,
+      converted: entry.converted,
       durable: true,
     };
   }
@@ -364,19 +371,17 @@ export function balancesOf(account: AccountState): WalletBalance[] {
   });
 }
 
-function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
-  return {
-    unit: outcome.unit as Unit,
-    charged: outcome.amount,
-    released: outcome.extra,
-    overdrawn: outcome.overdrawn,
-    available: outcome.available,
-    late: (outcome.flags & FLAG.late) !== 0,
-    holdUnknown: (outcome.flags & FLAG.hold_unknown) !== 0,
-    unrated: (outcome.flags & FLAG.unrated) !== 0,
-    duplicate,
-    catalogVersion: outcome.catalogVersion,
-  };
+/** The unit and amount that a Reserve with these pairs would hold by the one at `i`. */
+function wanted(
+  pairs: PackedOperation,
+  i: number,
+  balances: readonly WalletBalance[],
+): { unit: Unit; amount: number } {
+  const [unit, amount] = [pairs[i] as number, pairs[i + 1] as number];
+  if (unit > 0) return { unit: unit as Unit, amount };
+  const characters = pairs[pairs.findIndex((pair, at) => at % 2 === 0 && pair === UNITS.tts_characters) + 1];
+  const debt = balances.find((balance) => balance.unit === UNITS.tts_characters)?.debt ?? 0;
+  return { unit: UNITS.credits, amount: blocksToHold([unit, amount], characters as number, debt) };
 }
 
 /** Why an account takes no new work, by its status. */
@@ -391,24 +396,3 @@ const LEDGER_STATES: Record<string, UsageState> = {
   release: 'released',
   hold_expired: 'expired',
 };
-
-const USAGE_STATES: Record<number, UsageState> = {
-  [STATE.recorded]: 'recorded',
-  [STATE.held]: 'held',
-  [STATE.settled]: 'settled',
-  [STATE.released]: 'released',
-  [STATE.expired]: 'expired',
-};
-
-function statusOf(outcome: StoredOutcome, durable: boolean): UsageStatus {
-  const held = outcome.state === STATE.held;
-  return {
-    state: USAGE_STATES[outcome.state] as UsageState,
-    unit: outcome.unit as Unit,
-    charged: held ? 0 : outcome.amount,
-    overdrawn: outcome.overdrawn,
-    held: held ? outcome.amount : 0,
-    deadlineMs: held ? outcome.extra : 0,
-    durable,
-  };
-}

@@ -1,6 +1,12 @@
-import { type CompiledCatalog, type Refusal, type Usage, walletCosts } from '../catalog/pricing.js';
+import {
+  type BlockTerms,
+  type CompiledCatalog,
+  type Refusal,
+  type Usage,
+  walletCosts,
+} from '../catalog/pricing.js';
 import { DrawdownError } from '../errors.js';
-import type { PackedOperation } from '../redis/format.js';
+import { CONVERSION_PRIORITIES, type PackedOperation } from '../redis/format.js';
 import { type Estimate, UNITS } from './types.js';
 
 /** What stands for "no price" where a script expects an amount. */
@@ -8,12 +14,14 @@ const UNRATED = -1;
 
 /**
  * Appends (unit, amount) pairs in the order in which the meter's wallets may pay; null, or why the usage cannot be priced.
- * An allowance that this usage takes nothing from (a model counted in other quantities) must not pay for it with nothing.
+ * An allowance that this usage takes nothing from (a model counted in other quantities) must not pay for it with nothing: it is left
+ * out, or, where a hold may be in its unit (`keepFree`), passed over by the script.
  */
 export function appendCosts(
   operation: PackedOperation,
   catalog: CompiledCatalog,
   usage: Usage,
+  { keepFree = false } = {},
 ): Refusal | null {
   const priced = walletCosts(catalog, usage);
   if (priced.kind === 'refused') return priced;
@@ -21,11 +29,29 @@ export function appendCosts(
   let chargeable = false;
   for (let i = 0; i < costs.length; i++) chargeable ||= costs[i]?.amount !== 0;
   for (let i = 0; i < costs.length; i++) {
-    const { unit, amount } = costs[i] as (typeof costs)[number];
-    if (amount === 0 && chargeable) continue;
+    const { unit, amount, conversion } = costs[i] as (typeof costs)[number];
+    if (amount === 0 && chargeable && !keepFree) continue;
+    if (conversion !== undefined) {
+      appendTerms(operation, conversion);
+      continue;
+    }
     operation.push(UNITS[unit], amount === 'unrated' ? UNRATED : amount);
   }
   return null;
+}
+
+const MICROS_PER_CREDIT = 1_000_000;
+
+/** A pair that stands for credits which are converted: lua/includes/formats.lua says how. Blocks are whole credits. */
+function appendTerms(operation: PackedOperation, { blockUnits, blockMicros, priority }: BlockTerms): void {
+  operation.push(-blockUnits, (blockMicros / MICROS_PER_CREDIT) * CONVERSION_PRIORITIES + priority);
+}
+
+/** What holding characters takes of credits that are converted for them: whole blocks, the debt of characters included. */
+export function blocksToHold(terms: readonly [number, number], characters: number, debt: number): number {
+  const [unit, packed] = terms;
+  const credits = Math.floor(packed / CONVERSION_PRIORITIES);
+  return Math.ceil((characters + debt) / -unit) * credits * MICROS_PER_CREDIT;
 }
 
 /** Appends the pairs of an estimate: priced quantities, or the amount as it is, which must be of one of the meter's wallets. */
@@ -34,7 +60,7 @@ export function appendEstimate(
   catalog: CompiledCatalog,
   call: { readonly meter: string; readonly model: string },
   estimate: Estimate,
-  field: string,
+  field: 'estimate' | 'final',
 ): void {
   const meter = catalog.meter(call.meter);
   if (meter === undefined) throw meterUnknown(call.meter);
@@ -51,11 +77,8 @@ export function appendEstimate(
     operation.push(estimate.unit, estimate.value);
     return;
   }
-  const refusal = appendCosts(operation, catalog, {
-    meter: call.meter,
-    model: call.model,
-    quantities: estimate.quantities,
-  });
+  const usage = { meter: call.meter, model: call.model, quantities: estimate.quantities };
+  const refusal = appendCosts(operation, catalog, usage, { keepFree: field === 'final' });
   if (refusal !== null) throw refusalError(refusal, `${field}.`);
 }
 

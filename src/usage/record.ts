@@ -75,6 +75,7 @@ export class UsageOperation implements Operation {
           overdrawn: outcome.overdrawn,
           available: outcome.available,
           unrated: (outcome.flags & FLAG.unrated) !== 0,
+          converted: outcome.converted,
         },
         decision.partition.position(outcome.seq),
       );

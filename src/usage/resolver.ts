@@ -286,6 +286,5 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
     extra: extraOf(entry),
     catalogVersion: entry.catalogVersion,
     converted: entry.converted,
-    convertedDebt: entry.convertedDebt,
   };
 }

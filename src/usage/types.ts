@@ -55,6 +55,8 @@ export type EventResult =
       readonly overdrawn: number;
       readonly available: number;
       readonly unrated: boolean;
+      /** Micro-credits that were converted to pay for it. */
+      readonly converted: number;
     }
   | { readonly outcome: 'refused'; readonly reason: Reason; readonly message: string };
 
@@ -133,11 +135,14 @@ export interface Settled {
   readonly unit: Unit;
   readonly charged: number;
   readonly released: number;
+  /** That of the hold. */
+  readonly releasedUnit: Unit;
   readonly overdrawn: number;
   readonly available: number;
   readonly late: boolean;
   readonly holdUnknown: boolean;
   readonly unrated: boolean;
+  readonly converted: number;
   readonly duplicate: boolean;
   readonly catalogVersion: number;
 }
@@ -174,6 +179,7 @@ export interface UsageStatus {
   readonly overdrawn: number;
   readonly held: number;
   readonly deadlineMs: number;
+  readonly converted: number;
   readonly durable: boolean;
 }
 

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { catalogFromJson } from '../catalog/canonical.js';
 import { type CompiledCatalog, compileCatalog } from '../catalog/pricing.js';
 import { auditAccount } from '../ledger/account-audit.js';
+import { conversionProblem } from '../ledger/conversion-pairs.js';
 import { FlushAudit, type StoredEpoch } from '../ledger/flush-audit.js';
 import { AccountFold } from '../ledger/fold.js';
+import type { LedgerLine } from '../ledger/line.js';
 import { OpeningAudit } from '../ledger/opening-audit.js';
 import { repriceProblem } from '../ledger/reprice.js';
 import { checksumHolds, copiedRows, decodeEntry, entryPlace } from '../postgres/entry-reader.js';
@@ -214,6 +216,7 @@ export async function passByAccount({
 
   let fold = new AccountFold(-1, tally.report);
   let openings = new OpeningAudit();
+  let before: LedgerLine | null = null;
   for await (const rows of copiedRows(copyEntriesByAccount(snapshot.lines))) {
     for (const row of rows) {
       const line = decodeEntry(row);
@@ -221,10 +224,15 @@ export async function passByAccount({
         await finish(fold, openings);
         fold = new AccountFold(line.accountKey, tally.report);
         openings = new OpeningAudit();
+        before = null;
       }
       fold.add(line);
       openings.add(line);
-      const message = repriceProblem(line, (version) => catalogs.get(version));
+      const catalog = (version: number) => catalogs.get(version);
+      // Where a line is missing the numbers say so.
+      const adjacent: LedgerLine | null = before?.accountSeq === line.accountSeq - 1 ? before : null;
+      const message = repriceProblem(line, catalog) ?? conversionProblem(adjacent, line, catalog);
+      before = line;
       if (message !== null) {
         const { accountKey, accountSeq, partition, epoch, seq } = line;
         tally.report({ check: 'price', accountKey, accountSeq, partition, epoch, seq, message });

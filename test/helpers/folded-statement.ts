@@ -54,11 +54,13 @@ function foldedWallet(
     sources: grouped(
       own.filter((line) => line.granted !== '0'),
       (line) => sources.get(line.lots[0]?.lotId ?? '') ?? 'none',
-    ).map(([source, group]) => ({
-      source,
-      count: String(group.length),
-      granted: total(group, (line) => line.granted),
-    })),
+    )
+      .map(([source, group]) => ({
+        source,
+        count: String(group.length),
+        granted: total(group, (line) => line.granted),
+      }))
+      .sort((a, b) => (a.source < b.source ? -1 : 1)),
     corrections: grouped(
       own.filter((line) => CORRECTIONS.includes(line.kind)),
       (line) => line.kind,

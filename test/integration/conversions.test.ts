@@ -187,3 +187,133 @@ describe('ConvertCredits', () => {
     expect(wallets).toEqual({ converted: String(2 * CREDIT) });
   });
 });
+
+/** The shipped catalog converts blocks of 100 characters for 1 credit. */
+describe('text to speech beyond the allowance', () => {
+  const work = { meter: 'tts', model: 'tts-1', agentId: '' };
+  const spoken = (characters: number) => ({ quantities: { values: { characters } } });
+  const reserve = (accountId: string, holdId: string, characters: number) =>
+    client.call('UsageService/Reserve', {
+      ...{ accountId, holdId, ...work, startTimeMs: Date.now() },
+      ...spoken(characters),
+    });
+  const settleOf = (accountId: string, holdId: string, characters: number) => ({
+    ...{ accountId, holdId, ...work, eventTimeMs: Date.now() },
+    ...spoken(characters),
+  });
+  const event = (accountId: string, eventId: string, characters: number) => ({
+    ...{ accountId, eventId, ...work, eventTimeMs: Date.now() },
+    quantities: { characters },
+  });
+
+  it('holds blocks of credits and converts for what was generated: three lines that explain it', async () => {
+    const account = await client.account('speaker', 5 * CREDIT);
+    await client.topUp(account, 30, { requestId: 'given', unit: 'UNIT_TTS_CHARACTERS' });
+    expect(
+      await client.call('UsageService/CheckBalance', { accountId: account, ...work, ...spoken(250) }),
+    ).toMatchObject({ verdict: 'VERDICT_ALLOWED', unit: 'UNIT_CREDITS', amount: String(3 * CREDIT) });
+    expect(await reserve(account, 'hold', 250)).toMatchObject({
+      verdict: 'VERDICT_ALLOWED',
+      unit: 'UNIT_CREDITS',
+      held: String(3 * CREDIT),
+    });
+    const settle = settleOf(account, 'hold', 180);
+    const settled = await client.call('UsageService/Settle', settle);
+    expect(settled).toMatchObject({
+      unit: 'UNIT_TTS_CHARACTERS',
+      charged: '180',
+      overdrawn: '0',
+      converted: String(2 * CREDIT),
+      released: String(CREDIT),
+      releasedUnit: 'UNIT_CREDITS',
+      available: '50',
+    });
+    expect(await client.call('UsageService/Settle', settle)).toEqual({ ...settled, duplicate: true });
+    expect(await client.call('UsageService/GetUsage', { accountId: account, holdId: 'hold' })).toMatchObject({
+      state: 'USAGE_STATE_SETTLED',
+      unit: 'UNIT_TTS_CHARACTERS',
+      charged: '180',
+      converted: String(2 * CREDIT),
+    });
+    const lines = (await client.ledger(account)).slice(3);
+    expect(lines).toMatchObject([
+      {
+        kind: 'ENTRY_KIND_CONVERSION',
+        id: 'settle/hold#4',
+        converted: String(2 * CREDIT),
+        catalogVersion: 1,
+      },
+      { kind: 'ENTRY_KIND_CONVERSION_GRANT', id: 'settle/hold#4', granted: '200', catalogVersion: 1 },
+      { kind: 'ENTRY_KIND_SETTLE', id: 'hold', spent: '180', flags: ['converted'] },
+    ]);
+    expect(await metric(sidecar, 'drawdown_converted_micro_credits_total', 'by="charge"')).toBe(2 * CREDIT);
+  });
+
+  it('converts for finished events, whose repetition Postgres knows, and gives characters back when they are reversed', async () => {
+    const account = await client.account('reporter', 3 * CREDIT);
+    const first = event(account, 'first', 120);
+    const [result] = await client.record([first]);
+    expect(result).toMatchObject({
+      unit: 'UNIT_TTS_CHARACTERS',
+      charged: '120',
+      converted: String(2 * CREDIT),
+      available: '80',
+    });
+    const [covered] = await client.record([event(account, 'covered', 70)]);
+    expect(covered).toMatchObject({ charged: '70', converted: '0', available: '10' });
+    expect(await client.record([first])).toEqual([{ ...result, outcome: 'EVENT_OUTCOME_DUPLICATE' }]);
+    const reversal = { requestId: 'undo', accountId: account, eventId: 'first', eventTimeMs: Date.now() };
+    expect(await client.call('AccountService/ReverseUsage', reversal)).toMatchObject({
+      unit: 'UNIT_TTS_CHARACTERS',
+      reversed: '120',
+      available: '130',
+    });
+    expect(await client.balance(account)).toEqual({ available: CREDIT, held: 0, debt: 0 });
+  });
+
+  it('a settle by an amount of another unit than the hold is refused, and the hold stays', async () => {
+    const account = await client.account('named', 5 * CREDIT);
+    await reserve(account, 'hold', 100);
+    const amount = { unit: 'UNIT_TTS_CHARACTERS' as const, value: 80 };
+    expect(
+      await client.failure('UsageService/Settle', {
+        ...settleOf(account, 'hold', 0),
+        quantities: null,
+        amount,
+      }),
+    ).toMatchObject({ reason: 'FIELD_INVALID' });
+    expect(await client.holdState(account, 'hold')).toBe('USAGE_STATE_HELD');
+    await client.release(account, 'hold');
+    expect((await client.ledger(account)).map(({ kind }) => kind)).not.toContain('ENTRY_KIND_CONVERSION');
+  });
+
+  it('never overspends, however many reserve and settle at once', async () => {
+    const account = await client.account('crowd', 20 * CREDIT);
+    const outcomes = await Promise.all(
+      Array.from({ length: 60 }, async (_, i) => {
+        const held = await reserve(account, `hold-${i}`, 130);
+        if (held.verdict !== 'VERDICT_ALLOWED') return 0;
+        const settled = await client.call('UsageService/Settle', settleOf(account, `hold-${i}`, 50 + i));
+        expect(settled).toMatchObject({ charged: String(50 + i), overdrawn: '0' });
+        return 50 + i;
+      }),
+    );
+    const charged = outcomes.reduce((sum, characters) => sum + characters, 0);
+    const credits = await client.balance(account);
+    const characters = await client.balance(account, 'UNIT_TTS_CHARACTERS');
+    expect(credits).toMatchObject({ held: 0, debt: 0 });
+    expect(characters).toMatchObject({ held: 0, debt: 0 });
+    expect(charged + characters.available).toBe(((20 * CREDIT - credits.available) / CREDIT) * 100);
+    expect(charged).toBeGreaterThan(500);
+  });
+
+  it('is booked as debt of characters where credits are gone, and paid by the next conversion', async () => {
+    const account = await client.account('broke', CREDIT / 2);
+    const [result] = await client.record([event(account, 'one', 30)]);
+    expect(result).toMatchObject({ charged: '30', overdrawn: '30', converted: '0' });
+    expect(await client.balance(account)).toMatchObject({ available: CREDIT / 2, debt: 0 });
+    await client.topUp(account, CREDIT, { requestId: 'more' });
+    const [next] = await client.record([event(account, 'two', 20)]);
+    expect(next).toMatchObject({ charged: '20', overdrawn: '0', converted: String(CREDIT), available: '50' });
+  });
+});

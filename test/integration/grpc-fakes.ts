@@ -68,6 +68,7 @@ export class FakeMeter implements UsageMeter {
       overdrawn: this.overdrawn,
       available: 93,
       unrated: false,
+      converted: 0,
     }));
     return { results, positions: [{ partition: 0, epoch: 1, seq: ++this.#seq }] };
   }
@@ -92,11 +93,13 @@ export class FakeMeter implements UsageMeter {
     unit: 1,
     charged: 60,
     released: 40,
+    releasedUnit: 1,
     overdrawn: 0,
     available: 940,
     late: false,
     holdUnknown: false,
     unrated: false,
+    converted: 0,
     duplicate: false,
     catalogVersion: 3,
   });
@@ -124,6 +127,7 @@ export class FakeMeter implements UsageMeter {
     overdrawn: 0,
     held: 0,
     deadlineMs: 0,
+    converted: 0,
     durable: true,
   });
 }

@@ -198,6 +198,14 @@ describe('an id that Redis no longer remembers', () => {
     };
     const converted = await client.call('AccountService/ConvertCredits', convert);
     expect(converted).toMatchObject({ converted: '200000', granted: '2', available: '2' });
+    const speech = { accountId: account, meter: 'tts', model: 'tts-1', agentId: '' };
+    const characters = (count: number) => ({ quantities: { values: { characters: count } } });
+    await client.topUp(account, 3_000_000, { requestId: 'for-speech' });
+    const begin = { ...speech, holdId: 'spoken', startTimeMs: Date.now(), ...characters(150) };
+    await client.call('UsageService/Reserve', begin);
+    const settleSpoken = { ...speech, holdId: 'spoken', eventTimeMs, ...characters(90) };
+    const spoken = await client.call('UsageService/Settle', settleSpoken);
+    expect(spoken).toMatchObject({ converted: '1000000', released: '1000000', releasedUnit: 'UNIT_CREDITS' });
     const before = await client.balance(account);
     await forget(account);
     for (const [kind, id] of [
@@ -232,6 +240,7 @@ describe('an id that Redis no longer remembers', () => {
       ...converted,
       duplicate: true,
     });
+    expect(await client.call('UsageService/Settle', settleSpoken)).toEqual({ ...spoken, duplicate: true });
     expect(await client.balance(account)).toEqual(before);
     expect(await metric(sidecar, 'drawdown_duplicates_total', 'caught_by="postgres"')).toBeGreaterThan(0);
   });

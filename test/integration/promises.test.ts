@@ -296,18 +296,19 @@ describe('a batch', () => {
   });
 
   it('an allowance pays before credits, whole or not at all', async () => {
-    const account = await client.account('allowance', 10_000);
-    await client.topUp(account, 100, { requestId: 'characters', unit: 'UNIT_TTS_CHARACTERS' });
-    const speech = (id: string, characters: number) =>
-      usageEvent(account, id, 0, { meter: 'tts', model: 'tts-1', quantities: { characters } });
-    const results = await client.record([speech('a', 70), speech('b', 40), speech('c', 30)]);
+    const account = await client.account('allowance', 200_000);
+    await client.topUp(account, 100, { requestId: 'messages', unit: 'UNIT_LLM_MESSAGES' });
+    // 20,000 input tokens of the model are one message, or 3,000 micro-credits.
+    const answer = (id: string, messages: number) =>
+      usageEvent(account, id, 20_000 * messages, { model: 'example-small' });
+    const results = await client.record([answer('a', 70), answer('b', 40), answer('c', 30)]);
     expect(results.map((result) => [result.unit, result.charged])).toEqual([
-      ['UNIT_TTS_CHARACTERS', '70'],
-      ['UNIT_CREDITS', '600'],
-      ['UNIT_TTS_CHARACTERS', '30'],
+      ['UNIT_LLM_MESSAGES', '70'],
+      ['UNIT_CREDITS', '120000'],
+      ['UNIT_LLM_MESSAGES', '30'],
     ]);
-    expect(await client.balance(account, 'UNIT_TTS_CHARACTERS')).toMatchObject({ available: 0, debt: 0 });
-    expect(await client.balance(account)).toMatchObject({ available: 9_400 });
+    expect(await client.balance(account, 'UNIT_LLM_MESSAGES')).toMatchObject({ available: 0, debt: 0 });
+    expect(await client.balance(account)).toMatchObject({ available: 80_000 });
   });
 });
 

@@ -66,13 +66,14 @@ async function makeTraffic(client: TestClient, url: string, connection: RedisCon
   };
   for (const account of ['acme', 'beta', 'gamma', 'delta', 'epsilon']) {
     await client.account(account, 2 * CREDIT);
+    const tts = { meter: 'tts', model: 'tts-1', quantities: { characters: 120 } };
+    await client.topUp(account, 300, { requestId: 'voice', unit: 'UNIT_TTS_CHARACTERS' });
+    // The third is more than the allowance has left: credits are converted for it.
+    await client.record(['t1', 't2', 't3'].map((id) => usageEvent(account, id, 0, tts)));
     await client.topUp(account, 90_000, { requestId: 'soon', expiresAtMs: Date.now() + 400 });
     await client.topUp(account, 7_000, { requestId: 'later', expiresAtMs: Date.now() + 3_600_000 });
-    await client.topUp(account, 300, { requestId: 'voice', unit: 'UNIT_TTS_CHARACTERS' });
     const events = Array.from({ length: 20 }, (_, i) => usageEvent(account, `e${i}`, 100 + i));
     events.push(usageEvent(account, 'unrated', 5, { model: 'nobody-knows-this' }));
-    const tts = { meter: 'tts', model: 'tts-1', quantities: { characters: 120 } };
-    for (const id of ['t1', 't2', 't3']) events.push(usageEvent(account, id, 0, tts));
     await client.record(events);
     await client.record(events.slice(0, 3));
     await client.reserve(account, 'settled', 10_000);

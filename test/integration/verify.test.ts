@@ -102,6 +102,8 @@ describe('at rest', () => {
     expect(lineKinds.map((row) => row.kind)).toEqual([
       'account_created',
       'account_status',
+      'conversion',
+      'conversion_grant',
       'duplicate',
       'expire_lot',
       'grant',

@@ -412,10 +412,11 @@ const STATUS_CALLS = {
 } as const;
 
 function packPrices(prices: readonly Price[]): number[] {
-  return prices.flatMap(({ unit, amount }) => [
-    UNIT_NUMBERS[unit],
-    amount === 'unrated' ? -1 : Number(amount),
-  ]);
+  return prices.flatMap(({ unit, amount, blocks }) => {
+    if (blocks)
+      return [-Number(blocks.units), Number(blocks.micros / 1_000_000n) * 2 ** 20 + blocks.priority];
+    return [UNIT_NUMBERS[unit], amount === 'unrated' ? -1 : Number(amount)];
+  });
 }
 
 const PLAN_KINDS = { expire: 0, keep: 1, free: 2 } as const;
@@ -520,13 +521,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
 }
 
 type OutcomeForm = Record<
-  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted' | 'convertedDebt',
+  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted',
   unknown
 >;
 
 function observedOutcome(stored: StoredOutcome): OutcomeForm {
-  const { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt } = stored;
-  return { state, unit, amount, overdrawn, available, flags, extra, converted, convertedDebt };
+  const { state, unit, amount, overdrawn, available, flags, extra, converted } = stored;
+  return { state, unit, amount, overdrawn, available, flags, extra, converted };
 }
 
 function expectedOutcome(outcome: Outcome): OutcomeForm {
@@ -539,7 +540,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     flags: 0,
     extra: 0,
     converted: 0,
-    convertedDebt: 0,
     ...rest,
   });
   const available = 'available' in outcome ? outcome.available : 0n;
@@ -547,7 +547,12 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     case 'usage': {
       const overdrawn = Number(outcome.overdrawn);
       const flags = flagsOf(outcome.flags);
-      return form(STATE.recorded, outcome.unit, { amount: outcome.charged, available }, { overdrawn, flags });
+      return form(
+        STATE.recorded,
+        outcome.unit,
+        { amount: outcome.charged, available },
+        { overdrawn, flags, ...convertedOf(outcome.converted) },
+      );
     }
     case 'rerate': {
       const overdrawn = Number(outcome.overdrawn);
@@ -586,7 +591,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: 0,
         converted: 0,
-        convertedDebt: 0,
       };
     case 'reserve':
     case 'extend': {
@@ -602,6 +606,7 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
           overdrawn: Number(outcome.overdrawn),
           flags: flagsOf(outcome.flags),
           extra: Number(outcome.released),
+          ...convertedOf(outcome.converted),
         },
       );
     case 'create':
@@ -614,7 +619,6 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: outcome.createdMs,
         converted: 0,
-        convertedDebt: 0,
       };
     case 'grant':
       return form(
@@ -651,6 +655,9 @@ const PLAN_STATES = {
   changed: STATE.planChanged,
   scheduled: STATE.planScheduled,
 } as const;
+function convertedOf(converted: bigint | undefined) {
+  return converted === undefined ? {} : { converted: Number(converted) };
+}
 
 function flagsOf(flags: readonly (keyof typeof FLAG)[]): number {
   return flags.reduce((total, flag) => total + FLAG[flag], 0);
@@ -693,7 +700,11 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   };
   const described = entry.kind === 'release' || entry.kind === 'hold_expired';
   return {
-    opIndex: entry.id === undefined || entry.kind === 'hold_expired' ? 0 : opIndex,
+    // A charge names what it converts; what has no name else happened by itself.
+    opIndex:
+      (entry.id === undefined && !entry.kind.startsWith('conversion')) || entry.kind === 'hold_expired'
+        ? 0
+        : opIndex,
     kind: ENTRY[entry.kind],
     account: op.account,
     number: entry.accountSeq,
@@ -707,7 +718,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
-    terms: entry.terms ?? null,
+    lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan: entry.plan
       ? [
@@ -744,7 +755,7 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
-    terms: null,
+    lotPriority: 0,
     dueMs: 0,
     plan: null,
   };
@@ -778,7 +789,7 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     released,
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
-    terms: entry.conversion,
+    lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],
   };

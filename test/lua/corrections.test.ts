@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { remainingOf } from '../oracle/account.js';
 import { batches, resolve, START_MS } from '../oracle/generators.js';
-import { type Op, type Part, UNITS } from '../oracle/model.js';
+import { type Op, type Part, type Result, UNITS } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition, TestScripts } from './compared-partition.js';
 
@@ -265,7 +265,7 @@ describe('no sequence of calls', () => {
               reversed.add(`${op.account} ${op.charge}`);
               reversals += 1;
             }
-            expectNoGain(before, compared.world, op, done);
+            expectNoGain(before, compared.world, op, done ? result : undefined);
           }
         }
       }),
@@ -276,8 +276,19 @@ describe('no sequence of calls', () => {
 });
 
 /** What an operation may add to a wallet: the grant, or what the charge (and its rerating) had taken from it. */
-function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
-  if (!done) return 0n;
+function mayGain(op: Op, result: Done | undefined, world: World, unit: string): bigint {
+  if (result === undefined) return 0n;
+  // What a charge converted: exactly so many credits went, and what they bought paid for it first.
+  if ((op.kind === 'usage' || op.kind === 'settle') && 'converted' in result.outcome) {
+    const blocks = op.prices.find((price) => price.blocks)?.blocks;
+    const { outcome } = result;
+    if (!blocks || (outcome.of !== 'usage' && outcome.of !== 'end'))
+      throw new Error('converted without terms');
+    const { converted = 0n, charged } = outcome;
+    const bought = (converted / blocks.micros) * blocks.units;
+    if (unit === 'credits') return -converted;
+    return unit === 'tts_characters' ? bought - charged : 0n;
+  }
   if (op.kind === 'grant') return op.unit === unit ? op.amount : 0n;
   // Credits go for it: what goes and what comes is priced before, never more than was available.
   if (op.kind === 'convert') return op.unit === unit ? op.units : unit === 'credits' ? -op.cost : 0n;
@@ -289,6 +300,8 @@ function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
     .filter((entry) => (entry.kind === 'rerate' ? entry.id : `${entry.kind}/${entry.id}`) === op.charge)
     .reduce((total, entry) => total + entry.spent, 0n);
 }
+
+type Done = Extract<Result, { outcome: unknown }>;
 
 /** What plans may bring to an account: what the call says, or what an earlier call stored or scheduled and whose time has come. */
 function mayBring(
@@ -305,15 +318,15 @@ function mayBring(
   return own + begun + (changed?.kind === 'free' ? changed.credits : 0n);
 }
 
-function expectNoGain(before: World, after: World, op: Op, done: boolean): void {
+function expectNoGain(before: World, after: World, op: Op, result: Done | undefined): void {
   for (const name of after.accounts.keys()) {
     for (const unit of UNITS) {
       const was = accountOf(before, name).wallets[unit];
       const is = accountOf(after, name).wallets[unit];
       const gain = remainingOf(is) - is.debt - (remainingOf(was) - was.debt);
       const allowed =
-        (name === op.account ? mayGain(op, done, before, unit) : 0n) +
-        (unit === 'credits' ? mayBring(op, done, { before, after }, name) : 0n);
+        (name === op.account ? mayGain(op, result, before, unit) : 0n) +
+        (unit === 'credits' ? mayBring(op, result !== undefined, { before, after }, name) : 0n);
       expect(gain <= allowed, `${op.kind} gave ${name} ${gain} ${unit}, at most ${allowed}`).toBe(true);
     }
   }

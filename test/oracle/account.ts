@@ -5,6 +5,7 @@
 import {
   type AccountState,
   AMOUNT_MAX,
+  type Blocks,
   type EndOutcome,
   type Entry,
   type EntryKind,
@@ -27,7 +28,6 @@ import {
   type Step,
   type StoredId,
   type Subscription,
-  type Terms,
   TOP_UP_PRIORITY,
   UNITS,
   type Unit,
@@ -125,23 +125,58 @@ function decide(work: Work, op: Op): Result {
 function usage(work: Work, op: OpOf<'usage'>): Result {
   const repeat = work.repeat('usage', op.id, op.payload);
   if (repeat) return repeat;
-  const { unit, amount, unrated } = work.payer(op.prices);
+  const payer = work.payer(op.prices);
+  const booked = payer.blocks
+    ? chargeConverting(work, 'usage', op.id, payer.amount, payer.blocks, [])
+    : charge(work, 'usage', op.id, payer, []);
+  if (!booked) return refused('AMOUNT_OUT_OF_RANGE');
+  const outcome: Outcome = { of: 'usage', ...booked };
+  return work.store('usage', op.id, op.payload, outcome);
+}
+
+interface Booked {
+  unit: Unit;
+  charged: bigint;
+  overdrawn: bigint;
+  available: bigint;
+  flags: Flag[];
+  converted?: bigint;
+}
+
+/** Books a charge without a hold: from what is available, the rest as debt. Undefined where the debt would exceed AMOUNT_MAX. */
+function charge(
+  work: Work,
+  kind: 'usage' | 'settle',
+  id: string,
+  { unit, amount, unrated }: { unit: Unit; amount: bigint; unrated: boolean },
+  why: Flag[],
+): Booked | undefined {
   const wallet = work.wallet(unit);
   const overdrawn = positive(amount - work.available(wallet));
-  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (wallet.debt + overdrawn > AMOUNT_MAX) return undefined;
   const drawn = work.draw(wallet, amount - overdrawn);
   wallet.debt += overdrawn;
-  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), ...work.statusFlags()];
-  work.enter('usage', op.id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
-  const outcome: Outcome = {
-    of: 'usage',
-    unit,
-    charged: amount,
-    overdrawn,
-    available: work.available(wallet),
-    flags,
-  };
-  return work.store('usage', op.id, op.payload, outcome);
+  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), ...why, ...work.statusFlags()];
+  work.enter(kind, id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
+  return { unit, charged: amount, overdrawn, available: work.available(wallet), flags };
+}
+
+/** Books characters without a hold: from what is available, then from blocks that are converted for it, then from debt. */
+function chargeConverting(
+  work: Work,
+  kind: 'usage' | 'settle',
+  id: string,
+  amount: bigint,
+  blocks: Blocks,
+  why: Flag[],
+): Booked | undefined {
+  const lacking = work.lacking(amount, blocks);
+  if (lacking === undefined) return undefined;
+  const credits = work.wallet('credits');
+  const count = min(lacking, work.available(credits) / blocks.micros);
+  const cost = count * blocks.micros;
+  if (count > 0n) work.enterConversion(count, blocks, work.draw(credits, cost), 0n);
+  return work.chargeCharacters(kind, id, amount, why, count > 0n ? cost : undefined);
 }
 
 // --- holds ------------------------------------------------------------------------------------------------------------
@@ -160,8 +195,10 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
 
   const rated = op.prices.filter((price) => price.amount !== 'unrated');
   let shortfall: Shortfall | undefined;
-  for (const { unit, amount } of rated) {
+  for (const price of rated) {
+    const { unit, amount } = work.toHold(price, op.prices);
     if (amount === 'unrated') continue;
+    if (amount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
     const wallet = work.wallet(unit);
     const available = work.available(wallet);
     if (amount > available) {
@@ -226,6 +263,8 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
   if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
     return { verdict: 'reprice', catalogVersion: priced };
   }
+  const blocks = op.prices.find((price) => price.blocks)?.blocks;
+  if (hold && blocks && hold.unit !== 'llm_messages') return settleConverting(work, op, hold, blocks);
   if (hold) return settleOpen(work, op, hold);
   if (ended) return settleWithoutHold(work, op, 'late', ended.outcome.unit);
   return settleWithoutHold(work, op, 'hold_unknown', undefined);
@@ -260,32 +299,68 @@ function settleOpen(work: Work, op: OpOf<'settle'>, hold: OpenHold): Result {
   return work.store('hold', op.hold, op.payload, outcome);
 }
 
+/** An open hold of credits or characters, settled in characters on the terms of the call. */
+function settleConverting(work: Work, op: OpOf<'settle'>, hold: OpenHold, blocks: Blocks): Result {
+  const amount = charactersOf(op.prices);
+  const ofCredits = hold.unit === 'credits';
+  const lacking = work.lacking(ofCredits ? amount : positive(amount - hold.amount), blocks);
+  if (lacking === undefined) return refused('AMOUNT_OUT_OF_RANGE');
+  const count = min(
+    lacking,
+    ((ofCredits ? hold.amount : 0n) + work.available(work.wallet('credits'))) / blocks.micros,
+  );
+  const cost = count * blocks.micros;
+  if (ofCredits) {
+    const why: Flag[] = lacking * blocks.micros > hold.amount ? ['over_hold'] : [];
+    const { changes, expiring } = work.takeHold(op.hold, cost);
+    const released = positive(hold.amount - cost);
+    work.enterConversion(count, blocks, changes, released);
+    const booked = work.chargeCharacters('settle', op.hold, amount, why, cost);
+    work.expireReturned('credits', expiring);
+    return work.store('hold', op.hold, op.payload, { of: 'end', state: 'settled', ...booked, released });
+  }
+  if (count > 0n) work.enterConversion(count, blocks, work.draw(work.wallet('credits'), cost), 0n);
+  const wallet = work.wallet('tts_characters');
+  const excess = positive(amount - hold.amount);
+  const overdrawn = positive(excess - work.available(wallet));
+  const flags: Flag[] = [
+    ...flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated: false }),
+    ...(count > 0n ? (['converted'] as const) : []),
+    ...work.statusFlags(),
+  ];
+  work.end(op.hold, 'settle', { charge: amount - excess, excess, overdrawn, flags });
+  const outcome: EndOutcome = {
+    of: 'end',
+    state: 'settled',
+    unit: 'tts_characters',
+    charged: amount,
+    overdrawn,
+    released: positive(hold.amount - amount),
+    available: work.available(wallet),
+    flags,
+    ...(count > 0n && { converted: cost }),
+  };
+  return work.store('hold', op.hold, op.payload, outcome);
+}
+
 function settleWithoutHold(
   work: Work,
   op: OpOf<'settle'>,
   why: 'late' | 'hold_unknown',
   unitOfHold: Unit | undefined,
 ): Result {
-  const prices = unitOfHold === undefined ? op.prices : op.prices.filter(({ unit }) => unit === unitOfHold);
-  if (prices.length === 0) return refused('FIELD_INVALID');
-  const { unit, amount, unrated } = work.payer(prices);
-  const wallet = work.wallet(unit);
-  const overdrawn = positive(amount - work.available(wallet));
-  if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
-  const drawn = work.draw(wallet, amount - overdrawn);
-  wallet.debt += overdrawn;
-  const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), why, ...work.statusFlags()];
-  work.enter('settle', op.hold, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
-  const outcome: EndOutcome = {
-    of: 'end',
-    state: 'settled',
-    unit,
-    charged: amount,
-    overdrawn,
-    released: 0n,
-    available: work.available(wallet),
-    flags,
-  };
+  const ofHold = op.prices.filter(({ unit }) => unit === unitOfHold);
+  const blocks = op.prices.find((price) => price.blocks)?.blocks;
+  const converts = blocks !== undefined && unitOfHold !== undefined && unitOfHold !== 'llm_messages';
+  if (unitOfHold !== undefined && !converts && ofHold.length === 0) return refused('FIELD_INVALID');
+  const payer = converts
+    ? { unit: 'tts_characters' as const, amount: charactersOf(op.prices), unrated: false, blocks }
+    : work.payer(unitOfHold === undefined ? op.prices : ofHold);
+  const booked = payer.blocks
+    ? chargeConverting(work, 'settle', op.hold, payer.amount, payer.blocks, [why])
+    : charge(work, 'settle', op.hold, payer, [why]);
+  if (!booked) return refused('AMOUNT_OUT_OF_RANGE');
+  const outcome: EndOutcome = { of: 'end', state: 'settled', released: 0n, ...booked };
   return work.store('hold', op.hold, op.payload, outcome);
 }
 
@@ -425,7 +500,7 @@ function convert(work: Work, op: OpOf<'convert'>): Result {
   if (repeat) return repeat;
   const refusal = work.refusal();
   if (refusal) return denied(refusal);
-  const { unit, units, cost, catalogVersion, priority } = op;
+  const { unit, units, cost, priority } = op;
   const credits = work.wallet('credits');
   const available = work.available(credits);
   if (available < cost) {
@@ -433,9 +508,8 @@ function convert(work: Work, op: OpOf<'convert'>): Result {
   }
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(work.wallet(unit)) + units > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
-  const terms = { catalogVersion, priority };
-  work.enter('conversion', op.id, 'credits', { converted: cost, lots: work.draw(credits, cost), terms });
-  const { lot, debtPaid } = work.bring(op.id, unit, units, terms);
+  work.enter('conversion', op.id, 'credits', { converted: cost, lots: work.draw(credits, cost) });
+  const { lot, debtPaid } = work.bring(op.id, unit, units, priority);
   return work.store('convert', op.id, op.payload, {
     of: 'convert',
     lot,
@@ -625,14 +699,100 @@ class Work {
   }
 
   /** The wallet that pays: the first that covers its amount, else the last of the order. */
-  payer(prices: Price[]): { unit: Unit; amount: bigint; unrated: boolean } {
-    const counted = prices.map(({ unit, amount }) =>
-      amount === 'unrated' ? { unit, amount: 0n, unrated: true } : { unit, amount, unrated: false },
-    );
-    const payer =
-      counted.find(({ unit, amount }) => amount <= this.available(this.wallet(unit))) ?? counted.at(-1);
+  payer(prices: Price[]): { unit: Unit; amount: bigint; unrated: boolean; blocks?: Blocks } {
+    const isFree = ({ amount, blocks }: Price): boolean => amount === 0n && !blocks;
+    const paying = prices.every(isFree) ? prices : prices.filter((price) => !isFree(price));
+    const counted = paying.map(({ unit, amount, blocks }) => {
+      if (blocks)
+        return { unit: 'tts_characters' as const, amount: charactersOf(prices), unrated: false, blocks };
+      return amount === 'unrated' ? { unit, amount: 0n, unrated: true } : { unit, amount, unrated: false };
+    });
+    const covers = ({ unit, amount, blocks }: (typeof counted)[number]): boolean => {
+      if (!blocks) return amount <= this.available(this.wallet(unit));
+      const lacking = this.lacking(amount, blocks);
+      return lacking !== undefined && lacking * blocks.micros <= this.available(this.wallet('credits'));
+    };
+    const payer = counted.find(covers) ?? counted.at(-1);
     if (!payer) throw new Error('a meter names at least one wallet');
     return payer;
+  }
+
+  /** What a Reserve holds where this price pays. */
+  toHold({ unit, amount, blocks }: Price, prices: Price[]): Price {
+    if (!blocks) return { unit, amount };
+    const count = ceilDivide(charactersOf(prices) + this.wallet('tts_characters').debt, blocks.units);
+    const sum = remainingOf(this.wallet('tts_characters')) + count * blocks.units;
+    return { unit: 'credits', amount: sum > AMOUNT_MAX ? AMOUNT_MAX + 1n : count * blocks.micros };
+  }
+
+  /** The blocks that characters lack to pay `amount`, their debt included; undefined where a balance would be out of range. */
+  lacking(amount: bigint, blocks: Blocks): bigint | undefined {
+    const wallet = this.wallet('tts_characters');
+    const available = this.available(wallet);
+    if (available >= amount) return 0n;
+    const needed = amount - available + wallet.debt;
+    const count = ceilDivide(needed, blocks.units);
+    const sums = [needed, count * blocks.micros, remainingOf(wallet) + count * blocks.units];
+    return sums.every((sum) => sum <= AMOUNT_MAX) ? count : undefined;
+  }
+
+  /** Ends a hold of credits and takes `cost` from it, beyond it from what is available. What came back to expired lots is still to expire. */
+  takeHold(id: string, cost: bigint): { changes: LotChange[]; expiring: Part[] } {
+    const hold = this.state.holds.get(id);
+    if (!hold) throw new Error(`hold ${id} is not open`);
+    this.state.holds.delete(id);
+    const wallet = this.wallet('credits');
+    const { changes, expiring } = this.takeParts(wallet, hold, min(cost, hold.amount));
+    changes.push(...this.draw(wallet, positive(cost - hold.amount)));
+    return { changes, expiring };
+  }
+
+  /** Charges characters that no hold of them set aside: what is available, the rest is debt. */
+  chargeCharacters(
+    kind: 'usage' | 'settle',
+    id: string,
+    amount: bigint,
+    why: Flag[],
+    converted: bigint | undefined,
+  ): Booked {
+    const wallet = this.wallet('tts_characters');
+    const overdrawn = positive(amount - this.available(wallet));
+    const lots = this.draw(wallet, amount - overdrawn);
+    wallet.debt += overdrawn;
+    const flags: Flag[] = [
+      ...why,
+      ...flagList({ overdrawn: overdrawn > 0n, unrated: false }),
+      ...(converted === undefined ? [] : (['converted'] as const)),
+      ...this.statusFlags(),
+    ];
+    this.enter(kind, id, 'tts_characters', { spent: amount, debt: overdrawn, lots, flags });
+    const available = this.available(wallet);
+    const booked = { unit: 'tts_characters', charged: amount, overdrawn, available, flags } as const;
+    return converted === undefined ? booked : { ...booked, converted };
+  }
+
+  enterConversion(count: bigint, blocks: Blocks, lots: LotChange[], released: bigint): void {
+    this.enter('conversion', undefined, 'credits', { converted: count * blocks.micros, lots, released });
+    if (count > 0n) this.bring(undefined, 'tts_characters', count * blocks.units, blocks.priority);
+  }
+
+  /** Takes `charge` from the parts of a hold and gives the rest back to their lots. */
+  takeParts(wallet: Wallet, hold: OpenHold, charge: bigint): { changes: LotChange[]; expiring: Part[] } {
+    const changes: LotChange[] = [];
+    const expiring: Part[] = [];
+    let left = charge;
+    for (const part of hold.parts) {
+      const lot = findLot(wallet, part.lot);
+      const taken = min(left, part.amount);
+      left -= taken;
+      lot.held -= part.amount;
+      lot.remaining -= taken;
+      if (taken > 0n) changes.push({ lot: part.lot, delta: -taken });
+      const returned = part.amount - taken;
+      if (returned > 0n && this.isExpired(lot)) expiring.push({ lot: part.lot, amount: returned });
+    }
+    if (left !== 0n) throw new Error('the charge exceeds the parts of the hold');
+    return { changes, expiring };
   }
 
   /** Takes `amount` (which is available) from the lots in burn-down order. */
@@ -669,13 +829,18 @@ class Work {
   }
 
   /** What credits bought: debt first, then a lot that never expires. */
-  bring(id: string, unit: Unit, units: bigint, terms: Terms): { lot: number; debtPaid: bigint } {
+  bring(
+    id: string | undefined,
+    unit: Unit,
+    units: bigint,
+    priority: number,
+  ): { lot: number; debtPaid: bigint } {
     const wallet = this.wallet(unit);
     const debtPaid = min(wallet.debt, units);
     wallet.debt -= debtPaid;
-    const origin = this.newLot(unit, 'conversion', undefined, terms.priority);
+    const origin = this.newLot(unit, 'conversion', undefined, priority);
     const lots = this.give(wallet, origin, units - debtPaid);
-    this.enter('conversion_grant', id, unit, { granted: units, debt: -debtPaid, lots, terms });
+    this.enter('conversion_grant', id, unit, { granted: units, debt: -debtPaid, lots, priority });
     return { lot: origin.lot, debtPaid };
   }
 
@@ -861,20 +1026,7 @@ class Work {
     if (!hold) throw new Error(`hold ${id} is not open`);
     this.state.holds.delete(id);
     const wallet = this.wallet(hold.unit);
-    const changes: LotChange[] = [];
-    const expiring: Part[] = [];
-    let charge = how.charge;
-    for (const part of hold.parts) {
-      const lot = findLot(wallet, part.lot);
-      const taken = min(charge, part.amount);
-      charge -= taken;
-      lot.held -= part.amount;
-      lot.remaining -= taken;
-      if (taken > 0n) changes.push({ lot: part.lot, delta: -taken });
-      const returned = part.amount - taken;
-      if (returned > 0n && this.isExpired(lot)) expiring.push({ lot: part.lot, amount: returned });
-    }
-    if (charge !== 0n) throw new Error('the charge exceeds the parts of the hold');
+    const { changes, expiring } = this.takeParts(wallet, hold, how.charge);
     changes.push(...this.draw(wallet, how.excess - how.overdrawn));
     wallet.debt += how.overdrawn;
     dropEmptyLots(wallet);
@@ -905,7 +1057,7 @@ class Work {
         | 'released'
         | 'lots'
         | 'flags'
-        | 'terms'
+        | 'priority'
         | 'plan'
       >
     >,
@@ -926,7 +1078,7 @@ class Work {
       released: 0n,
       lots: [],
       flags: [],
-      terms: undefined,
+      priority: 0,
       plan: undefined,
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
@@ -1029,6 +1181,17 @@ function denied(reason: Extract<Result, { reason: unknown }>['reason'], shortfal
 
 function refused(reason: Extract<Result, { reason: unknown }>['reason']): Result {
   return { verdict: 'refused', reason };
+}
+
+/** What the allowance of a price with blocks would pay. */
+function charactersOf(prices: readonly Price[]): bigint {
+  const price = prices.find(({ unit }) => unit === 'tts_characters');
+  if (price === undefined || price.amount === 'unrated') throw new Error('blocks without characters');
+  return price.amount;
+}
+
+function ceilDivide(amount: bigint, divisor: bigint): bigint {
+  return (amount + divisor - 1n) / divisor;
 }
 
 function sum(amounts: bigint[]): bigint {

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { availableOf } from './account.js';
 import {
   AMOUNT_MAX,
+  type Blocks,
   type Entry,
   type EntryKind,
   type LotChange,
@@ -134,6 +135,11 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
   const available = (unit: Unit) => availableOf(state.wallets[unit], world.nowMs);
   if (op.kind === 'reserve') {
     const unit = op.prices[0]?.unit ?? 'credits';
+    const blocks = op.prices.find((price) => price.blocks)?.blocks;
+    if (blocks && share !== 'given') {
+      const capacity = (available('credits') / blocks.micros) * blocks.units;
+      return { ...op, prices: convertedPrices(op.prices, blocks, shareOf(capacity, share)) };
+    }
     return share === 'given' ? op : { ...op, prices: [{ unit, amount: shareOf(available(unit), share) }] };
   }
   const [id, hold] = [...state.holds][pick % Math.max(1, state.holds.size)] ?? [];
@@ -141,6 +147,11 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
   switch (op.kind) {
     case 'settle': {
       if (share === 'given') return { ...op, hold: id };
+      const blocks = op.prices.find((price) => price.blocks)?.blocks;
+      if (blocks && hold.unit !== 'llm_messages') {
+        const held = hold.unit === 'credits' ? (hold.amount / blocks.micros) * blocks.units : hold.amount;
+        return { ...op, hold: id, prices: convertedPrices(op.prices, blocks, shareOf(held, share)) };
+      }
       return { ...op, hold: id, prices: [{ unit: hold.unit, amount: shareOf(hold.amount, share) }] };
     }
     case 'extend': {
@@ -232,7 +243,38 @@ export function prices(): fc.Arbitrary<Price[]> {
     { weight: 3, arbitrary: fc.tuple(allowance, creditsPrice) },
     { weight: 1, arbitrary: allowance.map((price) => [price]) },
     { weight: 1, arbitrary: fc.tuple(creditsPrice, allowance) },
+    { weight: 4, arbitrary: converting() },
   );
+}
+
+/** Characters, and credits that are converted for them; messages may come between. */
+function converting(): fc.Arbitrary<Price[]> {
+  return fc
+    .record({
+      characters: fc.oneof(
+        fc.bigInt({ min: 1n, max: 200n }),
+        amount().filter((value) => value > 0n),
+      ),
+      messages: fc.option(fc.bigInt({ min: 1n, max: 3n }), { freq: 5 }),
+      units: fc.constantFrom(1n, 7n, 100n, 1_000_000_000_000n),
+      credits: fc.constantFrom(1n, 2n, 1_000_000_000n),
+      priority: fc.constantFrom(0, 20, 1_000_000),
+    })
+    .map(({ characters, messages, units, credits, priority }): Price[] => [
+      { unit: 'tts_characters', amount: characters },
+      ...(messages === null ? [] : [{ unit: 'llm_messages' as const, amount: messages }]),
+      { unit: 'credits', amount: 0n, blocks: { units, micros: credits * 1_000_000n, priority } },
+    ]);
+}
+
+/** The characters that a share of a hold or of what is available comes to. */
+function convertedPrices(prices: readonly Price[], blocks: Blocks, amount: bigint): Price[] {
+  const characters = amount > AMOUNT_MAX ? AMOUNT_MAX : amount < 1n ? 1n : amount;
+  return [
+    { unit: 'tts_characters', amount: characters },
+    ...prices.filter(({ unit }) => unit === 'llm_messages'),
+    { unit: 'credits', amount: 0n, blocks },
+  ];
 }
 
 function grant(account: fc.Arbitrary<string>): fc.Arbitrary<(nowMs: number) => Op> {
@@ -242,7 +284,11 @@ function grant(account: fc.Arbitrary<string>): fc.Arbitrary<(nowMs: number) => O
       id: id('g'),
       payload: payload(),
       unit: unit(),
-      amount: amount().filter((value) => value > 0n),
+      // Some of it enough for blocks.
+      amount: fc.oneof(
+        { weight: 3, arbitrary: amount().filter((value) => value > 0n) },
+        { weight: 2, arbitrary: fc.bigInt({ min: 500_000n, max: 9_000_000n }) },
+      ),
       lifeMs: fc.oneof(
         { weight: 3, arbitrary: fc.constant(undefined) },
         { weight: 3, arbitrary: lifeMs() },

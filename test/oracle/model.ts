@@ -122,6 +122,15 @@ export interface StoredId {
 export interface Price {
   unit: Unit;
   amount: bigint | 'unrated';
+  /** Of credits only: they pay by becoming characters, and the amount says nothing. */
+  blocks?: Blocks;
+}
+
+/** Whole blocks of micro-credits that become characters, and the priority of the lot that they become. */
+export interface Blocks {
+  units: bigint;
+  micros: bigint;
+  priority: number;
 }
 
 export type Op =
@@ -249,6 +258,8 @@ export interface UsageOutcome {
   overdrawn: bigint;
   available: bigint;
   flags: Flag[];
+  /** Micro-credits that were converted for it; undefined where none were converted or held for that. */
+  converted?: bigint;
 }
 
 export interface ReserveOutcome {
@@ -276,6 +287,8 @@ export interface EndOutcome {
   released: bigint;
   available: bigint;
   flags: Flag[];
+  /** Micro-credits that were converted for it; undefined where none were converted or held for that. */
+  converted?: bigint;
 }
 
 export interface CreateOutcome {
@@ -386,7 +399,15 @@ export type Result =
   /** What a sweep or a touch answers, whether or not anything was due. */
   | { verdict: 'swept' };
 
-export type Flag = 'overdrawn' | 'unrated' | 'late' | 'hold_unknown' | 'over_hold' | 'frozen' | 'closed';
+export type Flag =
+  | 'overdrawn'
+  | 'unrated'
+  | 'late'
+  | 'hold_unknown'
+  | 'over_hold'
+  | 'frozen'
+  | 'closed'
+  | 'converted';
 
 export type EntryKind =
   | 'account_created'
@@ -425,12 +446,6 @@ export interface WalletAfter {
   debt: bigint;
 }
 
-/** Which catalog version a conversion went by, and the priority of what it brought. */
-export interface Terms {
-  catalogVersion: number;
-  priority: number;
-}
-
 /** One line of the ledger. granted + debt = change of remaining + spent + expired + converted. */
 export interface Entry {
   account: string;
@@ -450,8 +465,8 @@ export interface Entry {
   lots: LotChange[];
   after: WalletAfter | undefined;
   flags: Flag[];
-  /** For conversion and conversion_grant: the terms. */
-  terms: Terms | undefined;
+  /** For conversion_grant: that of its lot. */
+  priority: number;
   bookedMs: number;
   /** When it was due, for what happens by itself; else when it was booked. */
   dueMs: number;

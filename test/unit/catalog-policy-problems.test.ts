@@ -107,7 +107,10 @@ const mistakes: [title: string, written: string, replacement: string, explained:
     'an allowance that no meter names',
     '  tts_characters:\n    units',
     '  llm_messages:\n    units',
-    ['46:3 allowances.llm_messages: is not among the wallets of any meter'],
+    [
+      '46:3 allowances.llm_messages: is not among the wallets of any meter',
+      '49:5 allowances.llm_messages.auto_convert: must be false: what goes beyond it is paid in credits, by the rate card',
+    ],
   ],
   [
     'a rate that is no whole number',

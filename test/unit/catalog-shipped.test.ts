@@ -95,15 +95,15 @@ describe('the shipped catalog', () => {
     expect(canonicalCatalog(catalogOf(catalogFromJson(json))).hash).toBe(hash);
   });
 
-  it('charges speech in characters and, without an allowance, in credits', () => {
+  it('charges speech in characters and, without an allowance, in whole blocks of credits, whatever the model', () => {
     const usage = { meter: 'tts', model: 'tts-1', quantities: [['characters', 1234]] } as const;
-    expect(walletCosts(compiled, usage)).toEqual({
-      kind: 'rated',
-      costs: [
-        { unit: 'tts_characters', amount: 1234 },
-        { unit: 'credits', amount: 18_510 },
-      ],
-    });
+    const conversion = { blockUnits: 100, blockMicros: 1_000_000, priority: 20 };
+    const costs = [
+      { unit: 'tts_characters', amount: 1234 },
+      { unit: 'credits', amount: 13_000_000, conversion },
+    ];
+    expect(walletCosts(compiled, usage)).toEqual({ kind: 'rated', costs });
+    expect(walletCosts(compiled, { ...usage, model: 'unheard-of' })).toEqual({ kind: 'rated', costs });
   });
 });
 

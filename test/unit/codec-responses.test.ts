@@ -33,6 +33,7 @@ const result: fc.Arbitrary<EventResult> = fc.oneof(
     overdrawn: whole,
     available: whole,
     unrated: fc.boolean(),
+    converted: whole,
   }),
   fc.record({
     outcome: fc.constant('refused' as const),
@@ -43,7 +44,16 @@ const result: fc.Arbitrary<EventResult> = fc.oneof(
 
 /** What protobufjs should read for a result, with the defaults filled in. */
 function expected(one: EventResult): object {
-  const none = { unit: 0, charged: 0, overdrawn: 0, available: 0, unrated: false, reason: 0, message: '' };
+  const none = {
+    unit: 0,
+    charged: 0,
+    overdrawn: 0,
+    available: 0,
+    unrated: false,
+    reason: 0,
+    message: '',
+    converted: 0,
+  };
   if (one.outcome === 'refused') {
     return { ...none, outcome: 3, reason: REASON_NUMBERS[one.reason], message: one.message };
   }
@@ -94,6 +104,7 @@ describe('encoding responses', () => {
       overdrawn: 0,
       available: 0,
       unrated: false,
+      converted: 0,
     } as const;
     expect(() => encodeBatchApplied(1, [broken])).toThrow('amount -1');
   });

@@ -317,7 +317,8 @@ describe('merging results', () => {
       encodeWith({ model: '' }),
     ]);
     const decoded = decodeRecordUsageRequest(bytes, eventsMax);
-    const booked = { outcome: 'recorded', unit: 1, overdrawn: 0, available: 0, unrated: false } as const;
+    const none = { overdrawn: 0, available: 0, unrated: false, converted: 0 };
+    const booked = { outcome: 'recorded', unit: 1, ...none } as const;
     const merged = mergeResults(decoded, [
       { ...booked, charged: 1 },
       { ...booked, charged: 2 },

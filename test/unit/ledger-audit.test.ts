@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { auditAccount, nextDueMs, type StoredAccount } from '../../src/ledger/account-audit.js';
+import { conversionProblem } from '../../src/ledger/conversion-pairs.js';
 import { AccountFold } from '../../src/ledger/fold.js';
 import type { LedgerLine } from '../../src/ledger/line.js';
 import { repriceProblem } from '../../src/ledger/reprice.js';
@@ -157,6 +158,54 @@ rate_card:
     ['a release', { kind: 'release', spent: 0 }, null],
   ])('%s', (_, line, expected) => {
     expect(says(line)).toBe(expected);
+  });
+});
+
+describe('credits that were converted', () => {
+  const parsed = parseCatalog(
+    `format: 1
+meters:
+  tts: { quantities: { characters: {} }, wallets: [tts_characters, credits], one_to_one: { tts_characters: characters } }
+rate_card: { unknown_models: unrated, models: [] }
+allowances: { tts_characters: { units: 3, credits: 1, auto_convert: false } }
+`,
+    'test',
+  );
+  if ('problems' in parsed) throw new Error(JSON.stringify(parsed.problems));
+  const compiled = compileCatalog(parsed.catalog, 1);
+  const away = { ...base, kind: 'conversion', id: 'c', spent: 0, converted: 666_667, catalogVersion: 1 };
+  const brought = {
+    ...base,
+    kind: 'conversion_grant',
+    id: 'c',
+    unit: 'tts_characters',
+    spent: 0,
+    granted: 2,
+    catalogVersion: 1,
+  };
+  const says = (before: Partial<LedgerLine> | null, line: Partial<LedgerLine>): string | null =>
+    conversionProblem(before && { ...away, ...before }, { ...brought, ...line }, (version) =>
+      version === 1 ? compiled : undefined,
+    );
+
+  it.each<[what: string, before: Partial<LedgerLine> | null, line: Partial<LedgerLine>, says: string | null]>(
+    [
+      ['stand beside what they bought, at the rate', {}, {}, null],
+      [
+        'cost something else',
+        { converted: 666_666 },
+        {},
+        'converted 666666 for 2, catalog version 1 says 666667',
+      ],
+      ['bought something else', {}, { granted: 1 }, 'converted 666667 for 1, catalog version 1 says 333334'],
+      ['bought nothing', {}, { kind: 'settle' }, 'what the conversion c bought is not the next line'],
+      ['were held and not needed', { converted: 0 }, { kind: 'settle' }, null],
+      ['are not there', null, {}, 'the line before is not the conversion that paid for it'],
+      ['are of another request', { id: 'd' }, {}, 'the line before is not the conversion that paid for it'],
+      ['have no rate', {}, { unit: 'llm_messages' }, 'catalog version 1 has no rate for llm_messages'],
+    ],
+  )('%s', (_, before, line, expected) => {
+    expect(says(before, line)).toBe(expected);
   });
 });
 

@@ -43,7 +43,7 @@ describe("the caller's half of RecordUsage", () => {
   });
 
   it("counts what became of a batch's events", () => {
-    const booked = { unit: UNITS.credits, available: 7, unrated: false };
+    const booked = { unit: UNITS.credits, available: 7, unrated: false, converted: 0 };
     const answer = encodeBatchApplied(41, [
       { outcome: 'recorded', ...booked, charged: 500, overdrawn: 0 },
       { outcome: 'recorded', ...booked, charged: 300, overdrawn: 20 },

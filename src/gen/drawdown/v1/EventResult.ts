@@ -14,6 +14,7 @@ export interface EventResult {
   'available'?: (number | string | Long);
   'unrated'?: (boolean);
   'message'?: (string);
+  'converted'?: (number | string | Long);
 }
 
 export interface EventResult__Output {
@@ -25,4 +26,5 @@ export interface EventResult__Output {
   'available': (string);
   'unrated': (boolean);
   'message': (string);
+  'converted': (string);
 }

@@ -12,6 +12,7 @@ export interface GetUsageResponse {
   'held'?: (number | string | Long);
   'deadlineMs'?: (number | string | Long);
   'durable'?: (boolean);
+  'converted'?: (number | string | Long);
 }
 
 export interface GetUsageResponse__Output {
@@ -22,4 +23,5 @@ export interface GetUsageResponse__Output {
   'held': (string);
   'deadlineMs': (string);
   'durable': (boolean);
+  'converted': (string);
 }

@@ -14,6 +14,8 @@ export interface SettleResponse {
   'unrated'?: (boolean);
   'duplicate'?: (boolean);
   'catalogVersion'?: (number);
+  'converted'?: (number | string | Long);
+  'releasedUnit'?: (_drawdown_v1_Unit);
 }
 
 export interface SettleResponse__Output {
@@ -27,4 +29,6 @@ export interface SettleResponse__Output {
   'unrated': (boolean);
   'duplicate': (boolean);
   'catalogVersion': (number);
+  'converted': (string);
+  'releasedUnit': (_drawdown_v1_Unit__Output);
 }

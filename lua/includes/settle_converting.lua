@@ -1,0 +1,48 @@
+-- @include "end_hold"
+-- @include "conversion"
+
+-- A hold of credits for characters: the blocks that the allowance lacks are converted from the hold, beyond it from what is available;
+-- the rest of the hold goes back. The charge is in characters.
+local function settle_credits_hold(op_index, op, hold, amount, wanted, terms)
+  local account_index = op[P_ACCOUNT]
+  local account = ctx.states[account_index]
+  local credits, changes = ensure_wallet(account, UNIT_CREDITS), {}
+  local flags = FLAG_CONVERTED
+  if wanted * terms[T_MICROS] > hold[H_AMOUNT] then flags = flags + FLAG_OVER_HOLD end
+  local blocks, cost = blocks_payable(wanted, hold[H_AMOUNT] + available(credits), terms)
+  local beyond, returned = take_parts(credits, hold, cost, changes)
+  if beyond > 0 then draw(credits, beyond, changes) end
+  account[A_HOLDS] = account[A_HOLDS] - 1
+  local released = math.max(0, hold[H_AMOUNT] - cost)
+  book_converted(op_index, account_index, credits, cost, changes, released)
+  if blocks > 0 then
+    grant_converted(op_index, account_index, UNIT_TTS_CHARACTERS, blocks * terms[T_UNITS], terms[T_PRIORITY])
+  end
+  local have, missing
+  have, missing, flags = charge_characters(op_index, account_index, ENTRY_SETTLE, amount, flags)
+  expire_returned(account_index, credits, returned)
+
+  local field = hold_field(op, op[P_ID])
+  hold_put(field, false)
+  return store_converted('h' .. field, cost, op[P_HASH], ctx.seq, STATE_SETTLED, UNIT_TTS_CHARACTERS, amount, missing, have, flags, released,
+    op[7])
+end
+
+-- Ends a hold of credits or of characters with `amount` of characters, on the terms of the call. Returns the packed outcome, or
+-- nil where a balance would exceed AMOUNT_MAX (then nothing is changed).
+local function settle_converting(op_index, op, hold, amount, terms)
+  local account_index = op[P_ACCOUNT]
+  local account = ctx.states[account_index]
+  local wallet = find_wallet(account, UNIT_TTS_CHARACTERS)
+  local in_credits = hold[H_UNIT] == UNIT_CREDITS
+  local beyond = in_credits and amount or math.max(0, amount - hold[H_AMOUNT])
+  local blocks = blocks_lacking(wallet, available(wallet), beyond, terms)
+  if not blocks then return nil end
+  if in_credits then return settle_credits_hold(op_index, op, hold, amount, blocks, terms) end
+
+  local cost
+  blocks, cost = blocks_payable(blocks, available(find_wallet(account, UNIT_CREDITS)), terms)
+  if blocks == 0 then return end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], 0, op[7]) end
+  convert_blocks(op_index, account_index, blocks, cost, terms)
+  return end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], FLAG_CONVERTED, op[7], cost)
+end
