@@ -122,7 +122,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
       lots[0] as number,
       grantedLot(unit, record.batch.rows[entry.operation] as PackedOperation),
     );
-  } else if (kind === ENTRY.plan_grant) {
+  } else if (kind === ENTRY.plan_grant || kind === ENTRY.opening_lot) {
     addPlanLots(account, entry, entry.plan as PlanEntry);
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
@@ -156,7 +156,7 @@ function grantedLot(unit: number, operation: PackedOperation): LotOrigin {
   };
 }
 
-/** The lot that a plan brought, and those after it that take its expiry. */
+/** The lot that a plan or an import brought, and those after it that take its expiry. */
 function addPlanLots(account: TouchedAccount, { unit, lots }: JournalEntry, plan: PlanEntry): void {
   const { source, priority, expiresMs } = plan;
   account.lots.set(lots[0] as number, { unit, source: sourceName(source), priority, expiresMs });

@@ -103,6 +103,7 @@ export const ENTRY = {
   account_status: 12,
   plan_grant: 15,
   plan_change: 16,
+  opening_lot: 17,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
   hold: 100,

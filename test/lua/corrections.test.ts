@@ -279,6 +279,7 @@ describe('no sequence of calls', () => {
 function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
   if (!done) return 0n;
   if (op.kind === 'grant') return op.unit === unit ? op.amount : 0n;
+  if (op.kind === 'create') return brought(op.imported?.lots ?? [], unit);
   if (op.kind !== 'reversal') return 0n;
   const own = world.ledger.filter(
     (entry) => entry.account === op.account && entry.unit === unit && entry.spent > 0n,
@@ -286,6 +287,11 @@ function mayGain(op: Op, done: boolean, world: World, unit: string): bigint {
   return own
     .filter((entry) => (entry.kind === 'rerate' ? entry.id : `${entry.kind}/${entry.id}`) === op.charge)
     .reduce((total, entry) => total + entry.spent, 0n);
+}
+
+/** What an account brings along that is imported. */
+function brought(lots: readonly { unit: string; remaining: bigint }[], unit: string): bigint {
+  return lots.filter((lot) => lot.unit === unit).reduce((total, { remaining }) => total + remaining, 0n);
 }
 
 /** What plans may bring to an account: what the call says, or what an earlier call stored or scheduled and whose time has come. */
