@@ -115,7 +115,8 @@ export class PlanControl implements Plans {
     const { requestId, accountId, startTimeMs, endTimeMs, eventTimeMs } = call;
     const head = [OP.startPeriod, 0, requestId, startPeriodFingerprint(call), eventTimeMs, -1];
     const packed = [...head, ...termsOf(catalog, plan), startTimeMs, endTimeMs];
-    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+    const executed = await this.calls.run(accountId, packed, options);
+    return this.#result(executed, accountId, options, 'end_time_ms');
   }
 
   async changePlan(call: ChangePlanCall, options: CallOptions): Promise<PlanResult> {
@@ -124,7 +125,8 @@ export class PlanControl implements Plans {
     const { requestId, accountId, periodEndTimeMs, eventTimeMs } = call;
     const head = [OP.changePlan, 0, requestId, changePlanFingerprint(call), eventTimeMs, -1];
     const packed = [...head, ...termsOf(catalog, planOf(catalog, call.plan)), periodEndTimeMs];
-    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+    const executed = await this.calls.run(accountId, packed, options);
+    return this.#result(executed, accountId, options, 'period_end_time_ms');
   }
 
   async cancelChange(call: CancelChangeCall, options: CallOptions) {
@@ -136,7 +138,16 @@ export class PlanControl implements Plans {
     return { accountId, duplicate: executed.result.code === CODE.duplicate };
   }
 
-  async #result(executed: Executed, accountId: string, options: CallOptions): Promise<PlanResult> {
+  async #result(
+    executed: Executed,
+    accountId: string,
+    options: CallOptions,
+    endField: string,
+  ): Promise<PlanResult> {
+    const { result } = executed;
+    if (result.code === CODE.denied && result.denial.reason === REASON.periodEnded) {
+      throw new DrawdownError('PERIOD_ENDED', `${endField}: is reached already`, { field: endField });
+    }
     const { state, amount, overdrawn, available, extra } = await this.#outcome(executed, accountId, options);
     const outcome = OUTCOMES[state];
     if (outcome === undefined) throw new Error(`a script answered state ${state} for a plan`);
@@ -149,7 +160,7 @@ export class PlanControl implements Plans {
       debtPaid: overdrawn,
       lotId: later ? 0 : extra,
       available,
-      duplicate: executed.result.code === CODE.duplicate,
+      duplicate: result.code === CODE.duplicate,
     };
   }
 
@@ -181,11 +192,6 @@ const REFUSALS: Readonly<
     code: 'PERIOD_OVERLAPS',
     message: 'the billing period overlaps another one of the account',
     field: 'start_time_ms',
-  },
-  [REASON.periodEnded]: {
-    code: 'PERIOD_ENDED',
-    message: 'the end of the billing period is reached already',
-    field: 'end_time_ms',
   },
   [REASON.periodStored]: {
     code: 'PERIOD_STORED',

@@ -113,6 +113,11 @@ describe('an account', () => {
       field: 'end_time_ms',
     });
     const change = { ...own('acme', 'p'), plan: 'pro' };
+    const over = { ...change, periodEndTimeMs: 5 };
+    expect(await client.failure('AccountService/ChangePlan', over)).toMatchObject({
+      reason: 'PERIOD_ENDED',
+      field: 'period_end_time_ms',
+    });
     expect(await client.failure('AccountService/ChangePlan', change)).toMatchObject({
       reason: 'FIELD_INVALID',
       field: 'period_end_time_ms',
