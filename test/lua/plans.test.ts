@@ -284,6 +284,20 @@ describe('an upgrade', () => {
     ]);
   });
 
+  it('leaves a top-up alone that expires with the period', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp('g', 11n, day(10))],
+      [day(0), start(starter, day(0), day(10))],
+      [day(4), change(pro, day(14))],
+      [day(10), touch],
+    ]);
+    expect(lots(world)).toEqual([
+      ['plan', 50, 14],
+      ['plan', 200, 14],
+    ]);
+  });
+
   it('carries forward twice, and leaves nothing at the last end', async () => {
     const { world } = await play([
       [day(0), create()],
