@@ -61,10 +61,11 @@ local STATE_PAID = 20
 -- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
--- PLAN_CHANGE plan, what happened to it, and from when to when (0: open).
+-- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot.
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
 local ENTRY_LOT_PRIORITY = '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
+local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
@@ -74,7 +75,7 @@ local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEA
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
-local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE = 15, 16
+local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE, ENTRY_OPENING_LOT = 15, 16, 17
 local ENTRY_PAID = 19
 -- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
 local ENTRY_HOLD, ENTRY_EXTEND = 100, 101
@@ -107,7 +108,7 @@ local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
 local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
--- number), the last period that began (or false), whether free credits were granted (0 or 1), the stored next period (or false), the change
+-- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change
 -- that takes effect at the period's end (or false).
 local S_FORMAT, S_PLAN, S_RANK, S_AGENTS_MAX, S_PERIOD, S_FREE, S_NEXT, S_CHANGE = 1, 2, 3, 4, 5, 6, 7, 8
 -- Billing period: start, end, plan, its rank, how many agents it allows, credits, their priority, whether they stay beyond the end (0 or 1); and, once it

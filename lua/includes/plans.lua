@@ -28,13 +28,13 @@ local function add_plan_change(op_index, account_index, plan, what, from, to)
     struct.pack(ENTRY_PLAN_CHANGE_TEXT, ctx.at, plan, what, from, to))
 end
 
--- Puts the account on a plan, without a period. The first time that it is the free plan its credits are granted, once in the life of an account.
+-- Puts the account on a plan, without a period, or with one that runs already where it is imported. The first time that it is the free plan its credits are granted, once in the life of an account.
 -- Returns what was granted, the part that paid debt, the lot, and what is available; all 0 where nothing was granted.
-local function take_plan(op_index, account_index, change)
+local function take_plan(op_index, account_index, change, starts, ends)
   local subscription = subscription_of(account_index)
   subscription[S_PLAN], subscription[S_RANK], subscription[S_AGENTS_MAX] = change[C_PLAN], change[C_RANK], change[C_AGENTS_MAX]
   subscription[S_CHANGE] = false
-  add_plan_change(op_index, account_index, change[C_PLAN], PLAN_CHANGED, 0, 0)
+  add_plan_change(op_index, account_index, change[C_PLAN], PLAN_CHANGED, starts or 0, ends or 0)
   local lot, granted, paid, have = 0, 0, 0, 0
   if change[C_FREE_CREDITS] >= 0 and subscription[S_FREE] == 0 then
     subscription[S_FREE] = 1

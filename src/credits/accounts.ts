@@ -70,13 +70,18 @@ export class AccountControl implements Accounts {
         -1,
         prepared.accountKey,
         prepared.cursorSeq,
-        ...beginningTerms(this.catalogs.current().catalog, call.plan),
+        ...beginningTerms(this.catalogs.current().catalog, call),
       ];
       const executed = await this.calls.run(call.accountId, packed, options);
       // Evicted between the look into Postgres and the script: the account exists, and the next look finds it.
       if (executed.result.code === CODE.stale) continue;
       if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.accountExists) {
         throw accountExists(call.accountId);
+      }
+      if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.fieldInvalid) {
+        throw new DrawdownError('FIELD_INVALID', 'imported.lots: one has expired already', {
+          field: 'imported.lots',
+        });
       }
       const outcome = await this.calls.outcome(executed, call.accountId, options);
       return {

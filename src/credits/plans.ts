@@ -28,6 +28,7 @@ import type {
   PlanView,
   StartPeriodCall,
 } from './plan-types.js';
+import { type AccountImport, type CreateAccountCall, LOT_SOURCES } from './types.js';
 
 const FREE_PLAN = 2;
 
@@ -38,12 +39,40 @@ function planOf({ plans }: Catalog, name: string): PlanSpec {
   throw new DrawdownError('PLAN_UNKNOWN', `plan: no plan ${name} is in the catalog`, { field: 'plan' });
 }
 
-/** What the script needs of the plan that an account begins with; an empty name is none. */
-export function beginningTerms(catalog: Catalog, name: string): PackedOperation {
-  if (name === '') return ['', 0, -1, -1, 0];
+/** What the script needs of what an account begins with: its plan, and what it brings along. */
+export function beginningTerms(catalog: Catalog, call: CreateAccountCall): PackedOperation {
+  return [...beginningPlan(catalog, call), ...importTerms(catalog, call.imported)];
+}
+
+function importTerms({ lotPriorities }: Catalog, imported: AccountImport | null): PackedOperation {
+  if (imported === null) return [0, 0, 0];
+  const { lots, periodStartTimeMs, periodEndTimeMs } = imported;
+  return [
+    1,
+    periodStartTimeMs,
+    periodEndTimeMs,
+    ...lots.flatMap(({ unit, amount, source, expiresAtMs }) => [
+      unit,
+      amount,
+      LOT_SOURCES[source],
+      lotPriorities[source],
+      expiresAtMs,
+    ]),
+  ];
+}
+
+function beginningPlan(catalog: Catalog, { plan: name, imported }: CreateAccountCall): PackedOperation {
+  const runs = imported !== null && imported.periodEndTimeMs > 0;
+  if (name === '' && !runs) return ['', 0, -1, -1, 0];
   const plan = planOf(catalog, name);
+  if (runs && plan.period === null) throw withoutPeriods(plan);
   const credits = plan.period === null ? plan.creditsMicros : -1;
   return [plan.name, plan.rank, plan.agentsMax ?? -1, credits, catalog.lotPriorities.free];
+}
+
+function withoutPeriods({ name }: PlanSpec): DrawdownError {
+  const message = `plan: ${name} is the free plan, which has no billing periods`;
+  return new DrawdownError('PLAN_UNKNOWN', message, { field: 'plan' });
 }
 
 /** Name, rank, agents, credits, their priority, and what becomes of them at a period's end. */
@@ -82,14 +111,12 @@ export class PlanControl implements Plans {
     this.calls.checkTime(call.eventTimeMs);
     const { catalog } = this.catalogs.current();
     const plan = planOf(catalog, call.plan);
-    if (plan.period === null) {
-      const message = `plan: ${plan.name} is the free plan, which has no billing periods`;
-      throw new DrawdownError('PLAN_UNKNOWN', message, { field: 'plan' });
-    }
+    if (plan.period === null) throw withoutPeriods(plan);
     const { requestId, accountId, startTimeMs, endTimeMs, eventTimeMs } = call;
     const head = [OP.startPeriod, 0, requestId, startPeriodFingerprint(call), eventTimeMs, -1];
     const packed = [...head, ...termsOf(catalog, plan), startTimeMs, endTimeMs];
-    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+    const executed = await this.calls.run(accountId, packed, options);
+    return this.#result(executed, accountId, options, 'end_time_ms');
   }
 
   async changePlan(call: ChangePlanCall, options: CallOptions): Promise<PlanResult> {
@@ -98,7 +125,8 @@ export class PlanControl implements Plans {
     const { requestId, accountId, periodEndTimeMs, eventTimeMs } = call;
     const head = [OP.changePlan, 0, requestId, changePlanFingerprint(call), eventTimeMs, -1];
     const packed = [...head, ...termsOf(catalog, planOf(catalog, call.plan)), periodEndTimeMs];
-    return this.#result(await this.calls.run(accountId, packed, options), accountId, options);
+    const executed = await this.calls.run(accountId, packed, options);
+    return this.#result(executed, accountId, options, 'period_end_time_ms');
   }
 
   async cancelChange(call: CancelChangeCall, options: CallOptions) {
@@ -110,7 +138,16 @@ export class PlanControl implements Plans {
     return { accountId, duplicate: executed.result.code === CODE.duplicate };
   }
 
-  async #result(executed: Executed, accountId: string, options: CallOptions): Promise<PlanResult> {
+  async #result(
+    executed: Executed,
+    accountId: string,
+    options: CallOptions,
+    endField: string,
+  ): Promise<PlanResult> {
+    const { result } = executed;
+    if (result.code === CODE.denied && result.denial.reason === REASON.periodEnded) {
+      throw new DrawdownError('PERIOD_ENDED', `${endField}: is reached already`, { field: endField });
+    }
     const { state, amount, overdrawn, available, extra } = await this.#outcome(executed, accountId, options);
     const outcome = OUTCOMES[state];
     if (outcome === undefined) throw new Error(`a script answered state ${state} for a plan`);
@@ -123,7 +160,7 @@ export class PlanControl implements Plans {
       debtPaid: overdrawn,
       lotId: later ? 0 : extra,
       available,
-      duplicate: executed.result.code === CODE.duplicate,
+      duplicate: result.code === CODE.duplicate,
     };
   }
 
@@ -155,11 +192,6 @@ const REFUSALS: Readonly<
     code: 'PERIOD_OVERLAPS',
     message: 'the billing period overlaps another one of the account',
     field: 'start_time_ms',
-  },
-  [REASON.periodEnded]: {
-    code: 'PERIOD_ENDED',
-    message: 'the end of the billing period is reached already',
-    field: 'end_time_ms',
   },
   [REASON.periodStored]: {
     code: 'PERIOD_STORED',

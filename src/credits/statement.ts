@@ -72,6 +72,7 @@ const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   account_status: 'none',
   plan_grant: 'none',
   plan_change: 'none',
+  opening_lot: 'none',
   grant: 'none',
   usage: 'use',
   settle: 'use',

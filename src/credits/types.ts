@@ -1,3 +1,4 @@
+import type { PrioritySource } from '../catalog/catalog.js';
 import type { PlanEventName, StatusName } from '../redis/format.js';
 import type { CallOptions, Quantities, Unit, WalletBalance } from '../usage/types.js';
 import type { PlanView } from './plan-types.js';
@@ -9,7 +10,23 @@ export interface CreateAccountCall {
   readonly accountId: string;
   /** Empty: none. */
   readonly plan: string;
+  /** Null: it begins here. */
+  readonly imported: AccountImport | null;
   readonly eventTimeMs: number;
+}
+
+/** What an account brings from elsewhere. */
+export interface AccountImport {
+  readonly lots: readonly {
+    readonly unit: Unit;
+    readonly amount: number;
+    readonly source: PrioritySource;
+    /** 0: never. */
+    readonly expiresAtMs: number;
+  }[];
+  /** The period that runs; 0: none does. */
+  readonly periodStartTimeMs: number;
+  readonly periodEndTimeMs: number;
 }
 
 export interface AccountCreated {
@@ -96,6 +113,7 @@ export const ENTRY_KINDS = [
   'conversion_grant',
   'plan_grant',
   'plan_change',
+  'opening_lot',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

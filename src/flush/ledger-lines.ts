@@ -69,7 +69,12 @@ export function grantedBy(kind: number, amount: number): number {
 
 /** Does a line of this kind grant a lot, the first that it names? */
 export function isGrant(kind: number): boolean {
-  return kind === ENTRY.grant || kind === ENTRY.conversion_grant || kind === ENTRY.plan_grant;
+  return (
+    kind === ENTRY.grant ||
+    kind === ENTRY.conversion_grant ||
+    kind === ENTRY.plan_grant ||
+    kind === ENTRY.opening_lot
+  );
 }
 
 export function spentBy(kind: number, amount: number): number {
@@ -91,6 +96,7 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.operation < 0 && entry.plan !== null) return `plan#${entry.accountSeq}`;
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
   const id = operationId(record.batch, entry.operation);
+  if (entry.kind === ENTRY.opening_lot) return `${id}#${entry.lots[0]}`;
   const operation = record.batch.rows[entry.operation]?.[0] ?? OP.usage;
   if (entry.plan !== null && operation === OP.create) return `${id}#create`;
   if (operation === OP.convert) return id;

@@ -11,7 +11,7 @@ const PLAN_EVENTS = new Map<number, string>(
 
 /** JSON, or null for a line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
 export function noteOf(entry: JournalEntry, operation: PackedOperation | undefined): string | null {
-  if (entry.plan !== null) return planNote(entry.plan);
+  if (entry.plan !== null) return entry.kind === ENTRY.opening_lot ? null : planNote(entry.plan);
   if (operation === undefined) return null;
   switch (entry.kind) {
     case ENTRY.reversal:

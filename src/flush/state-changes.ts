@@ -125,7 +125,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   } else if (kind === ENTRY.conversion_grant) {
     const { lotPriority: priority } = entry;
     account.lots.set(lots[0] as number, { unit, source: 'conversion', priority, expiresMs: 0 });
-  } else if (kind === ENTRY.plan_grant) {
+  } else if (kind === ENTRY.plan_grant || kind === ENTRY.opening_lot) {
     addPlanLots(account, entry, entry.plan as PlanEntry);
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
@@ -160,7 +160,7 @@ function grantedLot(unit: number, operation: PackedOperation): LotOrigin {
   };
 }
 
-/** The lot that a plan brought, and those after it that take its expiry. */
+/** The lot that a plan or an import brought, and those after it that take its expiry. */
 function addPlanLots(account: TouchedAccount, { unit, lots }: JournalEntry, plan: PlanEntry): void {
   const { source, priority, expiresMs } = plan;
   account.lots.set(lots[0] as number, { unit, source: sourceName(source), priority, expiresMs });

@@ -27,6 +27,7 @@ import {
   checkDurable,
   checkEntryKinds,
   checkId,
+  checkImport,
   checkOptionalId,
   checkOrder,
   checkPage,
@@ -78,6 +79,7 @@ const createAccount = (environment: AccountServiceEnvironment) =>
         requestId: checkId(request.requestId, 'request_id'),
         accountId: checkId(request.accountId, 'account_id'),
         plan: checkOptionalId(request.plan, 'plan'),
+        imported: request.imported === null ? null : checkImport(request.imported),
         eventTimeMs: checkTime(request.eventTimeMs, 'event_time_ms'),
       };
       const options = callOptions(call, checkDurable(request.ackLevel, true), settings);

@@ -1,10 +1,12 @@
 import { quantitiesPerMeterMax } from '../catalog/limits.js';
-import { ENTRY_KINDS, type EntryKind } from '../credits/types.js';
+import { type AccountImport, ENTRY_KINDS, type EntryKind } from '../credits/types.js';
 import { DrawdownError } from '../errors.js';
+import type { AccountImport__Output } from '../gen/drawdown/v1/AccountImport.js';
 import type { AckLevel__Output } from '../gen/drawdown/v1/AckLevel.js';
 import type { Amount__Output } from '../gen/drawdown/v1/Amount.js';
 import type { EntryKind__Output } from '../gen/drawdown/v1/EntryKind.js';
 import type { LedgerOrder__Output } from '../gen/drawdown/v1/LedgerOrder.js';
+import type { OpeningLot__Output } from '../gen/drawdown/v1/OpeningLot.js';
 import type { Quantities__Output } from '../gen/drawdown/v1/Quantities.js';
 import type { Unit__Output } from '../gen/drawdown/v1/Unit.js';
 import type { Estimate, Quantities, Unit } from '../usage/types.js';
@@ -104,6 +106,40 @@ export function checkAmount(
     unit: checkUnit(amount.unit, `${field}.unit`),
     value: checkWhole(amount.value, `${field}.value`, { min }),
   };
+}
+
+/** Each is a line of the ledger and a row of the call's batch. */
+const openingLotsMax = 100;
+
+const OPENING_SOURCES = {
+  LOT_SOURCE_FREE: 'free',
+  LOT_SOURCE_PLAN: 'plan',
+  LOT_SOURCE_TOP_UP: 'top_up',
+  LOT_SOURCE_CONVERSION: 'conversion',
+} as const;
+
+/** What an imported account brings along. */
+export function checkImport(imported: AccountImport__Output): AccountImport {
+  const { lots } = imported;
+  if (lots.length > openingLotsMax) throw fieldInvalid('imported.lots', `must be at most ${openingLotsMax}`);
+  const periodStartTimeMs = checkWhole(imported.periodStartTimeMs, 'imported.period_start_time_ms');
+  const periodEndTimeMs = checkWhole(imported.periodEndTimeMs, 'imported.period_end_time_ms');
+  if (periodStartTimeMs > Date.now()) {
+    throw fieldInvalid('imported.period_start_time_ms', 'must be reached; use StartBillingPeriod');
+  }
+  const neither = periodStartTimeMs === 0 && periodEndTimeMs === 0;
+  if (!neither && (periodStartTimeMs === 0 || periodEndTimeMs <= periodStartTimeMs)) {
+    throw fieldInvalid('imported.period_end_time_ms', 'must be after period_start_time_ms, or both 0');
+  }
+  return { lots: lots.map(checkOpeningLot), periodStartTimeMs, periodEndTimeMs };
+}
+
+function checkOpeningLot(lot: OpeningLot__Output, index: number): AccountImport['lots'][number] {
+  const field = `imported.lots[${index}]`;
+  const source = Object.entries(OPENING_SOURCES).find(([name]) => name === lot.source)?.[1];
+  if (source === undefined) throw fieldInvalid(`${field}.source`, 'must be FREE, PLAN, TOP_UP or CONVERSION');
+  const { unit, value } = checkAmount(lot.amount, `${field}.amount`, { min: 1 });
+  return { unit, amount: value, source, expiresAtMs: checkWhole(lot.expiresAtMs, `${field}.expires_at_ms`) };
 }
 
 export function checkQuantities(values: Readonly<Record<string, string>>, field: string): Quantities {

@@ -32,6 +32,7 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   conversion_grant: { granted: 1, debt: -1 },
   plan_grant: { granted: 1, debt: -1 },
   plan_change: {},
+  opening_lot: { granted: 1 },
 };
 /** Lines that concern no wallet. */
 const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status', 'plan_change']);
@@ -41,6 +42,7 @@ const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
   'reversal',
   'conversion_grant',
   'plan_grant',
+  'opening_lot',
 ]);
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
@@ -157,6 +159,8 @@ export class AccountFold {
       this.#find('line', line, `a plan in the note ${line.note}`);
     } else if (line.kind === 'plan_change') {
       if (note.event === 'changed') this.plan = note.plan;
+      // An account that is imported brings its period along.
+      if (note.event === 'changed' && note.fromMs > 0) this.#period(note);
     } else if (note.fromMs === 0) {
       this.#freeGrants += 1;
       if (this.#freeGrants > 1) this.#find('line', line, 'free credits are granted a second time');
@@ -164,9 +168,13 @@ export class AccountFold {
       if (note.fromMs < this.periodStartMs)
         this.#find('line', line, `a period from ${note.fromMs} after one from ${this.periodStartMs}`);
       this.plan = note.plan;
-      this.periodStartMs = note.fromMs;
-      this.periodEndMs = note.toMs;
+      this.#period(note);
     }
+  }
+
+  #period({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): void {
+    this.periodStartMs = fromMs;
+    this.periodEndMs = toMs;
   }
 
   /** Applies the changes of the lots; returns their sum. */

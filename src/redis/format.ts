@@ -111,6 +111,7 @@ export const ENTRY = {
   conversion_grant: 14,
   plan_grant: 15,
   plan_change: 16,
+  opening_lot: 17,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
   hold: 100,

@@ -47,7 +47,7 @@ export interface JournalEntry {
   readonly lotPriority: number;
   /** For what happens by itself: when it was due; 0 for all else. */
   readonly dueMs: number;
-  /** For plan_grant and plan_change. */
+  /** For plan_grant, plan_change and opening_lot, which names no plan. */
   readonly plan: PlanEntry | null;
 }
 
@@ -55,7 +55,7 @@ export interface PlanEntry {
   readonly name: string;
   /** For plan_change: what happened to the plan; 0 for plan_grant. */
   readonly event: number;
-  /** For plan_grant: the lot. */
+  /** For plan_grant and opening_lot: the lot. */
   readonly source: number;
   readonly priority: number;
   readonly expiresMs: number;
@@ -229,7 +229,7 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
     hold,
     lotPriority,
     dueMs,
-    plan: planned ? readPlanEntry(kind, reader) : null,
+    plan: planned || kind === ENTRY.opening_lot ? readPlanEntry(kind, reader) : null,
   };
 }
 
@@ -263,16 +263,17 @@ function readPaid(reader: BinaryReader, seq: number, operation: number, batch: B
 }
 
 function readPlanEntry(kind: number, reader: BinaryReader): PlanEntry {
-  const granted = kind === ENTRY.plan_grant;
-  const name = reader.text();
+  const granted = kind === ENTRY.plan_grant || kind === ENTRY.opening_lot;
+  const planned = kind !== ENTRY.opening_lot;
+  const name = planned ? reader.text() : '';
   return {
     name,
     event: granted ? 0 : reader.u8(),
     source: granted ? reader.u8() : 0,
     priority: granted ? reader.u32() : 0,
     expiresMs: granted ? reader.u56() : 0,
-    fromMs: reader.u56(),
-    toMs: reader.u56(),
+    fromMs: planned ? reader.u56() : 0,
+    toMs: planned ? reader.u56() : 0,
   };
 }
 

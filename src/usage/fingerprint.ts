@@ -131,7 +131,11 @@ export function releaseFingerprint(call: ReleaseCall): number {
 }
 
 export function createFingerprint(call: CreateAccountCall): number {
-  return fingerprint([call.accountId, call.plan, call.eventTimeMs]);
+  const { imported } = call;
+  const fields = [call.accountId, call.plan, call.eventTimeMs];
+  if (imported === null) return fingerprint(fields);
+  const lots = imported.lots.flatMap((lot) => [lot.unit, lot.amount, lot.source, lot.expiresAtMs]);
+  return fingerprint([...fields, imported.periodStartTimeMs, imported.periodEndTimeMs, ...lots]);
 }
 
 export function topUpFingerprint(call: TopUpCall): number {

@@ -1,6 +1,7 @@
 /** Plans and billing periods through gRPC and the real stores: what is stored, evicted, swept, shown and audited. */
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LotSource } from '../../src/gen/drawdown/v1/LotSource.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { openStores } from '../../src/stores.js';
 import { verifyInstallation } from '../../src/verify/index.js';
@@ -12,6 +13,10 @@ import { until } from '../helpers/until.js';
 import { expectVerified } from '../helpers/verified.js';
 
 const CREDITS = 1_000_000;
+const openingLot = {
+  source: 'LOT_SOURCE_FREE' as const,
+  amount: { unit: 'UNIT_CREDITS' as const, value: 5 },
+};
 const DAY = 86_400_000;
 
 let redis: TestRedis;
@@ -108,10 +113,71 @@ describe('an account', () => {
       field: 'end_time_ms',
     });
     const change = { ...own('acme', 'p'), plan: 'pro' };
+    const over = { ...change, periodEndTimeMs: 5 };
+    expect(await client.failure('AccountService/ChangePlan', over)).toMatchObject({
+      reason: 'PERIOD_ENDED',
+      field: 'period_end_time_ms',
+    });
     expect(await client.failure('AccountService/ChangePlan', change)).toMatchObject({
       reason: 'FIELD_INVALID',
       field: 'period_end_time_ms',
     });
+  });
+
+  it('that is imported brings its lots and its period, and nothing is granted to it', async () => {
+    await begin();
+    const [start, end] = [Date.now() - DAY, Date.now() + DAY];
+    const lot = (source: LotSource, value: number, expiresAtMs = 0) => ({
+      source,
+      amount: { unit: 'UNIT_CREDITS' as const, value },
+      expiresAtMs,
+    });
+    const lots = [
+      lot('LOT_SOURCE_FREE', 5),
+      lot('LOT_SOURCE_PLAN', 70, end),
+      lot('LOT_SOURCE_TOP_UP', 9, end),
+    ];
+    const period = { periodStartTimeMs: start, periodEndTimeMs: end };
+    const request = { ...own('acme', 'create'), plan: 'starter', imported: { lots, ...period } };
+    await client.call('AccountService/CreateAccount', request);
+    expect(await client.call('AccountService/CreateAccount', request)).toMatchObject({ duplicate: true });
+    expect(await shown('acme')).toMatchObject({
+      plan: 'starter',
+      period: { startTimeMs: String(start), endTimeMs: String(end) },
+      balances: [{ available: '84' }],
+    });
+    const lines = await client.ledger('acme');
+    expect(lines.map(({ kind, id, granted }) => [kind, id, granted])).toEqual([
+      ['ENTRY_KIND_ACCOUNT_CREATED', 'create', '0'],
+      ['ENTRY_KIND_OPENING_LOT', 'create#1', '5'],
+      ['ENTRY_KIND_OPENING_LOT', 'create#2', '70'],
+      ['ENTRY_KIND_OPENING_LOT', 'create#3', '9'],
+      ['ENTRY_KIND_PLAN_CHANGE', 'create#create', '0'],
+    ]);
+    const statement = await client.call('AccountService/GetStatement', { accountId: 'acme' });
+    expect(statement.wallets[0]?.sources).toHaveLength(3);
+    await expectVerified(sidecar.config);
+  });
+
+  it.each<[string, object, string]>([
+    ['101 lots', { lots: Array.from({ length: 101 }, () => ({})) }, 'imported.lots'],
+    [
+      'a lot of a source that cannot be',
+      { lots: [{ source: 'LOT_SOURCE_CORRECTION' }] },
+      'imported.lots[0].source',
+    ],
+    ['a lot of nothing', { lots: [{ source: 'LOT_SOURCE_FREE' }] }, 'imported.lots[0].amount'],
+    ['a lot that has expired', { lots: [{ ...openingLot, expiresAtMs: 5 }] }, 'imported.lots'],
+    ['a period without an end', { periodStartTimeMs: 5 }, 'imported.period_end_time_ms'],
+    ['a period that lies ahead', { periodStartTimeMs: 9e12 }, 'imported.period_start_time_ms'],
+    ['a period without a plan', { periodStartTimeMs: 5, periodEndTimeMs: 6 }, 'plan'],
+  ])('that is imported with %s is refused', async (_, imported, field) => {
+    await begin();
+    const refused = await client.failure('AccountService/CreateAccount', {
+      ...own('acme', 'create'),
+      imported,
+    });
+    expect(refused).toMatchObject({ status: 'INVALID_ARGUMENT', field });
   });
 
   it('that is dropped from Redis comes back with its plan, period and what is to come', async () => {

@@ -35,6 +35,7 @@ import {
   type AccountState,
   type Entry,
   type IdKind,
+  type Import,
   type Lot,
   type Op,
   type Outcome,
@@ -347,7 +348,13 @@ export function packOperation(
     case 'touch':
       return head(OP.touch, '', '');
     case 'create':
-      return [...head(OP.create, op.id, op.payload), accountKey(op.account), 0, ...beginningTerms(op.plan)];
+      return [
+        ...head(OP.create, op.id, op.payload),
+        accountKey(op.account),
+        0,
+        ...beginningTerms(op.plan),
+        ...importTerms(op.imported),
+      ];
     case 'startPeriod':
       return [...head(OP.startPeriod, op.id, op.payload), ...packPlan(op.plan), op.startMs, op.endMs];
     case 'changePlan':
@@ -428,6 +435,19 @@ function packPlan({ name, rank, agentsMax, credits, priority, kind }: Plan): (st
 function beginningTerms(plan: Plan | undefined): (string | number)[] {
   if (plan === undefined) return ['', 0, -1, -1, 0];
   return packChange(plan);
+}
+
+function importTerms(imported: Import | undefined): number[] {
+  if (imported === undefined) return [0, 0, 0];
+  const { lots, period } = imported;
+  const packed = lots.flatMap(({ unit, remaining, source, priority, expiresAtMs }) => [
+    UNIT_NUMBERS[unit],
+    Number(remaining),
+    SOURCE_NUMBERS[source],
+    priority,
+    expiresAtMs ?? 0,
+  ]);
+  return [1, period?.startMs ?? 0, period?.endMs ?? 0, ...packed];
 }
 
 function packChange({ name, rank, agentsMax, credits, priority, kind }: Plan): (string | number)[] {
@@ -692,6 +712,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   const amounts: Record<string, bigint> = {
     grant: entry.granted,
     plan_grant: entry.granted,
+    opening_lot: entry.granted,
     lot_expired: entry.expired,
     expire_lot: entry.expired,
     conversion: entry.converted,
@@ -720,14 +741,17 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
-    plan: entry.plan
-      ? [
-          entry.plan.plan,
-          entry.plan.event === undefined ? 0 : PLAN_EVENT[entry.plan.event],
-          entry.plan.fromMs ?? 0,
-          entry.plan.toMs ?? 0,
-        ]
-      : null,
+    plan:
+      entry.kind === 'opening_lot'
+        ? ['', 0, 0, 0]
+        : entry.plan
+          ? [
+              entry.plan.plan,
+              entry.plan.event === undefined ? 0 : PLAN_EVENT[entry.plan.event],
+              entry.plan.fromMs ?? 0,
+              entry.plan.toMs ?? 0,
+            ]
+          : null,
   };
 }
 

@@ -321,8 +321,8 @@ describe('no sequence of calls', () => {
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 200 },
     );
-    expect(conversions).toBeGreaterThan(50);
+    expect(conversions).toBeGreaterThan(10);
   });
 });

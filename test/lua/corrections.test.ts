@@ -292,6 +292,7 @@ function mayGain(op: Op, result: Done | undefined, world: World, unit: string): 
   if (op.kind === 'grant') return op.unit === unit ? op.amount : 0n;
   // Credits go for it: what goes and what comes is priced before, never more than was available.
   if (op.kind === 'convert') return op.unit === unit ? op.units : unit === 'credits' ? -op.cost : 0n;
+  if (op.kind === 'create') return brought(op.imported?.lots ?? [], unit);
   if (op.kind !== 'reversal') return 0n;
   const own = world.ledger.filter(
     (entry) => entry.account === op.account && entry.unit === unit && entry.spent > 0n,
@@ -302,6 +303,10 @@ function mayGain(op: Op, result: Done | undefined, world: World, unit: string): 
 }
 
 type Done = Extract<Result, { outcome: unknown }>;
+/** What an account brings along that is imported. */
+function brought(lots: readonly { unit: string; remaining: bigint }[], unit: string): bigint {
+  return lots.filter((lot) => lot.unit === unit).reduce((total, { remaining }) => total + remaining, 0n);
+}
 
 /** What plans may bring to an account: what the call says, or what an earlier call stored or scheduled and whose time has come. */
 function mayBring(

@@ -284,6 +284,20 @@ describe('an upgrade', () => {
     ]);
   });
 
+  it('leaves a top-up alone that expires with the period', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp('g', 11n, day(10))],
+      [day(0), start(starter, day(0), day(10))],
+      [day(4), change(pro, day(14))],
+      [day(10), touch],
+    ]);
+    expect(lots(world)).toEqual([
+      ['plan', 50, 14],
+      ['plan', 200, 14],
+    ]);
+  });
+
   it('carries forward twice, and leaves nothing at the last end', async () => {
     const { world } = await play([
       [day(0), create()],
@@ -390,6 +404,59 @@ describe('a downgrade', () => {
   });
 });
 
+describe('an account that is imported', () => {
+  const lot = (source: 'free' | 'plan' | 'top_up', remaining: bigint, expiresAtMs?: number) => ({
+    unit: 'credits' as const,
+    source,
+    priority: 20,
+    expiresAtMs,
+    remaining,
+  });
+  const running = { startMs: day(-5), endMs: day(5) };
+  const bring = (plan: Plan, ...lots: ReturnType<typeof lot>[]): Op => ({
+    kind: 'create',
+    account,
+    id: 'r',
+    payload: 'p',
+    plan,
+    imported: { lots, period: plan.kind === 'free' ? undefined : running },
+  });
+
+  it('brings its lots and its period, which an upgrade carries forward, and is granted nothing for either', async () => {
+    const { world, said } = await play([
+      [day(0), bring(starter, lot('free', 3n), lot('plan', 40n, day(5)), lot('plan', 9n, day(4)))],
+      [day(0), start(starter, day(-5), day(5))],
+      [day(1), start(starter, day(4), day(9))],
+      [day(2), change(pro, day(12))],
+      [day(4), touch],
+    ]);
+    expect(said).toEqual(['done', 'duplicate', 'refused PERIOD_OVERLAPS', 'done', 'swept']);
+    expect(lots(world)).toEqual([
+      ['free', 3, 'never'],
+      ['plan', 40, 12],
+      ['plan', 200, 12],
+    ]);
+  });
+
+  it('is never granted free credits, with or without a lot of them', async () => {
+    const { world } = await play([
+      [day(0), bring(free)],
+      [day(1), change(starter, day(9))],
+      [day(10), change(free)],
+    ]);
+    expect(lots(world)).toEqual([]);
+  });
+
+  it('is refused where a lot has expired or a wallet cannot hold them', async () => {
+    const { said } = await play([
+      [day(0), bring(starter, lot('plan', 1n, day(0)))],
+      [day(0), bring(starter, lot('plan', huge.credits), lot('top_up', 1n))],
+      [day(0), bring(starter, lot('plan', huge.credits))],
+    ]);
+    expect(said).toEqual(['refused FIELD_INVALID', 'refused AMOUNT_OUT_OF_RANGE', 'done']);
+  });
+});
+
 describe('whatever happens', () => {
   it('a sweeper that slept and whoever comes first reach what one reaches that never slept', async () => {
     let slept = 0;
@@ -430,9 +497,11 @@ describe('whatever happens', () => {
           const own = ops.map((op) => resolve(op, compared.world)).filter((op) => op !== undefined);
           await compared.batch(own, nowMs);
         }
-        for (const { lotOrigins } of compared.world.accounts.values()) {
-          const granted = [...lotOrigins.values()].filter(({ source }) => source === 'free');
-          expect(granted.length).toBeLessThanOrEqual(1);
+        for (const name of compared.world.accounts.keys()) {
+          const own = compared.world.ledger.filter((entry) => entry.account === name);
+          const granted = own.filter(({ kind, plan }) => kind === 'plan_grant' && plan?.toMs === undefined);
+          const elsewhere = own.some(({ kind }) => kind === 'opening_lot') ? 1 : 0;
+          expect(granted.length + elsewhere).toBeLessThanOrEqual(1);
         }
       }),
       { numRuns: 80 },

@@ -52,6 +52,9 @@ function grant(account: number, id: string, unit: number, amount: number): Packe
   return [...op, unit, amount, 3, 20, 0];
 }
 
+/** What a creation says that names no plan and imports nothing. */
+const WITHOUT_PLAN = ['', 0, -1, -1, 0, 0, 0, 0];
+
 it('a million events of 1 to 3 micro-credits add up to the unit, repeats and all', {
   timeout: 120_000,
 }, async () => {
@@ -66,7 +69,7 @@ it('a million events of 1 to 3 micro-credits add up to the unit, repeats and all
     grants.push(grant(2, `g${lot}`, CREDITS, amount));
   }
   await partition.apply(ACCOUNTS, [
-    ...ACCOUNTS.map((_, account) => [...head(OP.create, account, 'r'), account + 1, 0, '']),
+    ...ACCOUNTS.map((_, account) => [...head(OP.create, account, 'r'), account + 1, 0, ...WITHOUT_PLAN]),
     ...grants,
   ]);
 

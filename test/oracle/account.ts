@@ -379,9 +379,21 @@ function create(work: Work, op: OpOf<'create'>): Result {
   const repeat = work.repeat('create', op.id, op.payload);
   if (repeat) return repeat;
   if (work.state.exists) return refused('ACCOUNT_EXISTS');
+  const { plan, imported } = op;
+  const lots = imported?.lots ?? [];
+  if (lots.some(({ expiresAtMs }) => expiresAtMs !== undefined && expiresAtMs <= work.nowMs))
+    return refused('FIELD_INVALID');
+  const total = (unit: Unit) =>
+    sum(lots.filter((lot) => lot.unit === unit).map(({ remaining }) => remaining));
+  if (UNITS.some((unit) => total(unit) > AMOUNT_MAX)) return refused('AMOUNT_OUT_OF_RANGE');
   work.state.exists = true;
   work.enter('account_created', op.id, undefined, {});
-  if (op.plan) work.takePlan(op.id, op.plan);
+  if (imported) work.subscription().freeGranted = true;
+  for (const { unit, source, priority, expiresAtMs, remaining } of lots) {
+    const made = work.give(work.wallet(unit), work.newLot(unit, source, expiresAtMs, priority), remaining);
+    work.enter('opening_lot', op.id, unit, { granted: remaining, lots: made });
+  }
+  if (plan) work.takePlan(op.id, plan, imported?.period);
   return work.store('create', op.id, op.payload, { of: 'create', createdMs: work.nowMs });
 }
 
@@ -622,6 +634,9 @@ function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
   work.beginPeriod(op.id, period, carried);
   return work.store('plan', op.id, op.payload, periodOutcome(work, period));
 }
+
+/** Of a period that was imported. */
+const NOTHING = { lot: 0, amount: 0n, debtPaid: 0n };
 
 /** The lots of the period that ran take the new one's expiry. */
 function carryForward(
@@ -916,11 +931,26 @@ class Work {
   }
 
   /** The account is on a plan, without a period. Returns what was granted. */
-  takePlan(id: string | undefined, plan: Plan): { lot: number; amount: bigint; debtPaid: bigint } {
+  takePlan(
+    id: string | undefined,
+    plan: Plan,
+    running?: { startMs: number; endMs: number },
+  ): { lot: number; amount: bigint; debtPaid: bigint } {
     const subscription = this.subscription();
     subscription.plan = plan;
     subscription.change = undefined;
-    this.enterPlanChange(id, { plan: plan.name, event: 'changed', fromMs: undefined, toMs: undefined });
+    this.enterPlanChange(id, {
+      plan: plan.name,
+      event: 'changed',
+      fromMs: running?.startMs,
+      toMs: running?.endMs,
+    });
+    if (running)
+      subscription.period = {
+        plan: { ...plan, credits: 0n, priority: 0, kind: 'expire' },
+        ...running,
+        granted: NOTHING,
+      };
     if (plan.kind !== 'free' || subscription.freeGranted) return { lot: 0, amount: 0n, debtPaid: 0n };
     subscription.freeGranted = true;
     const note = { plan: plan.name, event: undefined, fromMs: undefined, toMs: undefined };

@@ -8,6 +8,7 @@ import {
   type Blocks,
   type Entry,
   type EntryKind,
+  type Import,
   type LotChange,
   type Op,
   type Plan,
@@ -69,10 +70,11 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
       ),
       granted: fc.array(grant(account), { maxLength: 8 }),
       plans: fc.array(fc.option(plan(), { nil: undefined }), { maxLength: 3 }),
+      imports: fc.array(fc.option(imported(), { nil: undefined, freq: 1 }), { maxLength: 3 }),
     });
     return fc
       .record({ beginning, rest: fc.array(planned, { minLength: 1, maxLength: batchesMax }) })
-      .map(({ beginning: { created, granted, plans }, rest }) => {
+      .map(({ beginning: { created, granted, plans, imports }, rest }) => {
         let nowMs = START_MS;
         const first: Planned[] = [
           ...created.map((name, i): Op => {
@@ -83,7 +85,11 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
               id: 'r0',
               payload: `first ${begins?.name}`,
             } as const;
-            return begins === undefined ? first : { ...first, plan: begins };
+            const brought = imports[i];
+            if (begins === undefined)
+              return brought ? { ...first, imported: { ...brought, period: undefined } } : first;
+            const period = begins.kind === 'free' ? undefined : brought?.period;
+            return { ...first, plan: begins, ...(brought && { imported: { ...brought, period } }) };
           }),
           ...granted.map((make) => make(nowMs)),
         ];
@@ -216,6 +222,22 @@ const plan = (): fc.Arbitrary<Plan> =>
       { weight: 1, arbitrary: fc.constant(4) },
     )
     .map((index) => PLANS[index] as Plan);
+
+/** Lots, some of which belong to the period that runs. */
+function imported(): fc.Arbitrary<Import> {
+  const period = { startMs: START_MS - 5, endMs: START_MS + 100 };
+  const lot = fc.record({
+    unit: unit(),
+    source: fc.constantFrom('free' as const, 'plan' as const, 'top_up' as const, 'conversion' as const),
+    priority: fc.constantFrom(10, 20),
+    expiresAtMs: fc.constantFrom(undefined, START_MS + 50, period.endMs, period.endMs),
+    remaining: amount().filter((value) => value > 0n),
+  });
+  return fc.record({
+    lots: fc.array(lot, { maxLength: 4 }),
+    period: fc.option(fc.constant(period), { nil: undefined }),
+  });
+}
 
 const paidPlan = (): fc.Arbitrary<Plan> => plan().filter(({ kind }) => kind !== 'free');
 

@@ -62,6 +62,13 @@ export interface Plan {
   kind: 'expire' | 'keep' | 'free';
 }
 
+/** What an imported account brings along. */
+export interface Import {
+  lots: Pick<Lot, 'unit' | 'source' | 'priority' | 'expiresAtMs' | 'remaining'>[];
+  /** The period of its plan that runs. */
+  period: { startMs: number; endMs: number } | undefined;
+}
+
 export interface Period {
   plan: Plan;
   startMs: number;
@@ -165,7 +172,7 @@ export type Op =
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
-  | { kind: 'create'; account: string; id: string; payload: string; plan?: Plan }
+  | { kind: 'create'; account: string; id: string; payload: string; plan?: Plan; imported?: Import }
   | {
       kind: 'startPeriod';
       account: string;
@@ -424,7 +431,8 @@ export type EntryKind =
   | 'conversion'
   | 'conversion_grant'
   | 'plan_grant'
-  | 'plan_change';
+  | 'plan_change'
+  | 'opening_lot';
 
 /** What an entry says of the account's plan. Times of undefined are open. */
 export interface PlanNote {

@@ -85,6 +85,44 @@ describe('the fold of an account', () => {
     });
   });
 
+  it('follows the plan of an account and its periods, and finds what cannot follow', () => {
+    let remaining = 0;
+    const grant = (accountSeq: number, note: object) => {
+      remaining += 10;
+      return line(accountSeq, {
+        kind: 'plan_grant',
+        granted: 10,
+        lots: `[[${accountSeq},10]]`,
+        remainingAfter: remaining,
+        note: JSON.stringify(note),
+      });
+    };
+    const change = (accountSeq: number, note: object) =>
+      line(accountSeq, { kind: 'plan_change', unit: '', note: JSON.stringify(note) });
+    const begun = [
+      created,
+      change(2, { plan: 'free', plan_event: 'changed' }),
+      grant(3, { plan: 'free' }),
+      grant(4, { plan: 'pro', from_ms: 50, to_ms: 80 }),
+      change(5, { plan: 'free', plan_event: 'scheduled', from_ms: 80 }),
+    ];
+    const runs = fold(begun);
+    expect(runs.found).toEqual([]);
+    expect(runs.fold).toMatchObject({ plan: 'pro', periodStartMs: 50, periodEndMs: 80, lotsMade: 4 });
+
+    const odd = [
+      change(6, { plan: 'free', plan_event: 'changed' }),
+      grant(7, { plan: 'free' }),
+      grant(8, { plan: 'pro', from_ms: 40, to_ms: 90 }),
+      change(9, { status: 'frozen' }),
+    ];
+    expect(fold([...begun, ...odd]).found.map(({ accountSeq, message }) => [accountSeq, message])).toEqual([
+      [7, 'free credits are granted a second time'],
+      [8, 'a period from 40 after one from 50'],
+      [9, 'a plan in the note {"status":"frozen"}'],
+    ]);
+  });
+
   it('follows the status of an account, corrections and lots that a call expired', () => {
     const status = (accountSeq: number, name: string) =>
       line(accountSeq, { kind: 'account_status', unit: '', note: `{"status":"${name}"}` });

@@ -18,6 +18,7 @@ export const EntryKind = {
   ENTRY_KIND_CONVERSION_GRANT: 'ENTRY_KIND_CONVERSION_GRANT',
   ENTRY_KIND_PLAN_GRANT: 'ENTRY_KIND_PLAN_GRANT',
   ENTRY_KIND_PLAN_CHANGE: 'ENTRY_KIND_PLAN_CHANGE',
+  ENTRY_KIND_OPENING_LOT: 'ENTRY_KIND_OPENING_LOT',
 } as const;
 
 export type EntryKind =
@@ -55,5 +56,7 @@ export type EntryKind =
   | 15
   | 'ENTRY_KIND_PLAN_CHANGE'
   | 16
+  | 'ENTRY_KIND_OPENING_LOT'
+  | 17
 
 export type EntryKind__Output = typeof EntryKind[keyof typeof EntryKind]
