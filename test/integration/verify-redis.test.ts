@@ -44,13 +44,11 @@ describe('after damage in Redis', () => {
     await scene.connection.client.hset(key, 'acme', after);
     const report = await scene.verify();
     await scene.connection.client.hset(key, 'acme', before);
-    expect(report.problems).toEqual([
-      expect.objectContaining({
-        check: 'redis',
-        account: 'acme',
-        message: expect.stringMatching(/^credits: lot /),
-      }),
-    ]);
+    expect(report.problems).toContainEqual(
+      expect.objectContaining({ check: 'redis', message: expect.stringMatching(/^credits: lot /) }),
+    );
+    // When the account is due follows from its lots, so that may be found, too; nobody else is blamed.
+    for (const problem of report.problems) expect(problem).toMatchObject({ check: 'redis', account: 'acme' });
     expect(report.driftMicros).toBe(1n);
   });
 
