@@ -17,7 +17,7 @@ export default defineConfig({
         test: {
           name: 'stores',
           include: ['test/{lua,integration,fault}/**/*.test.ts'],
-          globalSetup: ['test/helpers/sharedPostgres.ts'],
+          globalSetup: ['test/helpers/built.ts', 'test/helpers/sharedPostgres.ts'],
           // Nothing should come near: limits that say "it hangs", not "it is slow".
           testTimeout: 60_000,
           hookTimeout: 60_000,

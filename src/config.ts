@@ -234,10 +234,6 @@ const relations: readonly Relation[] = [
     says: 'redisConnectTimeoutMs must not exceed redisCommandTimeoutMs',
   },
   {
-    holds: (c) => c.flushConnections < c.postgresPoolMax,
-    says: 'postgresPoolMax must exceed flushConnections, or the flushers leave no connection to others',
-  },
-  {
     holds: (c) => c.flushRetryMaxMs <= c.durableWaitMaxMs,
     says: 'durableWaitMaxMs must be at least flushRetryMaxMs, or a call gives up before the flusher tries again',
   },

@@ -17,6 +17,16 @@ function findPackageRoot(from: string): string {
 
 export const packageRoot = findPackageRoot(dirname(fileURLToPath(import.meta.url)));
 
+/**
+ * A compiled file (relative to src) that a thread is started from: the one beside the module of this address, or, where that runs
+ * from its source, the one that was built.
+ */
+export function compiledFile(moduleUrl: string, file: string): string {
+  const depth = file.split('/').length - 1;
+  const root = join(dirname(fileURLToPath(moduleUrl)), ...Array.from({ length: depth }, () => '..'));
+  return moduleUrl.endsWith('.js') ? join(root, file) : join(packageRoot, 'dist', file);
+}
+
 /** Root of the proto files: imports are `drawdown/v1/...` below it. */
 export const protoDirectory = join(packageRoot, 'proto');
 

@@ -363,7 +363,7 @@ export const settings = {
     min: 1,
     max: 64,
     description:
-      'Flushes in progress at once: while one is committed others are read, encoded and sent. Four kept two cores busy (58,000 events/s; two reached 37,000).',
+      'Flushes in progress at once, each on a connection of its own: while one is committed others are read, encoded and sent. Four kept two cores busy (58,000 events/s; two reached 37,000).',
   }),
   flushRetryMaxMs: integer({
     default: 5 * secondMs,
@@ -428,7 +428,7 @@ export const settings = {
     min: 2,
     max: 200,
     description:
-      'Connections to Postgres per sidecar. Statements last about a millisecond, so 10 serve thousands a second beside the flushers.',
+      'Connections to Postgres for everything but flushes, which have flushConnections of their own. Statements last about a millisecond, so 10 serve thousands a second.',
   }),
 };
 

@@ -16,6 +16,7 @@ import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
 import { type Embedded, startEmbedded } from './embedded/index.js';
 import { DrawdownError } from './errors.js';
+import { FlushThread } from './flush/flush-thread.js';
 import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
@@ -75,6 +76,8 @@ interface Stores {
   readonly embedded: Embedded | null;
   readonly pool: Pool;
   readonly connection: RedisConnection;
+  readonly redisUrl: string;
+  readonly postgresUrl: string;
 }
 
 /**
@@ -178,8 +181,10 @@ async function openStores(
     const started = embedded;
     cleanups.push(() => started.stop());
   }
+  const redisUrl = (config.redisUrl ?? embedded?.redisUrl) as string;
+  const postgresUrl = (config.postgresUrl ?? embedded?.postgresUrl) as string;
   const pool = createPool({
-    url: (config.postgresUrl ?? embedded?.postgresUrl) as string,
+    url: postgresUrl,
     connectTimeoutMs: config.postgresConnectTimeoutMs,
     connectionsMax: config.postgresPoolMax,
     statementTimeoutMs: config.postgresStatementTimeoutMs,
@@ -187,14 +192,14 @@ async function openStores(
   });
   cleanups.push(() => pool.end());
   const connection = new RedisConnection({
-    url: (config.redisUrl ?? embedded?.redisUrl) as string,
+    url: redisUrl,
     connectTimeoutMs: config.redisConnectTimeoutMs,
     commandTimeoutMs: config.redisCommandTimeoutMs,
     logger,
   });
   cleanups.push(() => connection.close());
   await connection.connect();
-  return { embedded, pool, connection };
+  return { embedded, pool, connection, redisUrl, postgresUrl };
 }
 
 /** Migrates, and makes sure that this database belongs to an installation of this shape; returns its id. */
@@ -258,7 +263,7 @@ interface Core {
 
 function startCore(
   config: Config,
-  { pool, connection }: Stores,
+  { pool, connection, redisUrl, postgresUrl }: Stores,
   installation: string,
   catalogs: Catalogs,
   { metrics, logger }: { metrics: Metrics; logger: Logger },
@@ -288,7 +293,8 @@ function startCore(
   );
   const executor = new Executor(queues, watermarks);
   const calls = new AccountCalls(executor, config);
-  const flusher = new Flusher(partitions, pool, connection, scripts, watermarks, config, metrics, logger);
+  const flushThread = new FlushThread({ ...config, redisUrl, postgresUrl });
+  const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
     config.partitionCount,
@@ -356,6 +362,7 @@ function startCore(
       watches.stop();
       await openings.stop();
       await flushRest(0);
+      await flushThread.stop();
       watermarks.stop();
       await leases.stop();
     },

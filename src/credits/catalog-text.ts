@@ -1,16 +1,14 @@
-import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { CatalogProblem } from '../catalog/document.js';
 import { DrawdownError } from '../errors.js';
-import { packageRoot } from '../paths.js';
+import { compiledFile } from '../paths.js';
 
 /** What a text says: the content of a version, or every mistake. */
 export type CatalogText =
   | { readonly json: string; readonly hash: string }
   | { readonly problems: readonly CatalogProblem[] };
 
-/** Compiled code: a thread is started from a file, whoever runs this one from its source. */
-const WORKER_FILE = join(packageRoot, 'dist', 'credits', 'catalog-worker.js');
+const WORKER_FILE = compiledFile(import.meta.url, 'credits/catalog-worker.js');
 
 /** Texts that wait for the thread. People publish; half a second each, so the last one waits four. */
 const CATALOG_TEXTS_WAITING_MAX = 8;

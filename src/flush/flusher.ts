@@ -1,47 +1,34 @@
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.js';
-import { EntryEncoder } from '../postgres/entry-row.js';
 import { type Cursor, readCursors } from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
-import type { RedisConnection } from '../redis/connection.js';
-import { type JournalRange, type RawRecord, readRawJournal, recordHead } from '../redis/journal.js';
 import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import { CursorMoved, type FlushResult, flush } from './flush.js';
-import type { FlushPart } from './flush-batch.js';
+import type { FlushSummary, PartPlace } from './flush-protocol.js';
+import type { FlushThread } from './flush-thread.js';
 
 export interface FlusherOptions {
-  readonly flushEntriesMax: number;
   readonly flushConnections: number;
   readonly flushRetryMaxMs: number;
   readonly journalTailMs: number;
-  readonly postgresStatementTimeoutMs: number;
 }
 
 /** First wait after a failure; doubles up to flushRetryMaxMs, with jitter. */
 const RETRY_FIRST_MS = 50;
-/** Records asked for in the first read of a flush: under load each is a batch of some hundred, and these are one flush. */
-const RECORDS_FIRST_READ = 8;
-/** And in the next ones, when the first were small. */
-const RECORDS_PER_READ_MAX = 256;
 /** Entries that another sidecar has journaled are looked for this often. */
 const LOOK_EVERY_MS = 100;
 /** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
 const PROGRESS_EVERY_MS = 500;
 
-/** How many records make up what is missing, if they are as large as those that were read. */
-function recordsFor(entriesMax: number, entries: number, records: number): number {
-  if (entries === 0) return RECORDS_FIRST_READ;
-  const missing = Math.ceil(((entriesMax - entries) * records) / entries);
-  return Math.max(1, Math.min(RECORDS_PER_READ_MAX, missing));
-}
+/** Through where a partition is durable. */
+type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'>;
 
 /** What the flusher knows of one partition. */
 interface Track {
   readonly partition: Partition;
   /** Null: read it from Postgres before the next flush. */
-  cursor: Cursor | null;
+  cursor: Reached | null;
   owned: boolean;
   busy: boolean;
   /** Not before this time, after a failure. */
@@ -51,6 +38,16 @@ interface Track {
   readonly tail: { seq: number; bookedTimeMs: number }[];
   progressToldMs: number;
   lookedMs: number;
+}
+
+function placeOf({ partition, cursor }: Track): PartPlace {
+  const { epoch, seq } = cursor as Reached;
+  const { runId } = partition.fenceArguments();
+  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, runId };
+}
+
+function trackOf(tracks: readonly Track[], partition: number): Track {
+  return tracks.find((track) => track.partition.number === partition) as Track;
 }
 
 /**
@@ -63,15 +60,13 @@ export class Flusher {
   readonly #tracks: Track[];
   readonly #workers: Promise<void>[] = [];
   #stopping = false;
-  /** Months whose partitions of the ledger exist; forgotten after a failure, because one may have been detached. */
-  readonly #months = new Set<number>();
   #wake: () => void = () => undefined;
   #woken: Promise<void>;
 
   constructor(
     partitions: readonly Partition[],
     private readonly pool: Pool,
-    private readonly connection: RedisConnection,
+    private readonly thread: FlushThread,
     private readonly scripts: Scripts,
     private readonly watermarks: DurableWatermarks,
     private readonly options: FlusherOptions,
@@ -93,8 +88,7 @@ export class Flusher {
   }
 
   start(): void {
-    for (let i = 0; i < this.options.flushConnections; i++)
-      this.#workers.push(this.#work(new EntryEncoder()));
+    for (let i = 0; i < this.options.flushConnections; i++) this.#workers.push(this.#work());
   }
 
   /** Which partitions to flush from now on. */
@@ -149,7 +143,7 @@ export class Flusher {
     });
   }
 
-  async #work(encoder: EntryEncoder): Promise<void> {
+  async #work(): Promise<void> {
     while (!this.#stopping) {
       const woken = this.#woken;
       const tracks = this.#claim();
@@ -158,7 +152,7 @@ export class Flusher {
         continue;
       }
       try {
-        await this.#flushTogether(tracks, encoder);
+        await this.#flushTogether(tracks);
       } finally {
         for (const track of tracks) track.busy = false;
       }
@@ -197,24 +191,23 @@ export class Flusher {
     return nowMs - track.lookedMs >= LOOK_EVERY_MS;
   }
 
-  async #flushTogether(tracks: readonly Track[], encoder: EntryEncoder): Promise<void> {
+  async #flushTogether(tracks: readonly Track[]): Promise<void> {
     const startedMs = performance.now();
     try {
       await this.#readCursors(tracks);
-      const parts = (await Promise.all(tracks.map((track) => this.#read(track)))).filter(
-        (part) => part !== null,
-      );
-      if (parts.length > 0) {
-        const result = await flush(this.pool, parts, encoder, {
-          knownMonths: this.#months,
-          timeoutMs: this.options.postgresStatementTimeoutMs,
-        });
-        this.#committed(tracks, result, performance.now() - startedMs);
-      }
+      for (const track of tracks) track.lookedMs = Date.now();
+      const reply = await this.thread.flush(tracks.map(placeOf));
+      if ('failed' in reply) return this.#failed(tracks, reply.failed);
+      const { done } = reply;
+      if (done.parts.length > 0) this.#committed(tracks, done, performance.now() - startedMs);
+      for (const gap of done.gaps) await this.#onGap(trackOf(tracks, gap.partition), gap.missingSeq);
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
       for (const track of tracks) track.failures = 0;
     } catch (error) {
-      this.#failed(tracks, error);
+      this.#failed(tracks, {
+        reason: 'store',
+        message: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 
@@ -230,47 +223,13 @@ export class Flusher {
     }
   }
 
-  /** Records after the cursor, without a gap; null where there are none. */
-  async #read(track: Track): Promise<FlushPart | null> {
-    const { partition } = track;
-    const cursor = track.cursor as Cursor;
-    track.lookedMs = Date.now();
-    const records: RawRecord[] = [];
-    let lastSeq = cursor.seq;
-    let from: JournalRange['from'] = { seq: lastSeq + 1 };
-    let recordsMax = RECORDS_FIRST_READ;
-    let more = true;
-    while (more && lastSeq - cursor.seq < this.options.flushEntriesMax) {
-      const read = await readRawJournal(this.connection, partition.keys[7], {
-        epoch: cursor.epoch,
-        from,
-        recordsMax,
-      });
-      for (const record of read) {
-        const head = recordHead(record);
-        if (head.firstSeq !== lastSeq + 1) {
-          await this.#onGap(track, cursor, lastSeq + 1);
-          return null;
-        }
-        partition.saw(cursor.epoch, head.lastSeq, head.bookedTimeMs);
-        records.push(record);
-        lastSeq = head.lastSeq;
-        from = { afterRecordSeq: head.firstSeq };
-        if (lastSeq - cursor.seq >= this.options.flushEntriesMax) break;
-      }
-      more = read.length === recordsMax;
-      recordsMax = recordsFor(this.options.flushEntriesMax, lastSeq - cursor.seq, records.length);
-    }
-    if (records.length === 0) return null;
-    return { partition: partition.number, epoch: cursor.epoch, afterSeq: cursor.seq, records };
-  }
-
   /**
    * The journal does not go on after the cursor. Another sidecar may have flushed and trimmed since the cursor was read here (a lease
    * runs out while a process stands still); if Postgres has not moved, entries are lost.
    */
-  async #onGap(track: Track, known: Cursor, missingSeq: number): Promise<void> {
+  async #onGap(track: Track, missingSeq: number): Promise<void> {
     const { partition } = track;
+    const known = track.cursor as Reached;
     const cursor = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
     if (cursor !== undefined && (cursor.epoch !== known.epoch || cursor.seq !== known.seq)) {
       track.cursor = cursor;
@@ -282,31 +241,26 @@ export class Flusher {
 
   #committed(
     tracks: readonly Track[],
-    { cursors, prepared, duplicates }: FlushResult,
+    { parts, rows, expiredUnits, duplicates }: FlushSummary,
     durationMs: number,
   ): void {
     const nowMs = Date.now();
     const { metrics } = this;
     let entries = 0;
-    for (const part of prepared.parts) {
-      const track = tracks.find((t) => t.partition.number === part.partition) as Track;
-      track.cursor = cursors.find((c) => c.partition === part.partition) as Cursor;
-      this.watermarks.advance(part.partition, part.epoch, part.lastSeq);
-      track.partition.durableThrough(part.lastSeq, part.last.bookedTimeMs);
-      track.tail.push({ seq: part.last.firstSeq, bookedTimeMs: part.last.bookedTimeMs });
-      entries += part.lastSeq - part.afterSeq;
+    for (const part of parts) {
+      const { partition, tail } = trackOf(tracks, part.partition);
+      trackOf(tracks, part.partition).cursor = part;
+      partition.saw(part.epoch, part.seq, part.lastBookedMs);
+      this.watermarks.advance(part.partition, part.epoch, part.seq);
+      partition.durableThrough(part.seq, part.lastBookedMs);
+      tail.push({ seq: part.lastRecordSeq, bookedTimeMs: part.lastBookedMs });
+      entries += part.seq - part.afterSeq;
       metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }
     metrics.flushSeconds.observe(durationMs / 1000);
     metrics.flushEntries.observe(entries);
-    const { accounts, wallets, lots, holds, ended } = prepared.changes;
-    metrics.flushRows.inc({ table: 'entries' }, prepared.lines);
-    metrics.flushRows.inc({ table: 'accounts' }, accounts.length);
-    metrics.flushRows.inc({ table: 'wallets' }, wallets.length);
-    metrics.flushRows.inc({ table: 'lots' }, lots.length);
-    metrics.flushRows.inc({ table: 'holds' }, holds.length + ended.length);
-    for (const [unit, count] of Object.entries(prepared.expiredUnits))
-      metrics.lotUnitsExpired.inc({ unit }, count);
+    for (const [table, count] of Object.entries(rows)) metrics.flushRows.inc({ table }, count);
+    for (const [unit, count] of Object.entries(expiredUnits)) metrics.lotUnitsExpired.inc({ unit }, count);
     if (duplicates > 0) {
       metrics.flushFallbacks.inc();
       metrics.duplicates.inc({ caught_by: 'postgres' }, duplicates);
@@ -336,11 +290,11 @@ export class Flusher {
     partition.pendingBytes = reply.pendingBytes;
   }
 
-  #failed(tracks: readonly Track[], error: unknown): void {
-    const reason = error instanceof CursorMoved ? 'cursor_moved' : 'store';
+  #failed(
+    tracks: readonly Track[],
+    { reason, message }: { readonly reason: 'cursor_moved' | 'store'; readonly message: string },
+  ): void {
     this.metrics.flushRetries.inc({ reason });
-    this.#months.clear();
-    const message = error instanceof Error ? error.message : String(error);
     this.logger.warn(
       { partitions: tracks.map((t) => t.partition.number), reason: message },
       'flush failed; it will be tried again',

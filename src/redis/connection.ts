@@ -1,6 +1,9 @@
 import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { DrawdownError } from '../errors.js';
+import { restoreFastStrings } from './fast-strings.js';
+
+restoreFastStrings();
 
 /** Redis 7 brought script flags (`allow-oom`), which decide what still runs when memory is full. */
 const REDIS_MAJOR_MIN = 7;

@@ -165,7 +165,6 @@ test.each([
   ['idsWindowMs', { idsWindowMs: '60000', clockSkewMaxMs: '60000' }],
   ['leaseMs', { leaseMs: '900' }],
   ['redisCommandTimeoutMs', { redisCommandTimeoutMs: '1000' }],
-  ['postgresPoolMax', { flushConnections: '10' }],
   ['durableWaitMaxMs', { durableWaitMaxMs: '1000' }],
   ['must differ', { grpcAddress: '127.0.0.1:9464' }],
 ])('settings that contradict each other are refused: %s', (says, flags) => {

@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { compiledFile } from '../paths.js';
+import type { FlushReply, FlushThreadOptions, PartPlace } from './flush-protocol.js';
+
+const WORKER_FILE = compiledFile(import.meta.url, 'flush/flush-worker.js');
+
+/**
+ * The thread that flushes: decoding the journal, encoding lines and feeding COPY take as long as serving does, and callers would wait
+ * for it. It has connections of its own to Redis and Postgres. What it does not catch ends the process, as anywhere else.
+ */
+export class FlushThread {
+  readonly #worker: Worker;
+  readonly #ended: Promise<unknown>;
+  #lastId = 0;
+  readonly #waiting = new Map<number, (reply: FlushReply) => void>();
+
+  constructor(options: FlushThreadOptions) {
+    this.#worker = new Worker(WORKER_FILE, { workerData: options, execArgv: [] });
+    this.#worker.on('message', ({ id, reply }: { id: number; reply: FlushReply }) => {
+      this.#waiting.get(id)?.(reply);
+      this.#waiting.delete(id);
+    });
+    this.#worker.on('error', (error) => {
+      throw error;
+    });
+    this.#ended = once(this.#worker, 'exit');
+  }
+
+  /** Makes durable what follows these places, in one transaction, and tells what became of it. */
+  flush(places: readonly PartPlace[]): Promise<FlushReply> {
+    const id = ++this.#lastId;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#worker.postMessage({ id, places });
+    });
+  }
+
+  /** Closes its connections; resolves when the thread has ended. After the last flush. */
+  async stop(): Promise<void> {
+    this.#worker.postMessage('stop');
+    await this.#ended;
+  }
+}

@@ -1,0 +1,46 @@
+import type { RedisConnection } from '../redis/connection.js';
+import { type JournalRange, type RawRecord, readRawJournal, recordHead } from '../redis/journal.js';
+import type { FlushPart } from './flush-batch.js';
+import type { PartPlace } from './flush-protocol.js';
+
+/** Records asked for in the first read of a flush: under load each is a batch of some hundred, and these are one flush. */
+const RECORDS_FIRST_READ = 8;
+/** And in the next ones, when the first were small. */
+const RECORDS_PER_READ_MAX = 256;
+
+/** How many records make up what is missing, if they are as large as those that were read. */
+function recordsFor(entriesMax: number, entries: number, records: number): number {
+  if (entries === 0) return RECORDS_FIRST_READ;
+  const missing = Math.ceil(((entriesMax - entries) * records) / entries);
+  return Math.max(1, Math.min(RECORDS_PER_READ_MAX, missing));
+}
+
+/**
+ * Records of a partition after its cursor, without a gap, of about `entriesMax` entries; null where there are none. Where the journal does
+ * not go on after the cursor: the seq that is missing.
+ */
+export async function readPart(
+  connection: RedisConnection,
+  { partition, journalKey, epoch, afterSeq }: PartPlace,
+  entriesMax: number,
+): Promise<FlushPart | { readonly partition: number; readonly missingSeq: number } | null> {
+  const records: RawRecord[] = [];
+  let lastSeq = afterSeq;
+  let from: JournalRange['from'] = { seq: lastSeq + 1 };
+  let recordsMax = RECORDS_FIRST_READ;
+  let more = true;
+  while (more && lastSeq - afterSeq < entriesMax) {
+    const read = await readRawJournal(connection, journalKey, { epoch, from, recordsMax });
+    for (const record of read) {
+      const head = recordHead(record);
+      if (head.firstSeq !== lastSeq + 1) return { partition, missingSeq: lastSeq + 1 };
+      records.push(record);
+      lastSeq = head.lastSeq;
+      from = { afterRecordSeq: head.firstSeq };
+      if (lastSeq - afterSeq >= entriesMax) break;
+    }
+    more = read.length === recordsMax;
+    recordsMax = recordsFor(entriesMax, lastSeq - afterSeq, records.length);
+  }
+  return records.length === 0 ? null : { partition, epoch, afterSeq, records };
+}
