@@ -3,7 +3,7 @@ import type { EntryRow } from '../postgres/entry-row.js';
 import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
 import { type AccountState, ENTRY, OP } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
-import { opaqueItem, opaqueQuantities, opaqueText } from '../redis/opaque.js';
+import { opaqueCatalogVersion, opaqueQuantities, opaqueStart, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
 import { noteOf } from './notes.js';
 
@@ -26,7 +26,9 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
   const { kind, amount, hold } = entry;
   const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const { operation } = entry;
-  const item = operation < 0 ? null : opaqueItem(record.opaque, operation);
+  const { opaque } = record;
+  // What only the ledger knows of the operation; where it has nothing to say, the hold may.
+  const told = opaqueStart(opaque, operation);
   const eventTimeMs =
     operation < 0 ? entry.dueMs || record.bookedTimeMs : operationTimeMs(record.batch, operation);
   return {
@@ -41,12 +43,12 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     eventMonth: monthOf(eventTimeMs),
     eventTimeMs,
     bookedTimeMs: record.bookedTimeMs,
-    agent: item === null ? (hold?.agent ?? '') : opaqueText(record.opaque, item, 2),
-    meter: item === null ? (hold?.meter ?? '') : opaqueText(record.opaque, item, 0),
-    model: item === null ? (hold?.model ?? '') : opaqueText(record.opaque, item, 1),
+    agent: told < 0 ? (hold?.agent ?? '') : opaqueText(opaque, told, 3),
+    meter: told < 0 ? (hold?.meter ?? '') : opaqueText(opaque, told, 1),
+    model: told < 0 ? (hold?.model ?? '') : opaqueText(opaque, told, 2),
     // What a conversion was for has its quantities on its own line.
-    quantities: item === null || isConversion ? '{}' : opaqueQuantities(record.opaque, item),
-    catalogVersion: item === null ? (hold?.catalogVersion ?? 0) : (item[3] as number),
+    quantities: told < 0 || isConversion ? '{}' : opaqueQuantities(opaque, told),
+    catalogVersion: told < 0 ? (hold?.catalogVersion ?? 0) : opaqueCatalogVersion(opaque, told),
     unit: unitName(entry.unit),
     granted: grantedBy(kind, amount),
     spent: spentBy(kind, amount),

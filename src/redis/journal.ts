@@ -13,7 +13,7 @@ import {
   unpackAll,
 } from './format.js';
 import { splitScope } from './keys.js';
-import type { Opaque } from './opaque.js';
+import { type Opaque, unpackOpaque } from './opaque.js';
 
 /** One entry of the journal, as the script decided it. */
 export interface JournalEntry {
@@ -179,7 +179,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     lastSeq: firstSeq + count - 1,
     bookedTimeMs,
     batch,
-    opaque: unpack<Opaque>(field('o')),
+    opaque: unpackOpaque(field('o')),
     entries,
     accounts,
     holds: readHolds(field('h')),

@@ -1,7 +1,7 @@
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { packBatch } from '../redis/batch.js';
-import { CODE, type PackedOperation, pack } from '../redis/format.js';
+import { CODE, type PackedOperation } from '../redis/format.js';
 import { OpaqueBuilder } from '../redis/opaque.js';
 import type { BatchReply, FenceRefusal, OperationResult, Scripts } from '../redis/scripts.js';
 import type { Operation } from './operation.js';
@@ -226,7 +226,7 @@ export class PartitionQueue {
       this.partition.fenceArguments(),
       packed,
       packBatch(accounts, packed),
-      pack(opaque.build()),
+      opaque.build(),
       {
         ending,
       },

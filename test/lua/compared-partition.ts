@@ -17,7 +17,6 @@ import {
   type PackedOperation,
   type PackedSubscription,
   PLAN_EVENT,
-  pack,
   REASON,
   readAccount,
   readOutcome,
@@ -29,6 +28,7 @@ import {
 } from '../../src/redis/format.js';
 import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
 import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
+import { OpaqueBuilder } from '../../src/redis/opaque.js';
 import { type BatchReply, type Fence, type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
 import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
 import {
@@ -71,6 +71,8 @@ const ID_LETTERS: Record<IdKind, string> = {
   plan: 'b',
 };
 const INSTALLATION = 'test';
+/** What the ledger would be told; the scripts do not read it. */
+const nothingForTheLedger = new OpaqueBuilder().build();
 const EPOCH = 1;
 const AGENT = 'agent-1';
 
@@ -137,7 +139,9 @@ export class TestPartition {
 
   async apply(accounts: readonly string[], ops: readonly PackedOperation[]): Promise<BatchReply> {
     const batch = packBatch(accounts, ops);
-    const reply = await this.test.scripts.batch(this.fence(), ops, batch, pack([]), { ending: false });
+    const reply = await this.test.scripts.batch(this.fence(), ops, batch, nothingForTheLedger, {
+      ending: false,
+    });
     if (reply.status !== 'OK') throw new Error(`the fence refused: ${JSON.stringify(reply)}`);
     this.seq = reply.seq;
     return reply;
