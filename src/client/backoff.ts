@@ -19,7 +19,7 @@ export class Backoff {
 
 /** A few round trips on one machine: a sidecar that restarts is found quickly. */
 const backoffMinMs = 50;
-/** A sidecar that is back serves everybody again within seconds, and one that is away is hardly asked. */
-const backoffMaxMs = 5_000;
+/** As long as a sidecar needs to start: one that is back is found within seconds, one that is away is hardly asked. */
+const backoffMaxMs = 2_000;
 /** 50 ms doubled so often is above backoffMaxMs. */
-const doublingsMax = 7;
+const doublingsMax = 6;

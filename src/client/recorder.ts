@@ -14,6 +14,7 @@ interface KeptEvent {
   readonly index: number;
   /** Who is told; null once it was told that the event is applied and asked for no more. */
   call: RecordCall | null;
+  isApplied: boolean;
 }
 
 /** What an event costs in memory beside its bytes: the object, its Buffer, its places in queues; 200 measured, rounded up. */
@@ -121,9 +122,9 @@ export class Recorder {
       if (this.#kept.size === 0) stream.finish();
       else stream.cancel();
     }
-    const left = [...this.#kept].map(({ bytes, call }) => ({
+    const left = [...this.#kept].map(({ bytes, isApplied }) => ({
       event: decodeEvent(bytes),
-      applied: call === null,
+      applied: isApplied,
     }));
     for (const { call } of this.#kept) call?.fail(closed());
     this.#kept.clear();
@@ -212,6 +213,7 @@ export class Recorder {
   }
 
   #tellApplied(event: KeptEvent, result: EventResult): void {
+    event.isApplied = true;
     const { call } = event;
     if (call === null) return;
     call.note(event.index, result);
@@ -297,7 +299,7 @@ function encodeEvents(events: readonly UsageEvent[], call: RecordCall): KeptEven
   for (const [index, event] of events.entries()) {
     const bytes = encodeEvent(event);
     if (typeof bytes !== 'string') {
-      kept.push({ bytes, index, call });
+      kept.push({ bytes, index, call, isApplied: false });
       continue;
     }
     call.note(index, { outcome: 'refused', reason: 'FIELD_INVALID', message: `events[${index}].${bytes}` });
