@@ -2,18 +2,10 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import type { ErrorCode } from '../errors.js';
 import { readErrorDetails } from '../grpc/error-details.js';
 
-/** Why the client itself says no; everything else comes from the sidecar (docs/errors.md). */
-export type ClientReason =
-  /** What is kept until it is durable has reached keptEventsMax or keptBytesMax. */
-  | 'KEPT_FULL'
-  /** The AbortSignal of the call. */
-  | 'ABORTED'
-  /** The timeoutMs of the call. */
-  | 'TIMED_OUT'
-  /** `close()` was called. */
-  | 'CLOSED'
-  /** A usage object has no count where one must be, or counts that contradict each other. */
-  | 'USAGE_INVALID';
+/** Why the client itself says no; everything else comes from the sidecar. docs/client.md explains them. */
+export const CLIENT_REASONS = ['KEPT_FULL', 'ABORTED', 'TIMED_OUT', 'CLOSED', 'USAGE_INVALID'] as const;
+
+export type ClientReason = (typeof CLIENT_REASONS)[number];
 
 export type MeterErrorReason = ErrorCode | ClientReason;
 

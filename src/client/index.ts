@@ -7,3 +7,14 @@ export type { RecordOptions } from './recorder.js';
 export type { WhenFull } from './room.js';
 export type * from './types.js';
 export type { WhenUnavailable } from './unavailable-policy.js';
+export {
+  type AnthropicUsage,
+  anthropicQuantities,
+  type GeminiUsageMetadata,
+  geminiQuantities,
+  type OpenAiChatUsage,
+  type OpenAiResponsesUsage,
+  openAiChatQuantities,
+  openAiResponsesQuantities,
+  type TokenQuantities,
+} from './vendor-usage.js';

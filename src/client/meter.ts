@@ -62,7 +62,7 @@ export interface MeterOptions {
   readonly onDisconnect?: (error: MeterError, address: string) => void;
 }
 
-const defaults = {
+export const meterDefaults = {
   /** Where a sidecar of this machine listens. */
   addresses: ['127.0.0.1:50051'],
   /** Two streams keep one sidecar busy while the answers of one are read. */
@@ -105,7 +105,7 @@ export class Meter {
   #closing: Promise<CloseReport> | undefined;
 
   constructor(given: MeterOptions = {}) {
-    const options = { ...defaults, ...withoutUndefined(given) };
+    const options = { ...meterDefaults, ...withoutUndefined(given) };
     checkOptions(options);
     this.#connections = new Connections({ ...options, token: given.token });
     this.#room = new Room({
