@@ -69,6 +69,11 @@ export class RecordStream<Event extends { readonly bytes: Buffer }> {
     return this.#state === 'open' && this.#resends.length === 0 && this.#canWrite;
   }
 
+  /** Events that were sent and are not durable. */
+  get unfinished(): Event[] {
+    return this.#batches.flatMap(({ events }) => events);
+  }
+
   send(events: readonly Event[]): void {
     this.#batches.push({ events, unanswered: false });
     this.#write(this.#durableThrough + this.#batches.length);
@@ -161,7 +166,7 @@ export class RecordStream<Event extends { readonly bytes: Buffer }> {
   #end(error: MeterError | null): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    const unfinished = this.#batches.flatMap(({ events }) => events);
+    const { unfinished } = this;
     this.#batches = [];
     this.owner.ended(unfinished, error);
   }

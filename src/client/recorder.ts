@@ -1,5 +1,5 @@
 import { Backoff } from './backoff.js';
-import { aborted, type CallLimits, watchLimits } from './call-limits.js';
+import { aborted, type CallLimits } from './call-limits.js';
 import type { Connection } from './connections.js';
 import { closed, type MeterError } from './errors.js';
 import { decodeEvent, encodeEvent } from './event-codec.js';
@@ -11,14 +11,17 @@ import type { AckLevel, EventResult, Lost, Reason, UsageEvent } from './types.js
 /** An event from the moment it is taken over until it is durable or refused for good. */
 interface KeptEvent {
   readonly bytes: Buffer;
+  /** What it counts in memory, its share of the call included. */
+  readonly costBytes: number;
   readonly index: number;
   /** Who is told; null once it was told that the event is applied and asked for no more. */
   call: RecordCall | null;
   isApplied: boolean;
 }
 
-/** What an event costs in memory beside its bytes: the object, its Buffer, its places in queues; 200 measured, rounded up. */
-export const keptEventOverheadBytes = 256;
+/** What an event costs in memory beside its bytes, its objects and places in queues; and what a call costs. 184 and 540 were measured. */
+const eventOverheadBytes = 256;
+const callOverheadBytes = 576;
 
 /** Of one batch: the smallest messageBytesMax that a sidecar can have is 64 KiB. */
 const batchBytesMax = 60 * 1_024;
@@ -58,8 +61,6 @@ export class Recorder {
   readonly #deferredBackoff = new Backoff();
   readonly #slots: readonly Slot[];
   #nextSlot = 0;
-  /** Every event that is kept, for the report of what is not durable. */
-  readonly #kept = new Set<KeptEvent>();
   readonly #streams = new Set<RecordStream<KeptEvent>>();
   readonly #timers = new Set<NodeJS.Timeout>();
   #pumpScheduled = false;
@@ -83,29 +84,7 @@ export class Recorder {
     if (this.#state !== 'open') return Promise.reject(closed());
     if (signal?.aborted) return Promise.reject(aborted(signal));
     return new Promise((resolve, reject) => {
-      const stop = watchLimits(options, (error) => {
-        this.room.leave(guest);
-        call.fail(error);
-      });
-      const call = new RecordCall(events.length, until, {
-        resolve: (results) => {
-          stop();
-          resolve(results);
-        },
-        reject: (error) => {
-          stop();
-          reject(error);
-        },
-      });
-      const kept = encodeEvents(events, call);
-      const guest: Guest = {
-        events: kept.length,
-        bytes: sumOf(kept),
-        admit: () => this.#admit(kept),
-        refuse: (error) => call.fail(error),
-      };
-      if (events.length === 0) call.finish();
-      else if (kept.length > 0) this.room.enter(guest);
+      this.#begin(events, new RecordCall(events.length, until, resolve, reject), options);
     });
   }
 
@@ -118,25 +97,34 @@ export class Recorder {
   stop(): readonly { readonly event: UsageEvent; readonly applied: boolean }[] {
     this.#state = 'closed';
     for (const timer of this.#timers) clearTimeout(timer);
+    const kept = [...this.#queue, ...this.#deferred];
     for (const stream of this.#streams) {
-      if (this.#kept.size === 0) stream.finish();
+      const { unfinished } = stream;
+      kept.push(...unfinished);
+      if (unfinished.length === 0) stream.finish();
       else stream.cancel();
     }
-    const left = [...this.#kept].map(({ bytes, isApplied }) => ({
-      event: decodeEvent(bytes),
-      applied: isApplied,
-    }));
-    for (const { call } of this.#kept) call?.fail(closed());
-    this.#kept.clear();
+    const left = kept.map(({ bytes, isApplied }) => ({ event: decodeEvent(bytes), applied: isApplied }));
+    for (const { call } of kept) call?.fail(closed());
     return left;
   }
 
-  #admit(events: readonly KeptEvent[]): void {
-    for (const event of events) {
-      this.#kept.add(event);
-      this.#queue.push(event);
+  #begin(events: readonly UsageEvent[], call: RecordCall, limits: CallLimits): void {
+    const kept = encodeEvents(events, call);
+    if (kept.length === 0) return;
+    const guest: Guest = {
+      events: kept.length,
+      bytes: sumOf(kept),
+      admit: () => {
+        for (const event of kept) this.#queue.push(event);
+        this.#schedulePump();
+      },
+      refuse: (error) => call.fail(error),
+    };
+    if (limits.signal !== undefined || limits.timeoutMs !== undefined) {
+      call.limit(limits, () => this.room.leave(guest));
     }
-    this.#schedulePump();
+    this.room.enter(guest);
   }
 
   /** One look at the end of this turn of the event loop: all calls of a tick share their batches. */
@@ -150,25 +138,21 @@ export class Recorder {
   }
 
   #pump(): void {
-    let sent = 0;
-    while (this.#state !== 'closed' && sent < this.#queue.length) {
+    while (this.#state !== 'closed' && this.#queue.length > 0) {
       const stream = this.#streamWithRoom();
-      if (stream === null) break;
-      const end = this.#batchEnd(sent);
-      stream.send(this.#queue.slice(sent, end));
-      sent = end;
+      if (stream === null) return;
+      stream.send(this.#queue.splice(0, this.#batchLength()));
     }
-    if (sent > 0) this.#queue = this.#queue.slice(sent);
   }
 
-  #batchEnd(start: number): number {
-    const last = Math.min(this.#queue.length, start + this.options.batchEventsMax);
+  #batchLength(): number {
+    const most = Math.min(this.#queue.length, this.options.batchEventsMax);
     let bytes = 0;
-    for (let end = start; end < last; end++) {
-      bytes += (this.#queue[end] as KeptEvent).bytes.length;
-      if (bytes > batchBytesMax) return Math.max(start + 1, end);
+    for (let length = 0; length < most; length++) {
+      bytes += (this.#queue[length] as KeptEvent).bytes.length;
+      if (bytes > batchBytesMax) return Math.max(1, length);
     }
-    return last;
+    return most;
   }
 
   /** In turn; a stream is opened where there is none. */
@@ -249,7 +233,6 @@ export class Recorder {
 
   #forget(events: readonly KeptEvent[]): void {
     if (events.length === 0) return;
-    for (const event of events) this.#kept.delete(event);
     this.room.release(events.length, sumOf(events));
   }
 
@@ -296,10 +279,12 @@ export class Recorder {
 /** Bad events are answered at once, in their places; their neighbours go on. */
 function encodeEvents(events: readonly UsageEvent[], call: RecordCall): KeptEvent[] {
   const kept: KeptEvent[] = [];
+  const overheadBytes = eventOverheadBytes + Math.ceil(callOverheadBytes / events.length);
   for (const [index, event] of events.entries()) {
     const bytes = encodeEvent(event);
     if (typeof bytes !== 'string') {
-      kept.push({ bytes, index, call, isApplied: false });
+      const costBytes = bytes.length + overheadBytes;
+      kept.push({ bytes, costBytes, index, call, isApplied: false });
       continue;
     }
     call.note(index, { outcome: 'refused', reason: 'FIELD_INVALID', message: `events[${index}].${bytes}` });
@@ -310,6 +295,6 @@ function encodeEvents(events: readonly UsageEvent[], call: RecordCall): KeptEven
 
 function sumOf(events: readonly KeptEvent[]): number {
   let bytes = 0;
-  for (const event of events) bytes += event.bytes.length + keptEventOverheadBytes;
+  for (const event of events) bytes += event.costBytes;
   return bytes;
 }
