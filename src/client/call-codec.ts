@@ -48,6 +48,7 @@ function toQuantities(quantities: Quantities): object {
 
 function toMeasure(measure: Measure): object {
   if ('quantities' in measure) return { quantities: toQuantities(measure.quantities) };
+  if (measure.amount === undefined) throw fieldInvalid('quantities', 'or an amount must be given');
   const { unit, value } = measure.amount;
   if (!Object.hasOwn(UNITS, unit)) throw fieldInvalid('amount.unit', `must be one of ${Object.keys(UNITS)}`);
   return { amount: { unit: UNITS[unit], value: toWhole(value, 'amount.value') } };

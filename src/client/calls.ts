@@ -4,7 +4,7 @@ import { protoDirectory } from '../paths.js';
 import { Backoff } from './backoff.js';
 import { aborted, type CallLimits, pause, timedOut } from './call-limits.js';
 import type { Connection, Connections } from './connections.js';
-import { fromServiceError, type MeterError } from './errors.js';
+import { closed, fromServiceError, type MeterError } from './errors.js';
 
 export type CallName = 'Reserve' | 'Extend' | 'Settle' | 'Release' | 'CheckBalance';
 
@@ -29,6 +29,7 @@ function loadDefinitions(): Record<CallName, Definition> {
  */
 export class Calls {
   readonly #definitions = loadDefinitions();
+  #isClosed = false;
 
   constructor(
     private readonly connections: Connections,
@@ -46,6 +47,7 @@ export class Calls {
       try {
         return (await this.#once(this.connections.next(), name, request, leftMs, signal)) as Response;
       } catch (thrown) {
+        if (this.#isClosed) throw closed();
         const error = thrown as MeterError;
         if (signal?.aborted) throw aborted(signal);
         if (!error.retryable) throw error;
@@ -56,6 +58,11 @@ export class Calls {
         await pause(waitMs, signal);
       }
     }
+  }
+
+  /** Whatever fails from now on was closed. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   #once(

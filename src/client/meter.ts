@@ -102,6 +102,8 @@ export class Meter {
   readonly #recorder: Recorder;
   readonly #settles: SettleKeeper;
   readonly #policy: UnavailablePolicy;
+  /** Unary calls without an answer. */
+  readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<CloseReport> | undefined;
 
   constructor(given: MeterOptions = {}) {
@@ -114,11 +116,16 @@ export class Meter {
       whenFull: options.whenFull,
     });
     this.#calls = new Calls(this.#connections, options.callTimeoutMs);
-    this.#recorder = new Recorder(this.#connections.all, this.#room, options);
+    const onLost = outside(options.onLost);
+    this.#recorder = new Recorder(this.#connections.all, this.#room, {
+      batchEventsMax: options.batchEventsMax,
+      onLost,
+      onDisconnect: outside(options.onDisconnect),
+    });
     this.#policy = new UnavailablePolicy(options.whenUnavailable);
     this.#settles = new SettleKeeper(this.#calls, this.#room, {
       delivered: (settle) => this.#policy.ended(settle),
-      lost: options.onLost,
+      lost: onLost,
     });
   }
 
@@ -136,67 +143,70 @@ export class Meter {
   }
 
   /** Sets units aside for work that is about to begin. */
-  async reserve(request: ReserveRequest, options: UnaryOptions = {}): Promise<ReserveResult> {
-    this.#checkOpen();
-    const message = toReserve(request, options.until ?? 'applied');
-    try {
-      const result = fromReserve(await this.#calls.call<ReserveMessage>('Reserve', message, options));
-      this.#policy.ended(request);
-      return result;
-    } catch (error) {
-      if (!(error instanceof MeterError) || !isUnavailable(error)) throw error;
-      return unjudged(this.#policy.allows(request));
-    }
+  reserve(request: ReserveRequest, options: UnaryOptions = {}): Promise<ReserveResult> {
+    return this.#unary(async () => {
+      const message = toReserve(request, options.until ?? 'applied');
+      try {
+        const result = fromReserve(await this.#calls.call<ReserveMessage>('Reserve', message, options));
+        this.#policy.ended(request);
+        return result;
+      } catch (error) {
+        if (!(error instanceof MeterError) || !isUnavailable(error)) throw error;
+        return unjudged(this.#policy.allows(request));
+      }
+    });
   }
 
   /** Adds units and/or time to an open hold; all or nothing. */
-  async extend(request: ExtendRequest, options: UnaryOptions = {}): Promise<Verdict> {
-    this.#checkOpen();
-    const message = toExtend(request, options.until ?? 'applied');
-    return fromVerdict(await this.#calls.call<VerdictMessage>('Extend', message, options));
+  extend(request: ExtendRequest, options: UnaryOptions = {}): Promise<Verdict> {
+    return this.#unary(async () => {
+      const message = toExtend(request, options.until ?? 'applied');
+      return fromVerdict(await this.#calls.call<VerdictMessage>('Extend', message, options));
+    });
   }
 
   /** Ends a hold with what was really used. With the sidecar away the settle is kept and repeated until it is durable. */
-  async settle(request: SettleRequest, options: UnaryOptions = {}): Promise<SettleResult> {
-    this.#checkOpen();
-    const message = toSettle(request, options.until ?? 'applied');
-    try {
-      const result = fromSettle(await this.#calls.call<SettleMessage>('Settle', message, options));
-      this.#policy.ended(request);
-      return result;
-    } catch (error) {
-      if (!(error instanceof MeterError) || !error.retryable) throw error;
-      this.#checkOpen();
-      this.#settles.keep({ ...request });
-      this.#policy.kept(request);
-      return { outcome: 'kept' };
-    }
+  settle(request: SettleRequest, options: UnaryOptions = {}): Promise<SettleResult> {
+    return this.#unary(async () => {
+      const message = toSettle(request, options.until ?? 'applied');
+      try {
+        const result = fromSettle(await this.#calls.call<SettleMessage>('Settle', message, options));
+        this.#policy.ended(request);
+        return result;
+      } catch (error) {
+        if (!(error instanceof MeterError) || !error.retryable) throw error;
+        this.#settles.keep({ ...request });
+        this.#policy.kept(request);
+        return { outcome: 'kept' };
+      }
+    });
   }
 
   /** Ends a hold without a charge. */
-  async release(request: ReleaseRequest, options: UnaryOptions = {}): Promise<ReleaseResult> {
-    this.#checkOpen();
-    const isUnjudged = this.#policy.has(request);
-    this.#policy.ended(request);
-    const message = toRelease(request, options.until ?? 'applied');
-    try {
-      return fromRelease(await this.#calls.call<ReleaseMessage>('Release', message, options));
-    } catch (error) {
-      const isUnknown =
-        error instanceof MeterError && (isUnavailable(error) || error.reason === 'HOLD_UNKNOWN');
-      if (isUnjudged && isUnknown) return { unit: null, released: 0n, available: 0n, duplicate: false };
-      throw error;
-    }
+  release(request: ReleaseRequest, options: UnaryOptions = {}): Promise<ReleaseResult> {
+    return this.#unary(async () => {
+      const isUnjudged = this.#policy.has(request);
+      this.#policy.ended(request);
+      const message = toRelease(request, options.until ?? 'applied');
+      try {
+        return fromRelease(await this.#calls.call<ReleaseMessage>('Release', message, options));
+      } catch (error) {
+        if (!isUnjudged || !(error instanceof MeterError)) throw error;
+        if (!isUnavailable(error) && error.reason !== 'HOLD_UNKNOWN') throw error;
+        return { unit: null, released: 0n, available: 0n, duplicate: false };
+      }
+    });
   }
 
   /** Says what an account has and whether an amount would be allowed now. Changes nothing, reserves nothing. */
-  async checkBalance(request: CheckBalanceRequest, limits: CallLimits = {}): Promise<CheckBalanceResult> {
-    this.#checkOpen();
-    const message = toCheckBalance(request);
-    return fromCheckBalance(await this.#calls.call<CheckBalanceMessage>('CheckBalance', message, limits));
+  checkBalance(request: CheckBalanceRequest, limits: CallLimits = {}): Promise<CheckBalanceResult> {
+    return this.#unary(async () => {
+      const message = toCheckBalance(request);
+      return fromCheckBalance(await this.#calls.call<CheckBalanceMessage>('CheckBalance', message, limits));
+    });
   }
 
-  /** Takes no more calls, waits at most `timeoutMs` until everything is durable, and says what is not. */
+  /** Takes no more calls, waits at most `timeoutMs` until all are answered and everything is durable, and says what is not. */
   close({ timeoutMs = closeTimeoutDefaultMs }: { timeoutMs?: number } = {}): Promise<CloseReport> {
     this.#closing ??= this.#close(timeoutMs);
     return this.#closing;
@@ -209,21 +219,37 @@ export class Meter {
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
     });
-    await Promise.race([this.#room.empty(), timeout]);
+    await Promise.race([this.#drained(), timeout]);
     clearTimeout(timer);
     const events = this.#recorder.stop();
     const settles = this.#settles.stop();
+    this.#calls.close();
     this.#connections.close();
     return { isDrained: events.length === 0 && settles.length === 0, events, settles };
   }
 
-  #checkOpen(): void {
-    if (this.#closing !== undefined) throw closed();
+  /** A settle that is under way may be kept in the end, so one look is not enough. */
+  async #drained(): Promise<void> {
+    while (this.#underWay.size > 0 || this.#room.events > 0) {
+      await Promise.allSettled([...this.#underWay, this.#room.empty()]);
+    }
+  }
+
+  #unary<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    const call = work().finally(() => this.#underWay.delete(call));
+    this.#underWay.add(call);
+    return call;
   }
 }
 
 /** What container platforms give a process to stop, less a third for everything else. */
 const closeTimeoutDefaultMs = 20_000;
+
+/** The caller's functions run on their own: what they throw is the caller's, and breaks nothing here. */
+function outside<Arguments extends unknown[]>(tell: (...given: Arguments) => void): typeof tell {
+  return (...given) => queueMicrotask(() => tell(...given));
+}
 
 function withoutUndefined(given: MeterOptions): MeterOptions {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

@@ -1,7 +1,7 @@
 import { Backoff } from './backoff.js';
 import { toSettle } from './call-codec.js';
 import type { Calls } from './calls.js';
-import type { MeterError } from './errors.js';
+import { closed, type MeterError } from './errors.js';
 import type { Room } from './room.js';
 import type { Lost, SettleRequest } from './types.js';
 
@@ -46,8 +46,9 @@ export class SettleKeeper {
     },
   ) {}
 
-  /** Takes it over, or throws KEPT_FULL. */
+  /** Takes it over, or throws KEPT_FULL or CLOSED. */
   keep(settle: SettleRequest): void {
+    if (this.#stopped.signal.aborted) throw closed();
     this.room.take(1, settleBytes);
     this.#kept.add(settle);
     this.#waiting.push(settle);

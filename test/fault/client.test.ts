@@ -290,6 +290,19 @@ describe('a sidecar that is away', () => {
     await expectClean(second.config, second.client, new Map([[account, 999_630]]));
   });
 
+  it('when the meter closes during a settle: it is kept, and delivered when a sidecar is back in time', async () => {
+    const first = await spawn();
+    const account = await first.client.account('away', 1_000);
+    await first.kill9();
+    const meter = connect(grpcAddress, { callTimeoutMs: 100 });
+    const settling = meter.settle({ ...work, holdId: 'h', ...credits(5n), eventTimeMs: Date.now() });
+    const closing = meter.close({ timeoutMs: 30_000 });
+    expect(await settling).toEqual({ outcome: 'kept' });
+    const second = await spawn();
+    expect(await closing).toMatchObject({ isDrained: true });
+    await expectClean(second.config, second.client, new Map([[account, 995]]));
+  });
+
   it('when the meter closes: the report has the settles that nobody booked', async () => {
     const meter = connect(grpcAddress, { callTimeoutMs: 20 });
     const settle = { ...work, holdId: 'h', ...credits(5n), eventTimeMs: Date.now() };

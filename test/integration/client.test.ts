@@ -232,6 +232,7 @@ describe('unary calls', () => {
     [{ amount: { unit: 'dollars', value: 1n } }, 'amount.unit'],
     [{ quantities: { input_tokens: 1 }, startTimeMs: Number.NaN }, 'start_time_ms'],
     [{ quantities: { input_tokens: 1 }, holdId: 'a b' }, 'hold_id'],
+    [{}, 'quantities'],
   ])('a reserve with %o names the field %s', async (change, field) => {
     const good = { holdId: 'h', accountId: 'a', meter: 'llm', model: 'm', startTimeMs: Date.now() };
     const error = await errorOf(connect().reserve({ ...good, ...change } as never));
@@ -266,6 +267,18 @@ describe('a meter', () => {
     for (const [options, field] of broken) {
       expect(() => new Meter(options)).toThrow(expect.objectContaining({ field }));
     }
+  });
+
+  it('that is closed finishes the calls that are under way', async () => {
+    const id = await account();
+    const meter = connect();
+    const checking = meter.checkBalance({ accountId: id });
+    expect(await meter.close()).toEqual({ isDrained: true, events: [], settles: [] });
+    expect(await checking).toMatchObject({ allowed: true });
+    const unanswered = connect({ addresses: ['127.0.0.1:1'] });
+    const call = errorOf(unanswered.checkBalance({ accountId: id }));
+    await unanswered.close({ timeoutMs: 10 });
+    expect(await call).toMatchObject({ code: 'CANCELLED', reason: 'CLOSED' });
   });
 
   it('that is closed says what is not durable, and takes no more', async () => {
