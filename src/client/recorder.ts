@@ -100,7 +100,7 @@ export class Recorder {
     const kept = [...this.#queue, ...this.#deferred];
     for (const stream of this.#streams) {
       const { unfinished } = stream;
-      kept.push(...unfinished);
+      for (const event of unfinished) kept.push(event);
       if (unfinished.length === 0) stream.finish();
       else stream.cancel();
     }
