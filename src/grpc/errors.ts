@@ -1,33 +1,29 @@
-import { join } from 'node:path';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import protobuf from 'protobufjs';
-import { DrawdownError, ERROR_CODES, type ErrorCode } from '../errors.js';
-import { protoDirectory } from '../paths.js';
+import type protobuf from 'protobufjs';
+import { DrawdownError, ERROR_CODES } from '../errors.js';
+import {
+  badRequest,
+  detailsKey,
+  errorDomain,
+  errorInfo,
+  retryInfo,
+  rpcStatus,
+  typePrefix,
+} from './error-details.js';
+
+export { errorDomain, readErrorDetails } from './error-details.js';
 
 /**
  * The one mapping from our errors to gRPC: the status of the table in src/errors.ts, and in `grpc-status-details-bin` a
  * google.rpc.Status with ErrorInfo (reason = code), BadRequest where a field is at fault, and RetryInfo where waiting
- * helps. The CLI reads the same details back.
+ * helps. Clients read them back with error-details.ts.
  */
-
-export const errorDomain = 'drawdown';
-
-const detailsKey = 'grpc-status-details-bin';
-const typePrefix = 'type.googleapis.com/';
 
 /**
  * How long a caller should wait where the error does not say: an order of magnitude above a script and a flush,
  * so that a retry finds something changed, and short enough for a person who waits.
  */
 export const retryAfterDefaultMs = 250;
-
-const root = new protobuf.Root();
-root.resolvePath = (_origin, target) => join(protoDirectory, target);
-root.loadSync(['google/rpc/status.proto', 'google/rpc/error_details.proto']);
-const rpcStatus = root.lookupType('google.rpc.Status');
-const errorInfo = root.lookupType('google.rpc.ErrorInfo');
-const badRequest = root.lookupType('google.rpc.BadRequest');
-const retryInfo = root.lookupType('google.rpc.RetryInfo');
 
 /** What a person reads when the mistake is ours: the details are in the log only. */
 const internalMessage = 'Internal error; the log of the sidecar has the details';
@@ -86,40 +82,4 @@ function any(type: protobuf.Type, message: object): object {
     type_url: typePrefix + type.fullName.slice(1),
     value: type.encode(type.fromObject(message)).finish(),
   };
-}
-
-/** What a client can tell its user. */
-export interface ErrorDetails {
-  readonly reason: ErrorCode | null;
-  readonly field: string | null;
-  readonly retryAfterMs: number | null;
-}
-
-/** Reads the details of a failed call; whatever is not ours or not readable is null. */
-export function readErrorDetails(metadata: Metadata | undefined): ErrorDetails {
-  let reason: ErrorCode | null = null;
-  let field: string | null = null;
-  let retryAfterMs: number | null = null;
-  const raw = metadata?.get(detailsKey)[0];
-  if (raw instanceof Buffer) {
-    for (const { type_url, value } of decodeStatus(raw)) {
-      if (type_url === `${typePrefix}google.rpc.ErrorInfo`) {
-        const info = errorInfo.toObject(errorInfo.decode(value), { defaults: true });
-        if (info.domain === errorDomain && Object.hasOwn(ERROR_CODES, info.reason)) reason = info.reason;
-        field = info.metadata.field ?? null;
-      } else if (type_url === `${typePrefix}google.rpc.RetryInfo`) {
-        const info = retryInfo.toObject(retryInfo.decode(value), { defaults: true, longs: Number });
-        retryAfterMs = (info.retryDelay?.seconds ?? 0) * 1_000 + (info.retryDelay?.nanos ?? 0) / 1e6;
-      }
-    }
-  }
-  return { reason, field, retryAfterMs };
-}
-
-function decodeStatus(raw: Buffer): { type_url: string; value: Uint8Array }[] {
-  try {
-    return rpcStatus.toObject(rpcStatus.decode(raw), { arrays: true, defaults: true }).details;
-  } catch {
-    return [];
-  }
 }

@@ -34,9 +34,14 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'src/client/count.ts': [
     'node:buffer',
     'protobufjs',
-    '@grpc/grpc-js',
-    '../errors.js',
+    'pg',
+    'ioredis',
+    '../config.js',
     '../catalog/micros.js',
+    '../usage/types.js',
+    '../grpc/server.js',
+    '../grpc/errors.js',
+    '../sidecar.js',
   ],
   'test/oracle/account.ts': ['../../src/ledger/fold.js'],
 };
@@ -58,7 +63,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'src/cli/verify.ts': ['../verify/index.js', '../stores.js'],
   'src/sidecar.ts': ['./postgres/pool.js', './redis/connection.js', './embedded/index.js'],
   'src/main.ts': ['./sidecar.js', './config.js'],
-  'src/client/count.ts': ['./characters.js'],
+  'src/client/count.ts': [
+    './characters.js',
+    '@grpc/grpc-js',
+    '@grpc/proto-loader',
+    '../errors.js',
+    '../grpc/wire.js',
+    '../grpc/error-details.js',
+  ],
 };
 
 const environment = "export const home = process.env['HOME'];\n";
@@ -118,6 +130,27 @@ test.each(Object.entries(allowed))('%s may import %j', (file, imports) => {
   const before = refused[file]?.length ?? 0;
   const lines = linesFound(file, 'noRestrictedImports');
   expect(lines.filter((line) => line > before && line <= before + imports.length)).toEqual([]);
+});
+
+/** The sources that a file pulls in, itself included, types excepted. */
+function importTree(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  const text = readFileSync(join(packageRoot, file), 'utf8');
+  for (const [, from] of text.matchAll(/^(?:import|export) (?!type )[^;]*?from '(\.[^']+)\.js';/gms)) {
+    importTree(join(dirname(file), `${from}.ts`), found);
+  }
+  return found;
+}
+
+test('the client pulls in no code of the server', () => {
+  const foreign = [...importTree('src/client/index.ts')].filter((file) => !file.startsWith('src/client/'));
+  expect(foreign.sort()).toEqual([
+    'src/errors.ts',
+    'src/grpc/error-details.ts',
+    'src/grpc/wire.ts',
+    'src/paths.ts',
+  ]);
 });
 
 test('only config.ts reads the environment', () => {
