@@ -57,15 +57,17 @@ export function emptyAccount(): AccountState {
 /** Carries out one operation. The given state is left alone. */
 export function apply(before: AccountState, op: Op, nowMs: number): Step {
   const state = structuredClone(before);
+  return { ...applyTo(state, op, nowMs), state };
+}
+
+/** The same, on the state itself: for accounts with so long a past that a copy of it costs too much. */
+export function applyTo(state: AccountState, op: Op, nowMs: number): Omit<Step, 'state'> {
   const work = new Work(state, op.account, nowMs);
-  if (!state.exists && op.kind !== 'create') {
-    return { result: unknownAccount(op), entries: [], state };
-  }
+  if (!state.exists && op.kind !== 'create') return { result: unknownAccount(op), entries: [] };
   work.doWhatIsDue();
   if ('hold' in op) work.expireDueHold(op.hold);
   // What the beginning did stays, even if the operation itself is a duplicate, a conflict, denied or refused. READING.
-  const result = decide(work, op);
-  return { result, entries: work.entries, state };
+  return { result: decide(work, op), entries: work.entries };
 }
 
 function unknownAccount(op: Op): Result {
@@ -568,6 +570,7 @@ function startPeriod(work: Work, op: OpOf<'startPeriod'>): Result {
     if (same.plan.name !== plan.name || same.endMs !== endMs) return { verdict: 'conflict' };
     return { verdict: 'duplicate', outcome: periodOutcome(work, same) };
   }
+  if (plan.kind === 'unknown') return refused('PLAN_UNKNOWN');
   if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   if (endMs <= work.nowMs) return refused('PERIOD_ENDED');
   if (known.some((one) => startMs < one.endMs && one.startMs < endMs)) return refused('PERIOD_OVERLAPS');
@@ -598,8 +601,9 @@ function periodOutcome(work: Work, { granted, startMs }: Period): Outcome {
 function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
   const repeat = work.repeat('plan', op.id, op.payload);
   if (repeat) return repeat;
-  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   const { plan, endMs } = op;
+  if (plan.kind === 'unknown') return refused('PLAN_UNKNOWN');
+  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   const present = work.state.subscription;
   if (present?.plan?.name === plan.name) return refused('PLAN_UNCHANGED');
   if (present?.next) return refused('PERIOD_STORED');

@@ -62,6 +62,14 @@ export interface Plan {
   kind: 'expire' | 'keep' | 'free';
 }
 
+/** A plan that the catalog in force does not know, by its name alone. */
+export interface UnknownPlan {
+  name: string;
+  kind: 'unknown';
+}
+
+export type OfferedPlan = Plan | UnknownPlan;
+
 /** What an imported account brings along. */
 export interface Import {
   lots: Pick<Lot, 'unit' | 'source' | 'priority' | 'expiresAtMs' | 'remaining'>[];
@@ -178,7 +186,7 @@ export type Op =
       account: string;
       id: string;
       payload: string;
-      plan: Plan;
+      plan: OfferedPlan;
       startMs: number;
       endMs: number;
     }
@@ -187,7 +195,7 @@ export type Op =
       account: string;
       id: string;
       payload: string;
-      plan: Plan;
+      plan: OfferedPlan;
       endMs: number | undefined;
     }
   | { kind: 'cancelChange'; account: string; id: string; payload: string }
@@ -252,6 +260,7 @@ export type Reason =
   | 'PERIOD_ENDED'
   | 'PERIOD_STORED'
   | 'PLAN_UNCHANGED'
+  | 'PLAN_UNKNOWN'
   | 'NOTHING_SCHEDULED'
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
