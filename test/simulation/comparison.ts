@@ -134,6 +134,15 @@ export async function readPostgres(
   );
 }
 
+/** What every wallet was given and lost over its life. */
+export async function readTotals(pool: Pool): Promise<unknown[]> {
+  const { rows } = await pool.query(
+    `SELECT a.account_id, w.unit, w.debt, w.granted, w.spent, w.expired, w.converted
+     FROM wallets w JOIN accounts a USING (account_key) ORDER BY a.account_id, w.unit`,
+  );
+  return rows;
+}
+
 /** A line of the ledger in the form of the oracle's; changes of 0 name lots and move nothing. */
 export function lineOf({
   kind,

@@ -43,6 +43,11 @@ export class Customer {
     private readonly pays: boolean,
   ) {}
 
+  /** How many things it does now. */
+  eagerness(): number {
+    return this.random.pick([1, 1, 2, 3]);
+  }
+
   /** The call that makes the account. */
   birth(nowMs: number, { plans }: Tariff): Call {
     const { random } = this;

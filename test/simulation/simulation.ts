@@ -41,10 +41,10 @@ interface Life {
 
 /** A leap year's January: months of 31, 29, 31, 30 days. */
 export const START_MS = Date.UTC(2024, 0, 15);
-/** At a moment so many of the living do something, so much at most. */
-const ACTIVE_SHARE = 0.2;
-const CALLS_PER_MOMENT_MAX = 3;
-const MOMENTS_PER_DAY_MAX = 2;
+/** At a moment so many of the living do something. */
+const ACTIVE_SHARE = 0.18;
+/** Days with two moments. */
+const SECOND_MOMENT_SHARE = 0.2;
 
 export class Simulation {
   readonly tally: Tally = { days: 0, calls: 0, lines: 0, sweeps: 0, said: new Map() };
@@ -64,7 +64,8 @@ export class Simulation {
       const account = `account-${number}`;
       // Half of them are there from the first day; the others come until half of the time has passed.
       const bornOnDay = number % 2 === 0 ? 0 : this.#random.between(0, Math.floor(options.days / 2));
-      const customer = new Customer(account, this.#random, this.#random.chance(0.7));
+      const chance = new Random(this.#random.between(0, 2 ** 32 - 1));
+      const customer = new Customer(account, chance, this.#random.chance(0.7));
       this.#lives.set(account, { customer, bornOnDay, state: emptyAccount(), lines: [] });
     }
   }
@@ -75,7 +76,7 @@ export class Simulation {
     const begin = START_MS + number * DAY_MS;
     await this.#publishWhenDue(number);
     const hours = Array.from(
-      { length: this.#random.between(1, MOMENTS_PER_DAY_MAX) },
+      { length: this.#random.chance(SECOND_MOMENT_SHARE) ? 2 : 1 },
       () => this.#random.between(0, 3) * 6,
     );
     for (const hour of hours.sort((a, b) => a - b)) {
@@ -109,21 +110,21 @@ export class Simulation {
     this.#tariff = next;
   }
 
-  /** Accounts act beside each other, each one call after the other. */
+  /** Accounts act beside each other, each one call after the other, from a chance of its own: so it does not matter who is quicker. */
   async #moment(day: number): Promise<void> {
     const acting = [...this.#lives.values()].filter(
       ({ state, bornOnDay }) => day >= bornOnDay && (!state.exists || this.#random.chance(ACTIVE_SHARE)),
     );
-    for (let round = 0; round < CALLS_PER_MOMENT_MAX; round++) {
-      const calls = acting.flatMap((life) => {
-        if (round > 0 && this.#random.chance(0.5)) return [];
-        const { customer, state } = life;
-        const call = state.exists
-          ? customer.next(this.clock.nowMs, this.#scene(life))
-          : customer.birth(this.clock.nowMs, this.#tariff);
-        return call === undefined ? [] : [call];
-      });
-      await Promise.all(calls.map((call) => this.#make(call)));
+    await Promise.all(acting.map((life) => this.#act(life)));
+  }
+
+  async #act(life: Life): Promise<void> {
+    const { customer, state } = life;
+    const { nowMs } = this.clock;
+    if (!state.exists) await this.#make(customer.birth(nowMs, this.#tariff));
+    for (let left = customer.eagerness(); left > 0; left--) {
+      const call = customer.next(nowMs, this.#scene(life));
+      if (call !== undefined) await this.#make(call);
     }
   }
 

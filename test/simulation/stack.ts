@@ -4,6 +4,7 @@ import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { type Config, loadConfig } from '../../src/config.js';
 import { type Core, startCore } from '../../src/core.js';
+import { Sweeper } from '../../src/flush/sweeper.js';
 import { loadCatalogs, prepareInstallation } from '../../src/installation.js';
 import { createMetrics } from '../../src/metrics.js';
 import { publishCatalog } from '../../src/postgres/catalogs.js';
@@ -35,6 +36,8 @@ export class Stack {
     readonly pool: Pool,
     readonly connection: RedisConnection,
     readonly config: Config,
+    /** Sweeps every partition, whoever has the leases. */
+    readonly strayingSweeper: Sweeper,
     private readonly catalogs: Catalogs,
     private readonly clock: SimulatedClock,
   ) {
@@ -78,7 +81,19 @@ export class Stack {
     });
     await core.opened;
     await core.leases.start();
-    return new Stack(core, pool, connection, config, catalogs, clock);
+    const all = new Set(core.partitions.map(({ number }) => number));
+    const straying = new Sweeper(
+      core.partitions,
+      () => all,
+      core.executor,
+      connection,
+      scripts,
+      pool,
+      config,
+      metrics,
+      logger,
+    );
+    return new Stack(core, pool, connection, config, straying, catalogs, clock);
   }
 
   get options(): { readonly durable: false; readonly deadlineMs: number } {
