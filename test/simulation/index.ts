@@ -97,14 +97,22 @@ async function simulate({ seed, months, accounts, json }: Wanted): Promise<void>
   }
 }
 
-const options = wanted();
-const { seed, months, accounts } = options;
-const command = `npm run simulate -- --seed ${seed} --months ${months} --accounts ${accounts}`;
-console.log(`seed ${seed}: ${accounts} accounts, ${months} months`);
-try {
-  await simulate(options);
-} catch (error) {
-  console.error(error instanceof Difference ? error.message : error);
-  console.error(`To see it again: ${command}`);
-  process.exitCode = 1;
+async function main(): Promise<void> {
+  const options = wanted();
+  const { seed, months, accounts } = options;
+  console.log(`seed ${seed}: ${accounts} accounts, ${months} months`);
+  try {
+    await simulate(options);
+  } catch (error) {
+    console.error(error instanceof Difference ? error.message : error);
+    console.error(
+      `To see it again: npm run simulate -- --seed ${seed} --months ${months} --accounts ${accounts}`,
+    );
+    process.exitCode = 1;
+  }
 }
+
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+});
