@@ -30,6 +30,7 @@ const WAKE_EVERY_MS = 2;
 
 export class Stack {
   readonly #waking: NodeJS.Timeout;
+  #published = 0;
 
   private constructor(
     readonly core: Core,
@@ -105,7 +106,13 @@ export class Stack {
     const parsed = parseCatalog(text, 'simulation');
     if (!('catalog' in parsed)) throw new Error(JSON.stringify(parsed.problems));
     const { json, hash } = canonicalCatalog(parsed.catalog);
-    await publishCatalog(this.pool, { requestId: hash.slice(0, 32), json, hash, publishedBy: 'simulation' });
+    this.#published += 1;
+    await publishCatalog(this.pool, {
+      requestId: `publish-${this.#published}`,
+      json,
+      hash,
+      publishedBy: 'simulation',
+    });
     await this.catalogs.refresh();
     return this.catalogs.current().version;
   }
