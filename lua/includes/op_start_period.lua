@@ -37,6 +37,9 @@ local function op_start_period(op_index, op)
   local period = { starts, ends, op[7], op[8], op[9], op[10], op[11], op[12] }
   if starts > ctx.now then
     if subscription[S_NEXT] then return denied(REASON_PERIOD_STORED) end
+    -- When it begins nobody is there to be refused.
+    local credits = find_wallet(account, UNIT_CREDITS)
+    if credits and #credits[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
     subscription[S_NEXT] = period
     add_plan_change(op_index, account_index, op[7], PLAN_PERIOD_STORED, starts, ends)
     subscription_changed(account_index)

@@ -483,6 +483,7 @@ const REASON_NUMBERS: Record<string, number> = {
   PLAN_UNCHANGED: REASON.planUnchanged,
   NOTHING_SCHEDULED: REASON.nothingScheduled,
   LOT_ENDED: REASON.lotEnded,
+  LIMIT_REACHED: REASON.lotsMax,
 };
 
 function observedResult(reply: BatchReply, index: number): unknown {

@@ -11,6 +11,8 @@ import {
   type EntryKind,
   type Flag,
   type IdKind,
+  LOTS_HOLDING_MAX,
+  LOTS_MAX,
   type Lot,
   type LotChange,
   type LotOrigin,
@@ -207,6 +209,7 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
       shortfall = { unit, available, missing: amount - available };
       continue;
     }
+    if (unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX) return denied('LIMIT_REACHED');
     const deadlineMs = work.nowMs + op.holdTimeMs;
     const parts = work.setAside(wallet, amount);
     const outcome = {
@@ -237,6 +240,8 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   }
   // Never so: the hold's amount and what is available are parts of a sum that stays within AMOUNT_MAX.
   if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  const isCrowded = hold.unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX;
+  if (op.addAmount > 0n && isCrowded) return denied('LIMIT_REACHED');
   for (const part of work.setAside(wallet, op.addAmount)) {
     const last = hold.parts.at(-1);
     if (last && last.lot === part.lot) last.amount += part.amount;
@@ -407,6 +412,7 @@ function grant(work: Work, op: OpOf<'grant'>): Result {
   if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
   const wallet = work.wallet(op.unit);
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (isFull(wallet)) return refused('LIMIT_REACHED');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
   const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs, TOP_UP_PRIORITY);
@@ -433,6 +439,7 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
   const wallet = work.wallet(op.unit);
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (charge !== '' && isFull(wallet)) return refused('LIMIT_REACHED');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
   let left = op.amount - debtPaid;
@@ -522,6 +529,7 @@ function convert(work: Work, op: OpOf<'convert'>): Result {
   }
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(work.wallet(unit)) + units > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  if (isFull(work.wallet(unit))) return denied('LIMIT_REACHED');
   work.enter('conversion', op.id, 'credits', { converted: cost, lots: work.draw(credits, cost) });
   const { lot, debtPaid } = work.bring(op.id, unit, units, priority);
   return work.store('convert', op.id, op.payload, {
@@ -577,11 +585,13 @@ function startPeriod(work: Work, op: OpOf<'startPeriod'>): Result {
   const wanted: Period = { plan, startMs, endMs, granted: undefined };
   if (startMs > work.nowMs) {
     if (next) return refused('PERIOD_STORED');
+    if (isFull(work.wallet('credits'))) return refused('LIMIT_REACHED');
     work.subscription().next = wanted;
     work.enterPlanChange(op.id, { plan: plan.name, event: 'period_stored', fromMs: startMs, toMs: endMs });
   } else {
     if (remainingOf(work.wallet('credits')) + plan.credits > AMOUNT_MAX)
       return refused('AMOUNT_OUT_OF_RANGE');
+    if (isFull(work.wallet('credits'))) return refused('LIMIT_REACHED');
     work.beginPeriod(op.id, wanted, []);
   }
   return work.store('plan', op.id, op.payload, periodOutcome(work, wanted));
@@ -619,6 +629,7 @@ function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
   if (plan.kind !== 'free' && endMs === undefined) return refused('FIELD_INVALID');
   if (plan.kind !== 'free' && (endMs as number) <= work.nowMs) return refused('PERIOD_ENDED');
   if (remainingOf(wallet) + plan.credits > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (isFull(wallet)) return refused('LIMIT_REACHED');
   if (plan.kind === 'free') {
     const { lot, amount, debtPaid } = work.takePlan(op.id, plan);
     const available = lot === 0 ? 0n : work.available(wallet);
@@ -1177,6 +1188,10 @@ export function availableOf(wallet: Wallet, nowMs: number): bigint {
       .filter((lot) => lot.expiresAtMs === undefined || nowMs < lot.expiresAtMs)
       .map((lot) => lot.remaining - lot.held),
   );
+}
+
+function isFull(wallet: Wallet): boolean {
+  return wallet.lots.length >= LOTS_MAX;
 }
 
 export function remainingOf(wallet: Wallet): bigint {

@@ -11,6 +11,12 @@ export const UNITS: readonly Unit[] = ['credits', 'tts_characters', 'llm_message
 /** No amount, no sum of a wallet's remaining and no debt goes beyond this. */
 export const AMOUNT_MAX = 2n ** 53n - 1n;
 
+/** Calls make no more lots in a wallet. */
+export const LOTS_MAX = 1_000;
+
+/** In a wallet of so many no characters are set aside. */
+export const LOTS_HOLDING_MAX = 2_000;
+
 /** Top-ups and corrections burn after what has a smaller number. */
 export const TOP_UP_PRIORITY = 20;
 
@@ -265,7 +271,8 @@ export type Reason =
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
   | 'FIELD_INVALID'
-  | 'AMOUNT_OUT_OF_RANGE';
+  | 'AMOUNT_OUT_OF_RANGE'
+  | 'LIMIT_REACHED';
 
 export interface UsageOutcome {
   of: 'usage';
