@@ -240,7 +240,7 @@ function holdMetrics({ counter, gauge }: Create) {
   };
 }
 
-/** The sidecar as a whole: set by src/sidecar.ts and src/usage/catalogs.ts. */
+/** The sidecar as a whole: set by src/gauges.ts, src/readiness.ts and src/usage/catalogs.ts. */
 function sidecarMetrics({ gauge }: Create) {
   return {
     ready: gauge('ready', '1 while the sidecar is ready to serve, else 0.'),

@@ -98,8 +98,9 @@ local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
 local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD = 1, 2, 3, 4, 5, 6
 local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 1, 2, 4, 6, 20
 local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
--- A wallet holds at most this many lots: what a draw walks through, and what an account weighs.
-local LOTS_MAX = 1000
+-- A wallet holds at most this many lots, what a draw walks through and what an account weighs: calls that would make more are refused. What
+-- happens by itself is not, and gets no further than docs/accounting.md says, because characters are not set aside in a wallet of LOTS_HOLDING_MAX.
+local LOTS_MAX, LOTS_HOLDING_MAX = 1000, 2000
 
 -- Hold: {format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change,
 -- held and available and deadline as first answered, start time, agent, meter, model, account key, parts as (lot, amount) pairs}

@@ -20,7 +20,8 @@ end
 
 -- Changes the plan: at once where the new one ranks as high as the old one or higher, or where no period runs; else at the period's end.
 -- op: 7 plan, 8 its rank, 9 how many agents it allows (-1: any number), 10 credits, 11 their priority, 12 what becomes of them at the end
--- (0: they expire, 1: they stay, 2: it is the free plan), 13 end of the period that begins now (0: not given).
+-- (0: they expire, 1: they stay, 2: it is the free plan), 13 end of the period that begins now (0: not given). Credits of -1: the catalog does not
+-- know the plan (any more), and nothing but the stored outcome is wanted.
 local function op_change_plan(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
@@ -28,6 +29,7 @@ local function op_change_plan(op_index, op)
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
   if op[P_CHECKED] < 0 or needs_check(op) then return CODE_CHECK end
+  if op[10] < 0 then return CODE_NONE end
   if account[A_STATUS] == STATUS_CLOSED then return denied(REASON_ACCOUNT_CLOSED) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 

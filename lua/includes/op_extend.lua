@@ -24,6 +24,9 @@ local function op_extend(op_index, op)
   local wallet = ensure_wallet(account, hold[H_UNIT])
   local amount, have = op[8], available(wallet)
   if amount > have then return denied(REASON_INSUFFICIENT_BALANCE, hold[H_UNIT], have, amount - have) end
+  if amount > 0 and hold[H_UNIT] == UNIT_TTS_CHARACTERS and #wallet[W_LOTS] >= LOTS_HOLDING_MAX then
+    return denied(REASON_LOTS_MAX, UNIT_TTS_CHARACTERS)
+  end
   set_aside(wallet, amount, hold[H_PARTS])
   hold[H_AMOUNT] = hold[H_AMOUNT] + amount
   if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end

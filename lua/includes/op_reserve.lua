@@ -47,6 +47,7 @@ local function op_reserve(op_index, op)
   if not covered then return denied(REASON_INSUFFICIENT_BALANCE, unit, have, amount - have) end
 
   wallet = wallet or ensure_wallet(account, unit)
+  if unit == UNIT_TTS_CHARACTERS and #wallet[W_LOTS] >= LOTS_HOLDING_MAX then return denied(REASON_LOTS_MAX, unit) end
   local parts = {}
   set_aside(wallet, amount, parts)
   account[A_HOLDS] = account[A_HOLDS] + 1

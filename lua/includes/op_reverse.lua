@@ -23,6 +23,8 @@ local function op_reverse(op_index, op)
   local unit, amount = op[7], op[8]
   local wallet = ensure_wallet(account, unit)
   if wallet[W_REMAINING] > AMOUNT_MAX - amount then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
+  -- The reversal of a duplicate happens by itself.
+  if charge ~= '' and #wallet[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
   local paid = math.min(wallet[W_DEBT], amount)
   wallet[W_DEBT] = wallet[W_DEBT] - paid
   local left = amount - paid

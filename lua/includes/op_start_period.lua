@@ -9,7 +9,8 @@ local function period_outcome(account, period, op)
 end
 
 -- Starts a billing period, or stores it where it begins later. op: 7 plan, 8 its rank, 9 how many agents it allows (-1: any number), 10 credits,
--- 11 their priority, 12 whether they stay beyond the end (0 or 1), 13 start, 14 end. Once for each start, whatever the request.
+-- 11 their priority, 12 whether they stay beyond the end (0 or 1), 13 start, 14 end. Once for each start, whatever the request. Credits of -1: the
+-- catalog does not know the plan (any more), and nothing but what was said before is wanted.
 local function op_start_period(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
@@ -26,6 +27,7 @@ local function op_start_period(op_index, op)
       return same and CODE_DUPLICATE or CODE_CONFLICT, period_outcome(account, period, op)
     end
   end
+  if op[10] < 0 then return CODE_NONE end
   if account[A_STATUS] == STATUS_CLOSED then return denied(REASON_ACCOUNT_CLOSED) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
   if ends <= ctx.now then return denied(REASON_PERIOD_ENDED) end
@@ -35,6 +37,9 @@ local function op_start_period(op_index, op)
   local period = { starts, ends, op[7], op[8], op[9], op[10], op[11], op[12] }
   if starts > ctx.now then
     if subscription[S_NEXT] then return denied(REASON_PERIOD_STORED) end
+    -- When it begins nobody is there to be refused.
+    local credits = find_wallet(account, UNIT_CREDITS)
+    if credits and #credits[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
     subscription[S_NEXT] = period
     add_plan_change(op_index, account_index, op[7], PLAN_PERIOD_STORED, starts, ends)
     subscription_changed(account_index)

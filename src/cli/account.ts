@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addConvertCommand } from './convert.js';
 import { addCorrectionCommands } from './corrections.js';
 import { formatAmount, formatFields, formatTable, formatTime, unitLabel } from './format.js';
+import { readImportFile } from './import-file.js';
 import { CommandFailure, type Io, printJson } from './io.js';
 import { parseTime } from './parse.js';
 import { addPlanCommands, planFields } from './plans.js';
@@ -37,16 +38,21 @@ function addCreate(account: Command, io: Io): void {
   const command = account
     .command('create <account>')
     .description('create an account with empty wallets')
+    .option('--plan <plan>', 'the plan that it begins with (default: none); the free plan grants its credits')
     .option(
-      '--plan <plan>',
-      'the plan that it begins with (default: none); the free plan grants its credits',
+      '--import <file>',
+      'JSON: the lots that it brings from elsewhere, and the billing period that runs',
     );
   addMutationOptions(command, 'id of this request')
-    .addHelpText('after', '\nExample:\n  $ drawdown account create acme --plan free')
-    .action(async (accountId: string, options: MutationOptions & { plan?: string }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  $ drawdown account create acme --plan free\n  $ drawdown account create acme --plan pro --import acme.json',
+    )
+    .action(async (accountId: string, options: MutationOptions & { plan?: string; import?: string }) => {
       const mutation = mutationOf(options);
       const { id, ...rest } = mutation;
-      const request = { requestId: id, accountId, plan: options.plan ?? '', ...rest };
+      const imported = options.import === undefined ? null : readImportFile(options.import);
+      const request = { requestId: id, accountId, plan: options.plan ?? '', imported, ...rest };
       const answer = await withSidecar(options, (client) =>
         client.call('AccountService/CreateAccount', request),
       );

@@ -31,12 +31,19 @@ import type {
 import { type AccountImport, type CreateAccountCall, LOT_SOURCES } from './types.js';
 
 const FREE_PLAN = 2;
+/** What stands for the credits of a plan that the catalog does not know. */
+const UNKNOWN_CREDITS = -1;
 
-/** The plan of a name in the catalog in force. */
-function planOf({ plans }: Catalog, name: string): PlanSpec {
+/** The plan of a name in the catalog in force; why not, where it has none. */
+function planOf({ plans }: Catalog, name: string): PlanSpec | DrawdownError {
   const plan = plans.find((one) => one.name === name);
   if (plan !== undefined) return plan;
-  throw new DrawdownError('PLAN_UNKNOWN', `plan: no plan ${name} is in the catalog`, { field: 'plan' });
+  return new DrawdownError('PLAN_UNKNOWN', `plan: no plan ${name} is in the catalog`, { field: 'plan' });
+}
+
+function paidPlanOf(catalog: Catalog, name: string): PlanSpec | DrawdownError {
+  const plan = planOf(catalog, name);
+  return plan instanceof DrawdownError || plan.period !== null ? plan : withoutPeriods(plan);
 }
 
 /** What the script needs of what an account begins with: its plan, and what it brings along. */
@@ -64,8 +71,8 @@ function importTerms({ lotPriorities }: Catalog, imported: AccountImport | null)
 function beginningPlan(catalog: Catalog, { plan: name, imported }: CreateAccountCall): PackedOperation {
   const runs = imported !== null && imported.periodEndTimeMs > 0;
   if (name === '' && !runs) return ['', 0, -1, -1, 0];
-  const plan = planOf(catalog, name);
-  if (runs && plan.period === null) throw withoutPeriods(plan);
+  const plan = runs ? paidPlanOf(catalog, name) : planOf(catalog, name);
+  if (plan instanceof DrawdownError) throw plan;
   const credits = plan.period === null ? plan.creditsMicros : -1;
   return [plan.name, plan.rank, plan.agentsMax ?? -1, credits, catalog.lotPriorities.free];
 }
@@ -76,7 +83,9 @@ function withoutPeriods({ name }: PlanSpec): DrawdownError {
 }
 
 /** Name, rank, agents, credits, their priority, and what becomes of them at a period's end. */
-function termsOf({ lotPriorities }: Catalog, plan: PlanSpec): PackedOperation {
+function termsOf({ lotPriorities }: Catalog, name: string, plan: PlanSpec | DrawdownError): PackedOperation {
+  // The call may repeat one of the time in which the catalog had the plan, and then gets its outcome.
+  if (plan instanceof DrawdownError) return [name, 0, -1, UNKNOWN_CREDITS, 0, 0];
   const { period } = plan;
   const head = [plan.name, plan.rank, plan.agentsMax ?? -1, plan.creditsMicros];
   if (period === null) return [...head, lotPriorities.free, FREE_PLAN];
@@ -110,12 +119,12 @@ export class PlanControl implements Plans {
   async startPeriod(call: StartPeriodCall, options: CallOptions): Promise<PlanResult> {
     this.calls.checkTime(call.eventTimeMs);
     const { catalog } = this.catalogs.current();
-    const plan = planOf(catalog, call.plan);
-    if (plan.period === null) throw withoutPeriods(plan);
+    const plan = paidPlanOf(catalog, call.plan);
     const { requestId, accountId, startTimeMs, endTimeMs, eventTimeMs } = call;
     const head = [OP.startPeriod, 0, requestId, startPeriodFingerprint(call), eventTimeMs, -1];
-    const packed = [...head, ...termsOf(catalog, plan), startTimeMs, endTimeMs];
+    const packed = [...head, ...termsOf(catalog, call.plan, plan), startTimeMs, endTimeMs];
     const executed = await this.calls.run(accountId, packed, options);
+    if (plan instanceof DrawdownError && executed.result.code === CODE.none) throw plan;
     return this.#result(executed, accountId, options, 'end_time_ms');
   }
 
@@ -123,9 +132,11 @@ export class PlanControl implements Plans {
     this.calls.checkTime(call.eventTimeMs);
     const { catalog } = this.catalogs.current();
     const { requestId, accountId, periodEndTimeMs, eventTimeMs } = call;
+    const plan = planOf(catalog, call.plan);
     const head = [OP.changePlan, 0, requestId, changePlanFingerprint(call), eventTimeMs, -1];
-    const packed = [...head, ...termsOf(catalog, planOf(catalog, call.plan)), periodEndTimeMs];
+    const packed = [...head, ...termsOf(catalog, call.plan, plan), periodEndTimeMs];
     const executed = await this.calls.run(accountId, packed, options);
+    if (plan instanceof DrawdownError && executed.result.code === CODE.none) throw plan;
     return this.#result(executed, accountId, options, 'period_end_time_ms');
   }
 

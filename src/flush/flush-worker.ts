@@ -90,6 +90,8 @@ async function answer(places: readonly PartPlace[]): Promise<FlushReply> {
   }
 }
 
+// Flushes wait for it. What fails here is said by those that find no connection; it connects by itself later.
+await connection.connect().catch((error: unknown) => logger.warn({ reason: String(error) }, 'flush thread'));
 parentPort?.on('message', (message: { id: number; places: readonly PartPlace[] } | 'stop') => {
   if (message === 'stop') {
     parentPort?.close();
@@ -99,5 +101,3 @@ parentPort?.on('message', (message: { id: number; places: readonly PartPlace[] }
   }
   void answer(message.places).then((reply) => parentPort?.postMessage({ id: message.id, reply }));
 });
-// What fails here is said by the flushes that find no connection; it connects by itself later.
-await connection.connect().catch((error: unknown) => logger.warn({ reason: String(error) }, 'flush thread'));

@@ -31,7 +31,7 @@ interface Track {
   cursor: Reached | null;
   owned: boolean;
   busy: boolean;
-  /** Not before this time, after a failure. */
+  /** Not before this time, after a failure. All times of a track are monotonic: a corrected clock stops no flush. */
   notBeforeMs: number;
   failures: number;
   /** The last record of each flush and when it was booked, oldest first: what may be trimmed before it once the tail has passed. */
@@ -81,8 +81,8 @@ export class Flusher {
       notBeforeMs: 0,
       failures: 0,
       tail: [],
-      progressToldMs: 0,
-      lookedMs: 0,
+      progressToldMs: Number.NEGATIVE_INFINITY,
+      lookedMs: Number.NEGATIVE_INFINITY,
     }));
     this.#woken = this.#nextWake();
   }
@@ -168,7 +168,7 @@ export class Flusher {
 
   /** A fair share of the partitions that have something to flush. */
   #claim(): Track[] {
-    const nowMs = Date.now();
+    const nowMs = performance.now();
     const ready = this.#tracks.filter(
       (track) =>
         track.owned &&
@@ -195,7 +195,7 @@ export class Flusher {
     const startedMs = performance.now();
     try {
       await this.#readCursors(tracks);
-      for (const track of tracks) track.lookedMs = Date.now();
+      for (const track of tracks) track.lookedMs = performance.now();
       const reply = await this.thread.flush(tracks.map(placeOf));
       if ('failed' in reply) return this.#failed(tracks, reply.failed);
       const { done } = reply;
@@ -270,13 +270,13 @@ export class Flusher {
 
   /** Tells Redis through what it is durable, and which records no repair needs any more. */
   async #tellProgress(track: Track): Promise<void> {
-    const nowMs = Date.now();
     const { cursor, tail, partition } = track;
+    const nowMs = performance.now();
     if (cursor === null || !partition.isOpen || nowMs - track.progressToldMs < PROGRESS_EVERY_MS) return;
     track.progressToldMs = nowMs;
     // The record at the cursor always stays: it shows whether Redis is the one that Postgres knows.
     let keepFrom = 0;
-    const cutoffMs = nowMs - this.options.journalTailMs;
+    const cutoffMs = Date.now() - this.options.journalTailMs;
     while (tail.length > 1 && (tail[0] as { bookedTimeMs: number }).bookedTimeMs < cutoffMs) {
       keepFrom = (tail.shift() as { seq: number }).seq;
     }
@@ -307,7 +307,7 @@ export class Flusher {
         this.options.flushRetryMaxMs,
         RETRY_FIRST_MS * 2 ** Math.min(track.failures, 10),
       );
-      track.notBeforeMs = Date.now() + waitMs * (0.5 + Math.random() / 2);
+      track.notBeforeMs = performance.now() + waitMs * (0.5 + Math.random() / 2);
     }
   }
 }

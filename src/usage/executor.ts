@@ -137,7 +137,7 @@ function denialError(reason: Reason): DrawdownError {
     case 'AMOUNT_OUT_OF_RANGE':
       return new DrawdownError('AMOUNT_OUT_OF_RANGE', 'a balance, hold or debt would exceed 2^53-1');
     case 'LIMIT_REACHED':
-      return limitError('the number of lots in a wallet (1,000)');
+      return limitError('the number of lots in a wallet (lotsMax)');
     default:
       return new DrawdownError('INTERNAL', `denied ${reason} out of place`);
   }

@@ -294,8 +294,7 @@ export class Meter implements UsageMeter {
     if (result.code === CODE.denied) {
       const { denial } = result;
       const reason = reasonOf(denial);
-      if (reason === 'AMOUNT_OUT_OF_RANGE' || reason === 'EVENT_TOO_OLD')
-        throw resultError(result, accountId);
+      if (ERRORS.has(reason)) throw resultError(result, accountId);
       return {
         verdict: 'denied',
         reason,
@@ -389,6 +388,9 @@ const STATUS_REFUSALS: Record<number, Reason> = {
   [STATUS.frozen]: 'ACCOUNT_FROZEN',
   [STATUS.closed]: 'ACCOUNT_CLOSED',
 };
+
+/** Of a Reserve or an Extend: reasons that are no verdict. */
+const ERRORS: ReadonlySet<Reason> = new Set(['AMOUNT_OUT_OF_RANGE', 'EVENT_TOO_OLD', 'LIMIT_REACHED']);
 
 const LEDGER_STATES: Record<string, UsageState> = {
   usage: 'recorded',

@@ -5,15 +5,22 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { runCli } from '../../src/cli/program.js';
+import type { Accounts, CreateAccountCall } from '../../src/credits/types.js';
 import { DrawdownError } from '../../src/errors.js';
-import { type Harness, startHarness } from './grpc-fakes.js';
+import { fakeAccounts, type Harness, startHarness } from './grpc-fakes.js';
 
 const token = 'a-token-of-16-characters';
 let harness: Harness;
+let created: CreateAccountCall[];
 let directory: string;
 let catalogFile: string;
 beforeEach(async () => {
-  harness = await startHarness({ flags: { authToken: token } });
+  created = [];
+  const create: Accounts['create'] = (call, options) => {
+    created.push(call);
+    return fakeAccounts.create(call, options);
+  };
+  harness = await startHarness({ flags: { authToken: token }, accounts: { create } });
   directory = mkdtempSync(join(tmpdir(), 'drawdown-cli-'));
   catalogFile = join(directory, 'catalog.yaml');
   writeFileSync(catalogFile, 'good');
@@ -45,6 +52,37 @@ describe('commands that call a sidecar', () => {
     expect(show.out).toContain('acme is active; open holds: 2');
     expect(show.out).toMatch(/credits +0\.000005 credits/);
     expect(show.out).toContain('9007199254.740991 credits');
+  });
+
+  it('create an account with what a file says it brings along, and name every mistake of such a file', async () => {
+    const file = join(directory, 'acme.json');
+    const create = () => run('account', 'create', 'acme', '--plan', 'pro', '--import', file);
+    const lots = [
+      { source: 'plan', credits: '812.5', expires_at: '2026-02-10' },
+      { source: 'conversion', amount: 5000, unit: 'tts_characters' },
+    ];
+    writeFileSync(file, JSON.stringify({ lots, period: { start: '2025-01-10', end: '2026-02-10' } }));
+    expect((await create()).out).toMatch(/^account +acme\ncreated /);
+    const end = Date.UTC(2026, 1, 10);
+    expect(created[0]).toMatchObject({
+      plan: 'pro',
+      imported: {
+        lots: [
+          { source: 'plan', unit: 1, amount: 812_500_000, expiresAtMs: end },
+          { source: 'conversion', unit: 2, amount: 5_000, expiresAtMs: 0 },
+        ],
+        periodStartTimeMs: Date.UTC(2025, 0, 10),
+        periodEndTimeMs: end,
+      },
+    });
+    writeFileSync(file, JSON.stringify({ lots: [{ source: 'gift', credits: 'many' }, { source: 'free' }] }));
+    const bad = await create();
+    expect(bad.code).toBe(1);
+    expect(bad.error).toContain('lots.0.source: ');
+    expect(bad.error).toContain('lots.0.credits: Credits with at most 6 decimals are needed');
+    expect(bad.error).toContain('lots.1: says how much: credits, or amount with unit');
+    writeFileSync(file, JSON.stringify({ lot: [] }));
+    expect((await create()).error).toMatch(/the file: .*lot/);
   });
 
   it('make ids and times where none are given, and say how to repeat', async () => {

@@ -37,6 +37,7 @@ import {
   type IdKind,
   type Import,
   type Lot,
+  type OfferedPlan,
   type Op,
   type Outcome,
   type Period,
@@ -432,7 +433,9 @@ function packPrices(prices: readonly Price[]): number[] {
 
 const PLAN_KINDS = { expire: 0, keep: 1, free: 2 } as const;
 
-function packPlan({ name, rank, agentsMax, credits, priority, kind }: Plan): (string | number)[] {
+function packPlan(plan: OfferedPlan): (string | number)[] {
+  if (plan.kind === 'unknown') return [plan.name, 0, -1, -1, 0, 0];
+  const { name, rank, agentsMax, credits, priority, kind } = plan;
   return [name, rank, agentsMax ?? -1, Number(credits), priority, PLAN_KINDS[kind]];
 }
 
@@ -484,6 +487,7 @@ const REASON_NUMBERS: Record<string, number> = {
   PLAN_UNCHANGED: REASON.planUnchanged,
   NOTHING_SCHEDULED: REASON.nothingScheduled,
   LOT_ENDED: REASON.lotEnded,
+  LIMIT_REACHED: REASON.lotsMax,
 };
 
 function observedResult(reply: BatchReply, index: number): unknown {
@@ -531,6 +535,7 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
     default: {
       const { reason, shortfall } = result;
       if (reason === 'ACCOUNT_UNKNOWN') return { code: 'miss' };
+      if (reason === 'PLAN_UNKNOWN') return { code: 'none' };
       return {
         code: 'denied',
         reason: REASON_NUMBERS[reason],

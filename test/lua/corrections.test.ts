@@ -316,7 +316,8 @@ function mayBring(
   name: string,
 ): bigint {
   const called = (op.kind === 'create' || op.kind === 'startPeriod' || op.kind === 'changePlan') && done;
-  const own = called && op.account === name ? (op.plan?.credits ?? 0n) : 0n;
+  const own =
+    called && op.account === name ? (op.plan && op.plan.kind !== 'unknown' ? op.plan.credits : 0n) : 0n;
   const { next, change, period } = accountOf(before, name).subscription ?? {};
   const begun = next && next.startMs <= after.nowMs ? next.plan.credits : 0n;
   const changed = change && period && period.endMs <= after.nowMs ? change : undefined;

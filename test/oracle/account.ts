@@ -11,6 +11,8 @@ import {
   type EntryKind,
   type Flag,
   type IdKind,
+  LOTS_HOLDING_MAX,
+  LOTS_MAX,
   type Lot,
   type LotChange,
   type LotOrigin,
@@ -57,15 +59,17 @@ export function emptyAccount(): AccountState {
 /** Carries out one operation. The given state is left alone. */
 export function apply(before: AccountState, op: Op, nowMs: number): Step {
   const state = structuredClone(before);
+  return { ...applyTo(state, op, nowMs), state };
+}
+
+/** The same, on the state itself: for accounts with so long a past that a copy of it costs too much. */
+export function applyTo(state: AccountState, op: Op, nowMs: number): Omit<Step, 'state'> {
   const work = new Work(state, op.account, nowMs);
-  if (!state.exists && op.kind !== 'create') {
-    return { result: unknownAccount(op), entries: [], state };
-  }
+  if (!state.exists && op.kind !== 'create') return { result: unknownAccount(op), entries: [] };
   work.doWhatIsDue();
   if ('hold' in op) work.expireDueHold(op.hold);
   // What the beginning did stays, even if the operation itself is a duplicate, a conflict, denied or refused. READING.
-  const result = decide(work, op);
-  return { result, entries: work.entries, state };
+  return { result: decide(work, op), entries: work.entries };
 }
 
 function unknownAccount(op: Op): Result {
@@ -205,6 +209,7 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
       shortfall = { unit, available, missing: amount - available };
       continue;
     }
+    if (unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX) return denied('LIMIT_REACHED');
     const deadlineMs = work.nowMs + op.holdTimeMs;
     const parts = work.setAside(wallet, amount);
     const outcome = {
@@ -235,6 +240,8 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   }
   // Never so: the hold's amount and what is available are parts of a sum that stays within AMOUNT_MAX.
   if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  const isCrowded = hold.unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX;
+  if (op.addAmount > 0n && isCrowded) return denied('LIMIT_REACHED');
   for (const part of work.setAside(wallet, op.addAmount)) {
     const last = hold.parts.at(-1);
     if (last && last.lot === part.lot) last.amount += part.amount;
@@ -405,6 +412,7 @@ function grant(work: Work, op: OpOf<'grant'>): Result {
   if (op.expiresAtMs !== undefined && op.expiresAtMs <= work.nowMs) return refused('FIELD_INVALID');
   const wallet = work.wallet(op.unit);
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (isFull(wallet)) return refused('LIMIT_REACHED');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
   const origin = work.newLot(op.unit, 'top_up', op.expiresAtMs, TOP_UP_PRIORITY);
@@ -431,6 +439,7 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
   const wallet = work.wallet(op.unit);
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (charge !== '' && isFull(wallet)) return refused('LIMIT_REACHED');
   const debtPaid = min(wallet.debt, op.amount);
   wallet.debt -= debtPaid;
   let left = op.amount - debtPaid;
@@ -520,6 +529,7 @@ function convert(work: Work, op: OpOf<'convert'>): Result {
   }
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(work.wallet(unit)) + units > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
+  if (isFull(work.wallet(unit))) return denied('LIMIT_REACHED');
   work.enter('conversion', op.id, 'credits', { converted: cost, lots: work.draw(credits, cost) });
   const { lot, debtPaid } = work.bring(op.id, unit, units, priority);
   return work.store('convert', op.id, op.payload, {
@@ -568,17 +578,20 @@ function startPeriod(work: Work, op: OpOf<'startPeriod'>): Result {
     if (same.plan.name !== plan.name || same.endMs !== endMs) return { verdict: 'conflict' };
     return { verdict: 'duplicate', outcome: periodOutcome(work, same) };
   }
+  if (plan.kind === 'unknown') return refused('PLAN_UNKNOWN');
   if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   if (endMs <= work.nowMs) return refused('PERIOD_ENDED');
   if (known.some((one) => startMs < one.endMs && one.startMs < endMs)) return refused('PERIOD_OVERLAPS');
   const wanted: Period = { plan, startMs, endMs, granted: undefined };
   if (startMs > work.nowMs) {
     if (next) return refused('PERIOD_STORED');
+    if (isFull(work.wallet('credits'))) return refused('LIMIT_REACHED');
     work.subscription().next = wanted;
     work.enterPlanChange(op.id, { plan: plan.name, event: 'period_stored', fromMs: startMs, toMs: endMs });
   } else {
     if (remainingOf(work.wallet('credits')) + plan.credits > AMOUNT_MAX)
       return refused('AMOUNT_OUT_OF_RANGE');
+    if (isFull(work.wallet('credits'))) return refused('LIMIT_REACHED');
     work.beginPeriod(op.id, wanted, []);
   }
   return work.store('plan', op.id, op.payload, periodOutcome(work, wanted));
@@ -598,8 +611,9 @@ function periodOutcome(work: Work, { granted, startMs }: Period): Outcome {
 function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
   const repeat = work.repeat('plan', op.id, op.payload);
   if (repeat) return repeat;
-  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   const { plan, endMs } = op;
+  if (plan.kind === 'unknown') return refused('PLAN_UNKNOWN');
+  if (work.state.status === 'closed') return refused('ACCOUNT_CLOSED');
   const present = work.state.subscription;
   if (present?.plan?.name === plan.name) return refused('PLAN_UNCHANGED');
   if (present?.next) return refused('PERIOD_STORED');
@@ -615,6 +629,7 @@ function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
   if (plan.kind !== 'free' && endMs === undefined) return refused('FIELD_INVALID');
   if (plan.kind !== 'free' && (endMs as number) <= work.nowMs) return refused('PERIOD_ENDED');
   if (remainingOf(wallet) + plan.credits > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
+  if (isFull(wallet)) return refused('LIMIT_REACHED');
   if (plan.kind === 'free') {
     const { lot, amount, debtPaid } = work.takePlan(op.id, plan);
     const available = lot === 0 ? 0n : work.available(wallet);
@@ -1173,6 +1188,10 @@ export function availableOf(wallet: Wallet, nowMs: number): bigint {
       .filter((lot) => lot.expiresAtMs === undefined || nowMs < lot.expiresAtMs)
       .map((lot) => lot.remaining - lot.held),
   );
+}
+
+function isFull(wallet: Wallet): boolean {
+  return wallet.lots.length >= LOTS_MAX;
 }
 
 export function remainingOf(wallet: Wallet): bigint {

@@ -11,6 +11,12 @@ export const UNITS: readonly Unit[] = ['credits', 'tts_characters', 'llm_message
 /** No amount, no sum of a wallet's remaining and no debt goes beyond this. */
 export const AMOUNT_MAX = 2n ** 53n - 1n;
 
+/** Calls make no more lots in a wallet. */
+export const LOTS_MAX = 1_000;
+
+/** In a wallet of so many no characters are set aside. */
+export const LOTS_HOLDING_MAX = 2_000;
+
 /** Top-ups and corrections burn after what has a smaller number. */
 export const TOP_UP_PRIORITY = 20;
 
@@ -61,6 +67,14 @@ export interface Plan {
   priority: number;
   kind: 'expire' | 'keep' | 'free';
 }
+
+/** A plan that the catalog in force does not know, by its name alone. */
+export interface UnknownPlan {
+  name: string;
+  kind: 'unknown';
+}
+
+export type OfferedPlan = Plan | UnknownPlan;
 
 /** What an imported account brings along. */
 export interface Import {
@@ -178,7 +192,7 @@ export type Op =
       account: string;
       id: string;
       payload: string;
-      plan: Plan;
+      plan: OfferedPlan;
       startMs: number;
       endMs: number;
     }
@@ -187,7 +201,7 @@ export type Op =
       account: string;
       id: string;
       payload: string;
-      plan: Plan;
+      plan: OfferedPlan;
       endMs: number | undefined;
     }
   | { kind: 'cancelChange'; account: string; id: string; payload: string }
@@ -252,11 +266,13 @@ export type Reason =
   | 'PERIOD_ENDED'
   | 'PERIOD_STORED'
   | 'PLAN_UNCHANGED'
+  | 'PLAN_UNKNOWN'
   | 'NOTHING_SCHEDULED'
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
   | 'FIELD_INVALID'
-  | 'AMOUNT_OUT_OF_RANGE';
+  | 'AMOUNT_OUT_OF_RANGE'
+  | 'LIMIT_REACHED';
 
 export interface UsageOutcome {
   of: 'usage';

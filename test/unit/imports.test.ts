@@ -16,7 +16,7 @@ const refused: Readonly<Record<string, readonly string[]>> = {
   'src/postgres/entries.ts': ['../redis/keys.js', 'ioredis', '../flush/flusher.js'],
   'src/usage/queue.ts': ['../grpc/server.js', '../sidecar.js'],
   'src/credits/plans.ts': ['@grpc/grpc-js'],
-  'src/flush/flusher.ts': ['../sidecar.js'],
+  'src/flush/flusher.ts': ['../sidecar.js', '../core.js'],
   'src/grpc/usage.ts': ['ioredis', '../redis/scripts.js'],
   'src/http/metrics.ts': ['../postgres/entries.js'],
   'src/cli/doctor.ts': ['pg'],

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { AccountCalls } from './credits/account-calls.js';
+import { AccountControl } from './credits/accounts.js';
+import { ConversionControl } from './credits/conversions.js';
+import { CorrectionControl } from './credits/corrections.js';
+import { PlanControl } from './credits/plans.js';
+import { Statements } from './credits/statements.js';
+import { catalogThresholds } from './credits/watch.js';
+import { Watches } from './credits/watches.js';
+import { FlushThread } from './flush/flush-thread.js';
+import { Flusher } from './flush/flusher.js';
+import { Leases } from './flush/leases.js';
+import { Opener } from './flush/opener.js';
+import { Openings } from './flush/openings.js';
+import { Sweeper } from './flush/sweeper.js';
+import { updateGauges } from './gauges.js';
+import type { Metrics } from './metrics.js';
+import type { Pool } from './postgres/pool.js';
+import type { RedisConnection } from './redis/connection.js';
+import { partitionKeys } from './redis/keys.js';
+import type { Scripts } from './redis/scripts.js';
+import type { Catalogs } from './usage/catalogs.js';
+import { Executor } from './usage/executor.js';
+import { Meter } from './usage/meter.js';
+import { Partition } from './usage/partition.js';
+import { PartitionQueue } from './usage/partition-queue.js';
+import { PostgresResolver } from './usage/resolver.js';
+import { ScriptSlots } from './usage/script-slots.js';
+import { DurableWatermarks } from './usage/watermarks.js';
+
+/** Stores, opened and checked, and the scripts on one of them. */
+export interface CoreStores {
+  readonly pool: Pool;
+  readonly connection: RedisConnection;
+  readonly scripts: Scripts;
+  /** For the connections of the flush thread. */
+  readonly redisUrl: string;
+  readonly postgresUrl: string;
+}
+
+/** What works on the stores: everything of a sidecar but its servers. */
+export interface Core {
+  readonly meter: Meter;
+  readonly accounts: AccountControl;
+  readonly statements: Statements;
+  readonly watches: Watches;
+  readonly corrections: CorrectionControl;
+  readonly conversions: ConversionControl;
+  readonly plans: PlanControl;
+  readonly watermarks: DurableWatermarks;
+  readonly leases: Leases;
+  readonly partitions: readonly Partition[];
+  readonly executor: Executor;
+  readonly flusher: Flusher;
+  readonly sweeper: Sweeper;
+  readonly openings: Openings;
+  /** Resolves once every partition is open or fenced. */
+  readonly opened: Promise<void>;
+  /** Makes durable what is applied, as far as the time allows. */
+  flushRest(withinMs: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Wires and starts it; partitions are opened behind it (`opened`), leases are taken by whoever starts it. */
+export function startCore(
+  config: Config,
+  { pool, connection, scripts, redisUrl, postgresUrl }: CoreStores,
+  installation: string,
+  catalogs: Catalogs,
+  { metrics, logger }: { metrics: Metrics; logger: Logger },
+): Core {
+  const onStopped = (partition: Partition): void => {
+    const { state } = partition;
+    if (state.kind === 'fenced') {
+      logger.error(
+        { partition: partition.number, why: state.why },
+        'partition fenced: it does not serve until an operator acts',
+      );
+    } else {
+      void opener.openAll();
+    }
+  };
+  const partitions = Array.from(
+    { length: config.partitionCount },
+    (_, number) =>
+      new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, onStopped),
+  );
+  const watermarks = new DurableWatermarks(config.partitionCount);
+  const resolver = new PostgresResolver(pool, scripts, metrics);
+  const slots = new ScriptSlots(config.scriptsInFlightMax);
+  const queues = partitions.map(
+    (partition) => new PartitionQueue(partition, scripts, resolver, slots, config, metrics),
+  );
+  const executor = new Executor(queues, watermarks);
+  const calls = new AccountCalls(executor, config);
+  const flushThread = new FlushThread({ ...config, redisUrl, postgresUrl });
+  const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
+  const leases = new Leases(
+    `${hostname()}/${process.pid}/${randomUUID()}`,
+    config.partitionCount,
+    pool,
+    watermarks,
+    config.leaseMs,
+    (owned) => flusher.own(owned),
+    logger,
+  );
+  const watches = new Watches(
+    pool,
+    watermarks,
+    () => catalogThresholds(catalogs.current().catalog),
+    metrics,
+    logger,
+  );
+  const sweeper = new Sweeper(
+    partitions,
+    () => leases.owned,
+    executor,
+    connection,
+    scripts,
+    pool,
+    config,
+    metrics,
+    logger,
+  );
+  const opener = new Opener(partitions, pool, connection, scripts, logger);
+  const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
+
+  connection.onDown(() => {
+    for (const partition of partitions) partition.close('Redis is not connected');
+  });
+  connection.onUp(() => void opener.openAll());
+  metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
+  flusher.start();
+  sweeper.start();
+  openings.start();
+
+  let flushed: Promise<void> | undefined;
+  const flushRest = async (withinMs: number): Promise<void> => {
+    await sweeper.stop();
+    flushed ??= flusher.stop(withinMs).then((durable) => {
+      if (durable) return;
+      const entries = flusher.backlog();
+      logger.warn({ entries }, 'stopping with entries that are not durable; they stay in the journal');
+    });
+    await flushed;
+  };
+  return {
+    meter: new Meter(executor, catalogs, pool, config, metrics),
+    statements: new Statements(executor, pool, config),
+    watches,
+    accounts: new AccountControl(calls, pool, catalogs),
+    corrections: new CorrectionControl(calls, pool, catalogs),
+    conversions: new ConversionControl(calls, catalogs),
+    plans: new PlanControl(calls, catalogs),
+    watermarks,
+    leases,
+    partitions,
+    executor,
+    flusher,
+    sweeper,
+    openings,
+    opened: opener.openAll(),
+    flushRest,
+    stop: async () => {
+      opener.stop();
+      watches.stop();
+      await openings.stop();
+      await flushRest(0);
+      await flushThread.stop();
+      watermarks.stop();
+      await leases.stop();
+    },
+  };
+}

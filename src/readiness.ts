@@ -1,0 +1,45 @@
+import type { Health } from './grpc/health.js';
+import type { Metrics } from './metrics.js';
+import type { Pool } from './postgres/pool.js';
+import type { RedisConnection } from './redis/connection.js';
+import type { Catalogs } from './usage/catalogs.js';
+import type { Partition } from './usage/partition.js';
+
+/** How often the sidecar asks itself whether it is ready. */
+const READINESS_EVERY_MS = 1_000;
+
+/** Ready: Redis is connected and verified, Postgres answers, every partition serves. */
+export function watchReadiness(
+  stores: { readonly pool: Pool; readonly connection: RedisConnection },
+  partitions: readonly Partition[],
+  catalogs: Catalogs,
+  health: Health,
+  metrics: Metrics,
+): NodeJS.Timeout {
+  const look = async (): Promise<void> => {
+    const reasons: string[] = [];
+    if (stores.connection.runId === null) reasons.push(stores.connection.refusal ?? 'redis is not connected');
+    const postgresUp = await stores.pool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
+    metrics.storeUp.set({ store: 'postgres' }, postgresUp ? 1 : 0);
+    if (!postgresUp) reasons.push('postgres does not answer');
+    for (const partition of partitions) {
+      const unavailability = partition.unavailability();
+      if (unavailability !== null) reasons.push(unavailability.message);
+    }
+    health.setWarnings(catalogs.warning === null ? [] : [catalogs.warning]);
+    health.setServing(reasons.length === 0, reasons);
+    metrics.ready.set(reasons.length === 0 ? 1 : 0);
+  };
+  let looking = false;
+  const lookOnce = async (): Promise<void> => {
+    if (looking) return;
+    looking = true;
+    await look();
+    looking = false;
+  };
+  void lookOnce();
+  return setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+}

@@ -1,0 +1,131 @@
+/** How many lots a wallet may have: calls are refused, and what happens by itself gets no further than it must. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { CODE, REASON } from '../../src/redis/format.js';
+import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { PLANS, START_MS } from '../oracle/generators.js';
+import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, type Plan } from '../oracle/model.js';
+import { accountOf } from '../oracle/world.js';
+import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
+
+let redis: TestRedis;
+let scripts: TestScripts;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  scripts = await TestScripts.connect(redis.url);
+});
+afterAll(async () => {
+  await scripts?.close();
+  await redis?.stop();
+});
+
+const account = 'a';
+const starter = PLANS[1] as Plan;
+const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
+const topUp = (id: string): Op => ({
+  kind: 'grant',
+  account,
+  id,
+  payload: 'p',
+  unit: 'credits',
+  amount: 10n,
+  expiresAtMs: undefined,
+});
+const usage = (id: string, amount: bigint): Op => ({
+  kind: 'usage',
+  account,
+  id,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+});
+const start = (id: string, startMs: number): Op => ({
+  kind: 'startPeriod',
+  account,
+  id,
+  payload: id,
+  plan: starter,
+  startMs,
+  endMs: startMs + 100,
+});
+
+it('calls that would make one more are refused; a period that is stored already begins all the same', async () => {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  await compared.batch([create, topUp('first'), usage('u', 10n), start('stored', START_MS + 50)], START_MS);
+  await compared.batch(
+    Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)),
+    START_MS,
+  );
+  const reversal: Op = {
+    kind: 'reversal',
+    account,
+    id: 'v',
+    payload: 'p',
+    charge: 'usage/u',
+    unit: 'credits',
+    amount: 10n,
+    withRerate: false,
+    drawn: [{ lot: 1, amount: 10n }],
+  };
+  const refused = { verdict: 'refused', reason: 'LIMIT_REACHED' };
+  const results = await compared.batch([topUp('more'), reversal, start('now', START_MS - 1_000)], START_MS);
+  expect(results.slice(0, 2)).toEqual([refused, refused]);
+
+  await compared.batch([{ kind: 'touch', account }], START_MS + 50);
+  expect(accountOf(compared.world, account).wallets.credits.lots).toHaveLength(LOTS_MAX + 1);
+  expect(await compared.batch([start('next', START_MS + 500)], START_MS + 50)).toEqual([refused]);
+});
+
+it('automatic conversions between holds stop at the number from which characters are not set aside', async () => {
+  const partition = await TestPartition.open(scripts, START_MS);
+  const runAll = async (ops: readonly Op[]) =>
+    (
+      await partition.apply(
+        [account],
+        ops.map((op) => packOperation(op, 1, START_MS, [])),
+      )
+    ).results;
+  const run = async (op: Op) => (await runAll([op]))[0];
+  await run(create);
+  await run({ ...topUp('credits'), amount: 10_000_000_000n } as Op);
+  // Each charge leaves 99 characters of a block, and each hold takes them: the next charge needs a block again.
+  const blocks = { units: 100n, micros: 1_000_000n, priority: 20 };
+  const speak = (i: number): Op => ({
+    kind: 'settle',
+    account,
+    hold: `s${i}`,
+    payload: 'p',
+    prices: [
+      { unit: 'tts_characters', amount: 1n },
+      { unit: 'credits', amount: 0n, blocks },
+    ],
+    pricedWith: 0,
+  });
+  const hold = (i: number): Op => ({
+    kind: 'reserve',
+    account,
+    hold: `h${i}`,
+    payload: 'p',
+    prices: [{ unit: 'tts_characters', amount: 99n }],
+    holdTimeMs: 1_000,
+    catalogVersion: 1,
+  });
+  const pairs = Array.from({ length: LOTS_HOLDING_MAX - 1 }, (_, i) => [speak(i + 1), hold(i + 1)]).flat();
+  for (let first = 0; first < pairs.length; first += 500) {
+    const results = await runAll(pairs.slice(first, first + 500));
+    expect(results.filter(({ code }) => code !== CODE.ok)).toEqual([]);
+  }
+  expect((await run(speak(0)))?.code).toBe(CODE.ok);
+  expect(await run(hold(0))).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
+  const more: Op = {
+    kind: 'extend',
+    account,
+    id: 'x',
+    hold: 'h1',
+    payload: 'p',
+    addAmount: 1n,
+    holdTimeMs: 0,
+  };
+  expect(await run(more)).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
+  // Finished usage is booked all the same.
+  for (let i = 1; i <= 3; i++) expect((await run(speak(-i)))?.code).toBe(CODE.ok);
+});

@@ -1,0 +1,146 @@
+/** When a queue sends: at once, or after the rest between scripts with bulk usage. Time is the test's, and so are the answers. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createMetrics } from '../../src/metrics.js';
+import { CODE, OP, type PackedOperation } from '../../src/redis/format.js';
+import { partitionKeys } from '../../src/redis/keys.js';
+import type { BatchReply, Scripts } from '../../src/redis/scripts.js';
+import type { Operation } from '../../src/usage/operation.js';
+import { Partition } from '../../src/usage/partition.js';
+import { PartitionQueue } from '../../src/usage/partition-queue.js';
+import { ScriptSlots } from '../../src/usage/script-slots.js';
+
+/** Each script takes so long; the queue rests twenty times as long. */
+const SCRIPT_MS = 2;
+const REST_MS = 40;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** A queue whose scripts take SCRIPT_MS, and how many operations each was sent. */
+function queueWith(limits: { bulkRestMaxMs?: number; batchOpsMax?: number } = {}) {
+  const sent: number[] = [];
+  const batch = async (_fence: unknown, operations: readonly PackedOperation[]): Promise<BatchReply> => {
+    sent.push(operations.length);
+    await new Promise((resolve) => setTimeout(resolve, SCRIPT_MS));
+    const results = operations.map(() => ({ code: CODE.none }));
+    const numbers = { epoch: 1, seq: 0, durableSeq: 0, nowMs: Date.now(), idsSinceMs: 0, firstSeq: 1 };
+    return { status: 'OK', ...numbers, pendingBytes: 0, expiredHolds: 0, results };
+  };
+  const partition = new Partition(0, partitionKeys('test', 0), 'test', () => undefined);
+  partition.open({ epoch: 1, seq: 0, runId: 'run' });
+  const queue = new PartitionQueue(
+    partition,
+    { batch } as unknown as Scripts,
+    { resolve: () => undefined },
+    new ScriptSlots(1),
+    { batchOpsMax: 10, queueOpsMax: 100, bulkRestMaxMs: 100, ...limits },
+    createMetrics(),
+  );
+  const push = (bulk: boolean): void => {
+    const packed = bulk ? [OP.usage, 0, 'event', 0, 0, -1, 1, 5] : [OP.touch, 0];
+    const operation: Operation = {
+      accountId: 'acme',
+      packed,
+      details: null,
+      catalogVersion: 0,
+      bulk,
+      ending: false,
+      deadlineMs: Number.MAX_SAFE_INTEGER,
+      done: () => undefined,
+      failed: (error) => {
+        throw error;
+      },
+    };
+    queue.push(operation);
+  };
+  return { sent, push };
+}
+
+/** Sends a first batch of bulk usage and waits until its script has answered; the rest begins now. */
+async function afterBulk(limits: Parameters<typeof queueWith>[0] = {}) {
+  const made = queueWith(limits);
+  made.push(true);
+  await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+  expect(made.sent).toEqual([1]);
+  return made;
+}
+
+describe('after a script with bulk usage', () => {
+  it('the next bulk usage waits twenty times as long as the script took, and goes together', async () => {
+    const { sent, push } = await afterBulk();
+    push(true);
+    await vi.advanceTimersByTimeAsync(REST_MS / 2);
+    push(true);
+    await vi.advanceTimersByTimeAsync(REST_MS / 2 - 1);
+    expect(sent).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1, 2]);
+  });
+
+  it('it waits no longer than bulkRestMaxMs', async () => {
+    const { sent, push } = await afterBulk({ bulkRestMaxMs: 5 });
+    push(true);
+    await vi.advanceTimersByTimeAsync(4);
+    expect(sent).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1, 1]);
+  });
+
+  it('a single call ends the rest, and takes what waits along', async () => {
+    const { sent, push } = await afterBulk();
+    push(true);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1]);
+    push(false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 2]);
+  });
+
+  it('a single call that comes alone does not rest', async () => {
+    const { sent, push } = await afterBulk();
+    push(false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 1]);
+  });
+
+  it('a whole batch (batchOpsMax) ends the rest', async () => {
+    const { sent, push } = await afterBulk({ batchOpsMax: 3 });
+    push(true);
+    push(true);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1]);
+    push(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 3]);
+  });
+
+  it('nothing rests with a bulkRestMaxMs of 0', async () => {
+    const { sent, push } = await afterBulk({ bulkRestMaxMs: 0 });
+    push(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 1]);
+  });
+
+  it('bulk usage that comes when the rest is over goes at once', async () => {
+    const { sent, push } = await afterBulk();
+    await vi.advanceTimersByTimeAsync(REST_MS);
+    push(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 1]);
+  });
+});
+
+describe('after a script of single calls', () => {
+  it('bulk usage goes at once', async () => {
+    const { sent, push } = queueWith();
+    push(false);
+    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+    push(true);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 1]);
+  });
+});
