@@ -6,6 +6,7 @@ import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
 import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
+import { AgentControl } from './credits/agents.js';
 import { CatalogControl } from './credits/catalog-control.js';
 import { seedFromFile } from './credits/catalog-seed.js';
 import { ConversionControl } from './credits/conversions.js';
@@ -119,6 +120,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       corrections: core.corrections,
       conversions: core.conversions,
       plans: core.plans,
+      agents: core.agents,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -246,6 +248,7 @@ interface Core {
   readonly corrections: CorrectionControl;
   readonly conversions: ConversionControl;
   readonly plans: PlanControl;
+  readonly agents: AgentControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -346,6 +349,7 @@ function startCore(
     corrections: new CorrectionControl(calls, pool, catalogs),
     conversions: new ConversionControl(calls, catalogs),
     plans: new PlanControl(calls, catalogs),
+    agents: new AgentControl(calls, catalogs),
     watermarks,
     leases,
     partitions,

@@ -43,5 +43,6 @@ local function op_start_period(op_index, op)
   local refusal = grant_refusal(account, op[10])
   if refusal then return denied(refusal, UNIT_CREDITS) end
   local have = begin_period(op_index, account_index, period, {})
+  retry_renewals(account_index)
   return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_PERIOD_STARTED, UNIT_CREDITS, period[B_GRANTED], period[B_PAID], have, 0, period[B_LOT], 0)
 end

@@ -307,6 +307,8 @@ export class Flusher {
     metrics.flushRows.inc({ table: 'holds' }, holds.length + ended.length);
     for (const [unit, count] of Object.entries(prepared.expiredUnits))
       metrics.lotUnitsExpired.inc({ unit }, count);
+    for (const [outcome, count] of Object.entries(prepared.renewals))
+      metrics.agentRenewals.inc({ outcome }, count);
     if (duplicates > 0) {
       metrics.flushFallbacks.inc();
       metrics.duplicates.inc({ caught_by: 'postgres' }, duplicates);

@@ -237,6 +237,7 @@ describe('an account against its lines', () => {
         expiresMs: 9_000,
         remaining: 60,
         held: 15,
+        owner: 0,
       },
     ],
     holds: [

@@ -16,6 +16,7 @@ function line(accountSeq: number, more: Partial<LedgerLine>): LedgerLine {
     kind: 'usage',
     id: `id-${accountSeq}`,
     bookedTimeMs: 0,
+    agent: '',
     meter: 'llm',
     model: 'm',
     quantities: '{}',
