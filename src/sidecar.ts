@@ -61,6 +61,8 @@ export interface Sidecar {
 export interface SidecarOptions {
   /** A store was lost for good: the process should end. */
   readonly onFatal?: (error: Error) => void;
+  /** As in ScriptOptions: a test that sets the scripts' clock. */
+  readonly replacedIncludes?: ReadonlyMap<string, string>;
 }
 
 /** How often the sidecar asks itself whether it is ready. */
@@ -104,7 +106,8 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     const catalogs = await loadCatalogs(stores.pool, config, metrics, logger);
     catalogs.follow();
     cleanups.push(() => catalogs.stop());
-    const core = startCore(config, stores, installation, catalogs, { metrics, logger });
+    const scripts = new Scripts(stores.connection, config, options.replacedIncludes);
+    const core = startCore(config, { ...stores, scripts }, installation, catalogs, { metrics, logger });
     cleanups.push(() => core.stop());
     await core.opened;
     await core.leases.start();
@@ -261,12 +264,11 @@ interface Core {
 
 function startCore(
   config: Config,
-  { pool, connection }: Stores,
+  { pool, connection, scripts }: Stores & { readonly scripts: Scripts },
   installation: string,
   catalogs: Catalogs,
   { metrics, logger }: { metrics: Metrics; logger: Logger },
 ): Core {
-  const scripts = new Scripts(connection, config);
   const onStopped = (partition: Partition): void => {
     const { state } = partition;
     if (state.kind === 'fenced') {

@@ -54,12 +54,14 @@ local function suspend_agent(op_index, account_index, agent)
   add_agent_entry(op_index, ENTRY_AGENT_STATUS, account_index, agent, AGENT_EVENT_SUSPENDED, nil, 0, {})
 end
 
--- Renews an agent where the account has what it costs, in full or not at all. Else its grace begins when its cycle ends, and it is
+-- Renews an agent whose cycle ends or, where something was `granted`, one that could not be paid before: where the account has what it costs, in full
+-- or not at all. Else its grace begins when its cycle ends, and it is
 -- suspended when its grace ends; at once where the account is closed, which is charged nothing.
-local function renew_agent(account_index, agent)
+local function renew_agent(account_index, agent, granted)
   local account = ctx.states[account_index]
   local closed = account[A_STATUS] == STATUS_CLOSED
-  if not closed and available(find_wallet(account, UNIT_CREDITS)) >= agent[G_RENEWAL] then
+  local tried = granted or agent[G_DUE] == agent[G_END]
+  if tried and not closed and available(find_wallet(account, UNIT_CREDITS)) >= agent[G_RENEWAL] then
     begin_cycle(0, account_index, agent, ENTRY_AGENT_RENEWAL, AGENT_EVENT_RENEWED, agent[G_RENEWAL])
   elseif agent[G_DUE] <= ctx.at then
     if closed or agent[G_DUE] > agent[G_END] or agent[G_GRACE] == 0 then return suspend_agent(0, account_index, agent) end
@@ -75,7 +77,7 @@ local function renew_agents(account_index, granted)
   for i = 1, #agents do
     local agent = agents[i]
     local due = agent[G_DUE]
-    if due > 0 and (due <= ctx.at or granted and due > agent[G_END]) then renew_agent(account_index, agent) end
+    if due > 0 and (due <= ctx.at or granted and due > agent[G_END]) then renew_agent(account_index, agent, granted) end
   end
   if #ctx.entries > entries then subscription_changed(account_index) end
 end

@@ -346,7 +346,10 @@ const fakeAgents: Agents = {
   suspend: async () => ({ duplicate: false }),
   remove: async () => ({ duplicate: true }),
   get: async () => fakeAgent,
-  list: async () => ({ items: [fakeAgent, { ...fakeAgent, agentId: 'sales' }], nextPageToken: 'more' }),
+  list: async ({ pageToken }) =>
+    pageToken === ''
+      ? { items: [fakeAgent], nextPageToken: 'more' }
+      : { items: [{ ...fakeAgent, agentId: 'sales' }], nextPageToken: '' },
 };
 
 function planned(accountId: string) {

@@ -1107,7 +1107,7 @@ class Work {
       const isDue = dueMs <= this.atMs;
       if (!isDue && !(granted && dueMs > endMs)) continue;
       const closed = this.state.status === 'closed';
-      if (!closed && !this.shortOf(tier.renewal)) {
+      if ((granted || dueMs === endMs) && !closed && !this.shortOf(tier.renewal)) {
         this.beginCycle(undefined, agent, 'renewed', tier.renewal);
       } else if (isDue && (closed || dueMs > endMs || tier.graceMs === 0)) {
         this.endAgent(undefined, agent, 'suspended');
