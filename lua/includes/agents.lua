@@ -2,9 +2,9 @@
 -- @include "add_entry"
 -- @include "subscriptions"
 
--- Appends an entry about an agent and the cycle that it is in. Returns what the account has available.
+-- Appends an entry about an agent and the cycle that it is in.
 local function add_agent_entry(op_index, kind, account_index, agent, event, wallet, amount, changes)
-  return add_entry(op_index, kind, account_index, wallet, amount, 0, 0, changes, 0,
+  add_entry(op_index, kind, account_index, wallet, amount, 0, 0, changes, 0,
     struct.pack(ENTRY_AGENT_TEXT, ctx.at, agent[G_NUMBER], agent[G_ID], agent[G_TIER], event, agent[G_START], agent[G_END], agent[G_PRIORITY]))
 end
 
@@ -55,8 +55,8 @@ local function suspend_agent(op_index, account_index, agent)
 end
 
 -- Renews an agent whose cycle ends or, where something was `granted`, one that could not be paid before: where the account has what it costs, in full
--- or not at all. Else its grace begins when its cycle ends, and it is
--- suspended when its grace ends; at once where the account is closed, which is charged nothing.
+-- or not at all. Else its grace begins when its cycle ends, and it is suspended when its grace ends; at once where the account is closed, which is
+-- charged nothing.
 local function renew_agent(account_index, agent, granted)
   local account = ctx.states[account_index]
   local closed = account[A_STATUS] == STATUS_CLOSED
