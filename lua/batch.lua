@@ -10,7 +10,7 @@
 --         comes alone and means that nothing was read or written
 --       2 the codes, one byte an operation (includes/formats.lua)
 --       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
---         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE and the OK of an expired hold
+--         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND and the OK of an expired hold
 --
 -- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
@@ -31,6 +31,9 @@
 -- @include "op_start_period"
 -- @include "op_change_plan"
 -- @include "op_withdraw_change"
+-- @include "op_unlock_agent"
+-- @include "op_activate_agent"
+-- @include "op_end_agent"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -84,6 +87,7 @@ local ID_KINDS = {
   [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
   [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's', [OP_CONVERT] = 'v',
   [OP_START_PERIOD] = 'b', [OP_CHANGE_PLAN] = 'b', [OP_WITHDRAW_CHANGE] = 'b',
+  [OP_UNLOCK_AGENT] = 'a', [OP_ACTIVATE_AGENT] = 'a', [OP_SUSPEND_AGENT] = 'a', [OP_REMOVE_AGENT] = 'a',
 }
 local wanted_ids, wanted_holds = {}, {}
 for i = 1, rows_count do
@@ -148,6 +152,8 @@ local OPERATIONS = {
   [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
   [OP_CONVERT] = op_convert,
   [OP_START_PERIOD] = op_start_period, [OP_CHANGE_PLAN] = op_change_plan, [OP_WITHDRAW_CHANGE] = op_withdraw_change, [OP_SHOW] = op_show,
+  [OP_UNLOCK_AGENT] = op_unlock_agent, [OP_ACTIVATE_AGENT] = op_activate_agent, [OP_SUSPEND_AGENT] = op_suspend_agent,
+  [OP_REMOVE_AGENT] = op_remove_agent,
 }
 local codes, outcomes = {}, {}
 for i = 1, rows_count do
@@ -159,10 +165,12 @@ for i = 1, rows_count do
     code, outcome = CODE_LIMIT, refuse_ending
   elseif not ctx.states[account_index] and kind ~= OP_CREATE then
     code = CODE_MISS
+  elseif not refuse_ending and not ctx.touched[account_index] and not advance(account_index) then
+    code = CODE_BEHIND
   else
     -- Nothing may be written any more: what is due stays due.
     if refuse_ending then ctx.touched[account_index] = true end
-    if not ctx.touched[account_index] then advance(account_index) end
+    ctx.agent = nil
     if ctx.states[account_index] and not refuse_ending then
       if kind == OP_EXTEND then
         expire_due_hold(account_index, op[7])

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { AccountCalls } from './credits/account-calls.js';
 import { AccountControl } from './credits/accounts.js';
+import { AgentControl } from './credits/agents.js';
 import { ConversionControl } from './credits/conversions.js';
 import { CorrectionControl } from './credits/corrections.js';
 import { PlanControl } from './credits/plans.js';
@@ -50,6 +51,7 @@ export interface Core {
   readonly corrections: CorrectionControl;
   readonly conversions: ConversionControl;
   readonly plans: PlanControl;
+  readonly agents: AgentControl;
   readonly watermarks: DurableWatermarks;
   readonly leases: Leases;
   readonly partitions: readonly Partition[];
@@ -155,6 +157,7 @@ export function startCore(
     corrections: new CorrectionControl(calls, pool, catalogs),
     conversions: new ConversionControl(calls, catalogs),
     plans: new PlanControl(calls, catalogs),
+    agents: new AgentControl(calls, catalogs),
     watermarks,
     leases,
     partitions,

@@ -43,6 +43,14 @@ export const ERROR_CODES = {
   PERIOD_STORED: { status: 'FAILED_PRECONDITION', retry: false },
   /** There is no change and no later period to withdraw. */
   NOTHING_SCHEDULED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** No agent tier of this name is in the catalog in force. */
+  TIER_UNKNOWN: { status: 'INVALID_ARGUMENT', retry: false },
+  /** No agent of this id was unlocked, or it was removed. */
+  AGENT_UNKNOWN: { status: 'NOT_FOUND', retry: false },
+  /** An agent of this id is unlocked. */
+  AGENT_EXISTS: { status: 'ALREADY_EXISTS', retry: false },
+  AGENT_ACTIVE: { status: 'FAILED_PRECONDITION', retry: false },
+  AGENT_SUSPENDED: { status: 'FAILED_PRECONDITION', retry: false },
   CATALOG_VERSION_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** Lines of the ledger are needed that are not there: their months were detached. */
   LEDGER_DETACHED: { status: 'FAILED_PRECONDITION', retry: false },

@@ -236,6 +236,11 @@ function holdMetrics({ counter, gauge }: Create) {
       'Units lost because their lot reached its time.',
       'unit',
     ),
+    agentRenewals: counter(
+      'agent_renewals_total',
+      'Renewals of agents that were due, by what became of them.',
+      'outcome',
+    ),
     sweepFailures: counter('sweep_failures_total', 'Sweeps that failed and will be repeated.'),
   };
 }

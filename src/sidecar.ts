@@ -33,6 +33,8 @@ export interface Sidecar {
 export interface SidecarOptions {
   /** A store was lost for good: the process should end. */
   readonly onFatal?: (error: Error) => void;
+  /** As in ScriptOptions: a test that sets the scripts' clock. */
+  readonly replacedIncludes?: ReadonlyMap<string, string>;
 }
 
 /** Part of the drain that is for the streams; the rest is for the last flush. */
@@ -84,6 +86,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       corrections: core.corrections,
       conversions: core.conversions,
       plans: core.plans,
+      agents: core.agents,
       catalog: catalogs,
       publisher: new CatalogControl(stores.pool, catalogs),
       health,
@@ -161,7 +164,14 @@ async function openStores(
   });
   cleanups.push(() => connection.close());
   await connection.connect();
-  return { embedded, pool, connection, scripts: new Scripts(connection, config), redisUrl, postgresUrl };
+  return {
+    embedded,
+    pool,
+    connection,
+    scripts: new Scripts(connection, config, options.replacedIncludes),
+    redisUrl,
+    postgresUrl,
+  };
 }
 
 function packageVersion(): string {

@@ -4,13 +4,13 @@
 local function pack_account(account)
   local wallets = account[A_WALLETS]
   local first = wallets[1]
-  if #wallets == 1 and #first[W_LOTS] == 1 then
-    local lot = first[W_LOTS][1]
+  local lot = #wallets == 1 and #first[W_LOTS] == 1 and account[A_SPECIAL] == 0 and first[W_LOTS][1]
+  if lot and not lot[L_OWNER] then
     return struct.pack(ACCOUNT_ONE_LOT, account[1], account[2], account[3], account[4], account[5], account[6], account[7], account[8],
       account[9], 1, first[W_UNIT], first[W_DEBT], 1, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
   end
   local packed = struct.pack(ACCOUNT, account[1], account[2], account[3], account[4], account[5], account[6], account[7],
-    account[8], account[9], #wallets)
+    account[8], account[9], #wallets + account[A_SPECIAL])
   for w = 1, #wallets do
     local wallet = wallets[w]
     local lots = wallet[W_LOTS]
@@ -18,6 +18,7 @@ local function pack_account(account)
     for l = 1, #lots do
       local lot = lots[l]
       packed = packed .. struct.pack(LOT, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
+      if lot[L_OWNER] then packed = packed .. struct.pack(LOT_OWNER, lot[L_OWNER]) end
     end
   end
   return packed
@@ -32,25 +33,33 @@ local function unpack_account(packed)
     if wallets == 1 and lots == 1 then
       local due = a9
       if l4 > 0 and l5 > l6 and (due == 0 or l4 < due) then due = l4 end
-      return { a1, a2, a3, a4, a5, a6, a7, a8, a9, { { unit, debt, { { l1, l2, l3, l4, l5, l6 } }, l5, l6 } }, due }
+      return { a1, a2, a3, a4, a5, a6, a7, a8, a9, { { unit, debt, { { l1, l2, l3, l4, l5, l6 } }, l5, l6, 0 } }, due, 0, false }
     end
   end
   local account = { struct.unpack(ACCOUNT, packed) }
   local wallets, place, due = {}, account[A_WALLETS + 1], account[A_PLAN_DUE]
-  for w = 1, account[A_WALLETS] do
-    local unit, debt, count
-    unit, debt, count, place = struct.unpack(WALLET, packed, place)
-    local lots, remaining, held = {}, 0, 0
-    for l = 1, count do
+  local count = account[A_WALLETS]
+  local special = count >= WALLETS_SPECIAL and WALLETS_SPECIAL or 0
+  local noted = special > 0
+  for w = 1, count - special do
+    local unit, debt, lots_count
+    unit, debt, lots_count, place = struct.unpack(WALLET, packed, place)
+    local lots, remaining, held, own = {}, 0, 0, 0
+    for l = 1, lots_count do
       local lot = { struct.unpack(LOT, packed, place) }
+      place = lot[7]
+      lot[L_OWNER] = nil
       remaining, held = remaining + lot[L_REMAINING], held + lot[L_HELD]
+      if lot[L_SOURCE] == SOURCE_AGENT_CYCLE then
+        lot[L_OWNER], place = struct.unpack(LOT_OWNER, packed, place)
+        own, noted = own + lot[L_REMAINING] - lot[L_HELD], true
+      end
       local expires = lot[L_EXPIRES]
       if expires > 0 and lot[L_REMAINING] > lot[L_HELD] and (due == 0 or expires < due) then due = expires end
-      place = lot[7]
       lots[l] = lot
     end
-    wallets[w] = { unit, debt, lots, remaining, held }
+    wallets[w] = { unit, debt, lots, remaining, held, own }
   end
-  account[A_WALLETS], account[A_DUE] = wallets, due
+  account[A_WALLETS], account[A_DUE], account[A_SPECIAL], account[A_NOTED] = wallets, due, special, noted
   return account
 end

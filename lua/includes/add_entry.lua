@@ -2,7 +2,7 @@
 
 -- Appends an entry and numbers it. `changes` holds (lot, change of remaining) pairs; `text` is what follows them, `released` what a hold
 -- gave back.
--- Kinds from ENTRY_HOLD on are journaled but are no ledger lines. Returns what the wallet has available now.
+-- Kinds from ENTRY_HOLD on are journaled but are no ledger lines. Returns what is available in the wallet now, to the agent for whom the operation is.
 local function add_entry(op_index, kind, account_index, wallet, amount, debt, flags, changes, released, text)
   local account = ctx.states[account_index]
   if kind == ENTRY_LOT_EXPIRED then text = struct.pack(ENTRY_DUE_TEXT, ctx.at) end
@@ -29,5 +29,5 @@ local function add_entry(op_index, kind, account_index, wallet, amount, debt, fl
   if text then entry = entry .. text end
   ctx.entries[#ctx.entries + 1] = entry
   ctx.changed[account_index] = true
-  return remaining - held
+  return available(wallet, ctx.agent)
 end

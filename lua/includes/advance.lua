@@ -1,4 +1,5 @@
 -- @include "plans"
+-- @include "agents"
 
 -- Expires what is available of every lot whose time came by `through`, in the order of the lots' times; one entry a lot. Held parts stay
 -- until their holds end.
@@ -25,21 +26,34 @@ local function expire_lots(account_index, through)
   for _, wallet in ipairs(account[A_WALLETS]) do drop_empty_lots(wallet) end
 end
 
+-- Does what is due of an account at one instant: what is granted (which pays debt) comes before what expires, and that before renewals.
+local function advance_instant(account_index, at)
+  expire_lots(account_index, at - 1)
+  ctx.at = at
+  local granted = advance_plan(account_index)
+  expire_lots(account_index, at)
+  renew_agents(account_index, granted)
+end
+
 -- Does what has become due of an account, once for each account and batch: one instant after the other in the order of their times, so that it does not
--- matter how late anybody looks; at one instant what is granted (which pays debt) comes before what expires.
+-- matter how late anybody looks. Returns false where more is due than one call does: nothing may be judged before the rest is done.
 local function advance(account_index)
-  ctx.touched[account_index] = true
   local account = ctx.states[account_index]
-  if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then return end
-  -- Twice at most: a subscription has one change and one period to come.
-  while account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now do
-    local at = account[A_PLAN_DUE]
-    expire_lots(account_index, at - 1)
-    ctx.at = at
-    advance_plan(account_index)
-    expire_lots(account_index, at)
+  if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then
+    ctx.touched[account_index] = true
+    return true
   end
-  expire_lots(account_index, ctx.now)
+  while account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now and ctx.due_work > 0 do
+    local entries = #ctx.entries
+    advance_instant(account_index, account[A_PLAN_DUE])
+    ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - #subscription_of(account_index)[S_AGENTS] / LOOKS_PER_ENTRY
+  end
+  local caught_up = account[A_PLAN_DUE] == 0 or account[A_PLAN_DUE] > ctx.now
+  if caught_up then
+    expire_lots(account_index, ctx.now)
+    ctx.touched[account_index] = true
+  end
   ctx.at = ctx.now
   account[A_DUE] = soonest_due(account)
+  return caught_up
 end

@@ -13,10 +13,14 @@
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
 --   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
+--   agents_by_id[i]    agents of account i by their ids, once somebody asked
+--   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
+--   due_work           how much of what is due this call may still do
 --   entries            the journal record's decisions
 local ctx = {
   fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
-  hold_fields = {}, subscriptions = {}, subscription_changed = {}, entries = {}, expired_holds = 0,
+  hold_fields = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
+  entries = {}, expired_holds = 0,
 }
 
 local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end

@@ -1,6 +1,10 @@
 -- @include "add_entry"
 -- @include "account_status"
 
+-- Conversions are the account's: they take nothing of what an agent has of its own, and for an agent that does not draw on the account nothing is
+-- converted, but what a hold of it began with.
+local function converts() return not ctx.agent or ctx.agent[G_DRAWS] == 1 end
+
 -- Books that `amount` of credits left their wallet for an allowance, never more than there was. The lots have given theirs already
 -- (`changes`); `released` is what a hold of credits gave back.
 local function book_converted(op_index, account_index, wallet, amount, changes, released)
@@ -77,7 +81,7 @@ local function charge_characters(op_index, account_index, kind, amount, flags)
     wallet[W_DEBT] = wallet[W_DEBT] + missing
     flags = flags + FLAG_OVERDRAWN
   end
-  flags = flags + status_flag(account)
+  flags = flags + status_flags(account)
   return add_entry(op_index, kind, account_index, wallet, amount, missing, flags, changes), missing, flags
 end
 

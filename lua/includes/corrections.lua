@@ -17,5 +17,5 @@ local function want_corrections(op, wanted_ids)
   end
   wanted_ids[#wanted_ids + 1] = reversed_field(op, op[9])
   wanted_ids[#wanted_ids + 1] = rerated_field(op, op[9])
-  for i = 13, #op, 5 do wanted_ids[#wanted_ids + 1] = ended_lot_field(op, op[i]) end
+  for i = 13, #op, 6 do wanted_ids[#wanted_ids + 1] = ended_lot_field(op, op[i]) end
 end

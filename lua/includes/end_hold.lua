@@ -46,13 +46,13 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   local left, returned = take_parts(wallet, hold, charge, changes)
   if left > 0 then
     flags = flags + FLAG_OVER_HOLD
-    left = draw(wallet, left, changes)
+    left = draw(wallet, left, changes, ctx.agent)
     if left > 0 then
       flags = flags + FLAG_OVERDRAWN
       wallet[W_DEBT] = wallet[W_DEBT] + left
     end
   end
-  if kind == ENTRY_SETTLE then flags = flags + status_flag(account) end
+  if kind == ENTRY_SETTLE then flags = flags + status_flags(account) end
   account[A_HOLDS] = account[A_HOLDS] - 1
   local released = math.max(0, hold[H_AMOUNT] - charge)
   local text
@@ -65,7 +65,7 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   local field = ctx.prefixes[account_index] .. hold_id
   hold_put(field, false)
   local state = kind == ENTRY_SETTLE and STATE_SETTLED or kind == ENTRY_RELEASE and STATE_RELEASED or STATE_EXPIRED
-  local have, version_of_charge = available(wallet), version or hold[H_VERSION]
+  local have, version_of_charge = available(wallet, ctx.agent), version or hold[H_VERSION]
   if converted then
     return store_converted('h' .. field, converted, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released,
       version_of_charge)

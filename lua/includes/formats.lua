@@ -19,33 +19,40 @@ local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
 local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS, OP_CONVERT = 12, 13, 14, 15
 local OP_START_PERIOD, OP_CHANGE_PLAN, OP_WITHDRAW_CHANGE, OP_SHOW = 18, 19, 20, 21
+local OP_UNLOCK_AGENT, OP_ACTIVATE_AGENT, OP_SUSPEND_AGENT, OP_REMOVE_AGENT = 22, 23, 24, 25
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
--- pairs, the second of unit 0 where there is none. The last column lists the few that have more to say, flat:
--- (number of the event, ids_since at the check or -1, further (unit, amount) pairs).
+-- pairs, the second of unit 0 where there is none. One column lists the few that have more to say, flat:
+-- (number of the event, ids_since at the check or -1, further (unit, amount) pairs). The last two say for which agent an event is: its place in
+-- the list of the batch's agents (0: for none), and that list.
 -- A pair with a negative unit stands for credits that are converted for the characters of a pair before it, in whole blocks: -unit is the
 -- units of a block, amount its whole credits x CONVERSION_PRIORITIES + the priority of the lot that it becomes. Unpacked: a table of these.
 local CONVERSION_PRIORITIES, MICROS_PER_CREDIT = 1048576, 1000000
 local T_UNITS, T_MICROS, T_PRIORITY = 1, 2, 3
 local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U_MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local U_AGENT, U_AGENTS = 10, 11
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
-local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE = 6, 7, 8, 9
+local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND = 6, 7, 8, 9, 10
 
 -- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
 local REASON_EVENT_TOO_OLD = 10
+local REASON_AGENT_SUSPENDED, REASON_AGENTS_MAX = 5, 16
 local REASON_FIELD_INVALID, REASON_AMOUNT_OUT_OF_RANGE, REASON_LOTS_MAX, REASON_ACCOUNT_EXISTS = 12, 13, 15, 100
 local REASON_ACCOUNT_FROZEN, REASON_ACCOUNT_CLOSED, REASON_ACCOUNT_ACTIVE = 3, 4, 101
 local REASON_ALREADY_REVERSED, REASON_LOT_UNKNOWN, REASON_LOT_ENDED = 102, 103, 104
 local REASON_PERIOD_OVERLAPS, REASON_PERIOD_ENDED, REASON_PERIOD_STORED = 110, 111, 112
 local REASON_PLAN_UNCHANGED, REASON_NOTHING_SCHEDULED = 113, 114
+local REASON_AGENT_UNKNOWN, REASON_AGENT_EXISTS, REASON_AGENT_ACTIVE = 120, 121, 122
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
 -- Behind an outcome with FLAG_CONVERTED: micro-credits that were converted.
 local OUTCOME_CONVERTED = '<I7'
+-- Behind an outcome of an agent: when its cycle began.
+local OUTCOME_AGENT = '<I7'
 -- Usage that one lot paid in full, by far the most frequent outcome, ends with what is available: the rest is zero. Its state says so.
 local OUTCOME_PAID = '<I6I7BBI7I7'
 -- A denial: reason, unit, available, missing. A limit: its name, ended by a zero byte. A catalog version to price with again.
@@ -55,17 +62,20 @@ local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
 local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET, STATE_CONVERTED = 10, 11, 12, 13
 local STATE_PERIOD_STARTED, STATE_PERIOD_STORED, STATE_PLAN_CHANGED, STATE_PLAN_SCHEDULED, STATE_PLAN_WITHDRAWN = 15, 16, 17, 18, 19
 local STATE_PAID = 20
+local STATE_AGENT_UNLOCKED, STATE_AGENT_ACTIVATED, STATE_AGENT_SUSPENDED, STATE_AGENT_REMOVED = 21, 22, 23, 24
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
 -- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
--- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot.
+-- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot;
+-- for those of agents when it was due, number, id and tier of the agent, what happened to it, start and end of its cycle, and the priority of its own lots.
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
 local ENTRY_LOT_PRIORITY = '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
+local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
@@ -76,30 +86,40 @@ local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
 local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE, ENTRY_OPENING_LOT = 15, 16, 17
-local ENTRY_PAID = 19
+local ENTRY_AGENT_UNLOCK, ENTRY_PAID, ENTRY_AGENT_RENEWAL, ENTRY_AGENT_GRANT, ENTRY_AGENT_STATUS = 18, 19, 20, 21, 22
 -- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
 local ENTRY_HOLD, ENTRY_EXTEND = 100, 101
 -- What a PLAN_CHANGE says of the plan.
 local PLAN_CHANGED, PLAN_SCHEDULED, PLAN_PERIOD_STORED, PLAN_WITHDRAWN = 1, 2, 3, 4
+-- What an entry says of an agent.
+local AGENT_EVENT_UNLOCKED, AGENT_EVENT_ACTIVATED, AGENT_EVENT_RENEWED, AGENT_EVENT_UNPAID = 1, 2, 3, 4
+local AGENT_EVENT_SUSPENDED, AGENT_EVENT_REMOVED = 5, 6
 
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
-local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED = 64, 128, 256
+local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED, FLAG_AGENT_SUSPENDED = 64, 128, 256, 512
 
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
--- when its subscription is due (0: never), wallets. Unpacked: a table of these, and when it is due, which is sooner where a lot expires before.
+-- when its subscription is due (0: never), count of wallets, WALLETS_SPECIAL more where it has special agents; the wallets. Unpacked: a table of
+-- these; when it is due, which is sooner where a lot expires before; 0 or WALLETS_SPECIAL; and whether some agent must be looked at: a special one,
+-- or one that has credits of its own.
 local ACCOUNT, WALLET, LOT = '<BI7BI7I7I7I4I4I7B', '<BI7H', '<I4BI4I7I7I7'
+local WALLETS_SPECIAL = 128
+-- Behind a lot of source AGENT_CYCLE: the number of the agent whose own it is.
+local LOT_OWNER = '<I4'
 local ACCOUNT_ONE_LOT = '<BI7BI7I7I7I4I4I7BBI7HI4BI4I7I7I7'
 local A_FORMAT, A_KEY, A_STATUS, A_ENTRIES, A_SEQ = 1, 2, 3, 4, 5
 local A_CHANGED_AT, A_LOTS, A_HOLDS, A_PLAN_DUE, A_WALLETS, A_DUE = 6, 7, 8, 9, 10, 11
+local A_SPECIAL, A_NOTED = 12, 13
 local STATUS_ACTIVE, STATUS_FROZEN, STATUS_CLOSED = 1, 2, 3
--- Wallet: unit, debt, lots in burn-down order; and, not packed, the sums of its lots' remaining and held.
-local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD = 1, 2, 3, 4, 5
--- Lot: number, source, priority, expiry (0: never), remaining, held.
-local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD = 1, 2, 3, 4, 5, 6
-local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_CORRECTION, PRIORITY_TOP_UP = 1, 2, 4, 6, 20
+-- Wallet: unit, debt, lots in burn-down order; and, not packed, the sums of its lots' remaining and held, and what of them is agents' own and available.
+local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD, W_OWN = 1, 2, 3, 4, 5, 6
+-- Lot: number, source, priority, expiry (0: never), remaining, held; and, where it is an agent's own, the agent's number.
+local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD, L_OWNER = 1, 2, 3, 4, 5, 6, 7
+local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_AGENT_CYCLE, SOURCE_CORRECTION, PRIORITY_TOP_UP = 1, 2, 4, 5, 6, 20
 local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
--- A wallet holds at most this many lots, what a draw walks through and what an account weighs: calls that would make more are refused. What
--- happens by itself is not, and gets no further than docs/accounting.md says, because characters are not set aside in a wallet of LOTS_HOLDING_MAX.
+-- A wallet holds at most this many lots of the account, what a draw walks through and what an account weighs: calls that would make more are refused. What
+-- happens by itself is not, and gets no further than docs/accounting.md says, because characters are not set aside in a wallet of LOTS_HOLDING_MAX. Agents' own
+-- lots are as many as agents.
 local LOTS_MAX, LOTS_HOLDING_MAX = 1000, 2000
 
 -- Hold: {format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change,
@@ -110,11 +130,26 @@ local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
 -- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change
--- that takes effect at the period's end (or false).
+-- that takes effect at the period's end (or false), how many agents were ever unlocked, the agents in the order of their numbers.
 local S_FORMAT, S_PLAN, S_RANK, S_AGENTS_MAX, S_PERIOD, S_FREE, S_NEXT, S_CHANGE = 1, 2, 3, 4, 5, 6, 7, 8
+local S_AGENTS_MADE, S_AGENTS = 9, 10
 -- Billing period: start, end, plan, its rank, how many agents it allows, credits, their priority, whether they stay beyond the end (0 or 1); and, once it
 -- has begun, its lot, what was granted, and the part of it that paid debt.
 local B_START, B_END, B_PLAN, B_RANK, B_AGENTS_MAX, B_CREDITS, B_PRIORITY, B_KEEPS = 1, 2, 3, 4, 5, 6, 7, 8
 local B_LOT, B_GRANTED, B_PAID = 9, 10, 11
 -- Change: plan, its rank, how many agents it allows, credits if it is the free plan (-1: it is not), their priority.
 local C_PLAN, C_RANK, C_AGENTS_MAX, C_FREE_CREDITS, C_PRIORITY = 1, 2, 3, 4, 5
+
+-- Agent: number, id, state, tier, whether its cycle counts days or months, how many of them, what a renewal costs, its own credits per cycle, the
+-- priority of their lots, whether it draws on the account beyond them (0 or 1), grace in ms; when its first cycle began, how many cycles there
+-- were since, start and end of the last one, and when it is due: the end of its cycle; that of its grace while its renewal is unpaid; 0: never.
+local G_NUMBER, G_ID, G_STATE, G_TIER, G_CALENDAR, G_COUNT, G_RENEWAL, G_OWN = 1, 2, 3, 4, 5, 6, 7, 8
+local G_PRIORITY, G_DRAWS, G_GRACE, G_ANCHOR, G_CYCLES, G_START, G_END, G_DUE = 9, 10, 11, 12, 13, 14, 15, 16
+local AGENT_ACTIVE, AGENT_SUSPENDED, AGENT_REMOVED = 1, 2, 3
+local CYCLE_DAYS, CYCLE_MONTHS, DAY_MS = 1, 2, 86400000
+-- Agents of an account that are not removed, whatever its plan allows: 100 KB of subscription, which is written with each of their renewals.
+-- Removed ones that are remembered.
+local AGENTS_MAX, AGENTS_REMOVED_MAX = 1000, 100
+-- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents, which cost a
+-- twentieth of an entry. 2,000 entries take 10 ms. What is left is done by the next call.
+local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20

@@ -52,11 +52,13 @@ local function op_change_plan(op_index, op)
   if refusal then return denied(refusal, UNIT_CREDITS) end
   if free then
     local granted, paid, lot, have = take_plan(op_index, account_index, change)
+    if lot > 0 then retry_renewals(account_index) end
     return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_PLAN_CHANGED, UNIT_CREDITS, granted, paid, have, 0, lot, 0)
   end
   local period = { ctx.now, ends, op[7], op[8], op[9], op[10], op[11], op[12] }
   local carried = carry_forward(op, account, subscription, op[12] == 1 and 0 or ends)
   subscription[S_CHANGE] = false
   local have = begin_period(op_index, account_index, period, carried)
+  retry_renewals(account_index)
   return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_PERIOD_STARTED, UNIT_CREDITS, period[B_GRANTED], period[B_PAID], have, 0, period[B_LOT], 0)
 end

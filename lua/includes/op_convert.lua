@@ -23,7 +23,7 @@ local function op_convert(op_index, op)
   if have < cost then return denied(REASON_INSUFFICIENT_BALANCE, UNIT_CREDITS, have, cost - have) end
   local allowance = find_wallet(account, unit)
   if allowance and allowance[W_REMAINING] > AMOUNT_MAX - units then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
-  if allowance and #allowance[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
+  if allowance and account_lots(allowance) >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
 
   local changes = {}
   draw(credits, cost, changes)

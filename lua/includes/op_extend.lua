@@ -17,17 +17,18 @@ local function op_extend(op_index, op)
   end
   -- Extends are no lines of the ledger: nobody could say whether one that is this old was made before.
   if is_old(op) then return denied(REASON_EVENT_TOO_OLD, hold[H_UNIT]) end
+  ctx.agent = noted_agent(account_index, hold[H_AGENT])
   local refusal = status_refusal(account)
   if refusal then return denied(refusal, hold[H_UNIT]) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local wallet = ensure_wallet(account, hold[H_UNIT])
-  local amount, have = op[8], available(wallet)
+  local amount, have = op[8], available(wallet, ctx.agent)
   if amount > have then return denied(REASON_INSUFFICIENT_BALANCE, hold[H_UNIT], have, amount - have) end
   if amount > 0 and hold[H_UNIT] == UNIT_TTS_CHARACTERS and #wallet[W_LOTS] >= LOTS_HOLDING_MAX then
     return denied(REASON_LOTS_MAX, UNIT_TTS_CHARACTERS)
   end
-  set_aside(wallet, amount, hold[H_PARTS])
+  set_aside(wallet, amount, hold[H_PARTS], ctx.agent)
   hold[H_AMOUNT] = hold[H_AMOUNT] + amount
   if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end

@@ -16,7 +16,7 @@ local function op_grant(op_index, op)
   if expires > 0 and expires <= ctx.now then return denied(REASON_FIELD_INVALID, unit) end
   local wallet = ensure_wallet(account, unit)
   if wallet[W_REMAINING] > AMOUNT_MAX - amount then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
-  if #wallet[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
+  if account_lots(wallet) >= LOTS_MAX then return denied(REASON_LOTS_MAX, unit) end
   local paid = math.min(wallet[W_DEBT], amount)
   wallet[W_DEBT] = wallet[W_DEBT] - paid
   local number = account[A_LOTS] + 1
@@ -26,5 +26,6 @@ local function op_grant(op_index, op)
     if expires > 0 then account[A_DUE] = soonest_due(account) end
   end
   local have = add_entry(op_index, ENTRY_GRANT, account_index, wallet, amount, -paid, 0, { number, amount - paid })
+  retry_renewals(account_index)
   return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_GRANTED, unit, amount, paid, have, 0, number, 0)
 end

@@ -21,24 +21,25 @@ local function op_reserve(op_index, op)
   local ended = stored_outcome('h' .. field)
   if ended then return denied(REASON_HOLD_ENDED) end
   if needs_check(op) then return CODE_CHECK end
+  ctx.agent = noted_agent(account_index, op[9])
   local refusal = status_refusal(account)
   if refusal then return denied(refusal) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
-  local unit, amount, have, wallet
+  local unit, amount, have, wallet, agent
   local covered = false
   for i = 12, #op, 2 do
-    if op[i + 1] >= 0 then
-      unit, amount = op[i], op[i + 1]
+    if op[i + 1] >= 0 and (op[i] > 0 or converts()) then
+      unit, amount, agent = op[i], op[i + 1], ctx.agent
       if unit < 0 then
         local allowance = find_wallet(account, UNIT_TTS_CHARACTERS)
         local characters = amount_for(op, 12, UNIT_TTS_CHARACTERS)
         local _, cost = blocks_lacking(allowance, 0, characters, conversion_terms(op, i))
         if not cost then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_CREDITS) end
-        unit, amount = UNIT_CREDITS, cost
+        unit, amount, agent = UNIT_CREDITS, cost, nil
       end
       wallet = find_wallet(account, unit)
-      have = available(wallet)
+      have = available(wallet, agent)
       covered = have >= amount
       if covered then break end
     end
@@ -49,7 +50,7 @@ local function op_reserve(op_index, op)
   wallet = wallet or ensure_wallet(account, unit)
   if unit == UNIT_TTS_CHARACTERS and #wallet[W_LOTS] >= LOTS_HOLDING_MAX then return denied(REASON_LOTS_MAX, unit) end
   local parts = {}
-  set_aside(wallet, amount, parts)
+  set_aside(wallet, amount, parts, agent)
   account[A_HOLDS] = account[A_HOLDS] + 1
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
   have = add_entry(op_index, ENTRY_HOLD, account_index, wallet, amount, 0, 0, {})

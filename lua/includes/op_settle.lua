@@ -2,28 +2,32 @@
 -- @include "end_hold"
 -- @include "settle_converting"
 
+-- May a hold of this unit be settled on conversion terms? One of credits began with them.
+local function may_convert(unit) return unit == UNIT_CREDITS or unit == UNIT_TTS_CHARACTERS and converts() end
+
 -- Ends a hold with what was really used, or books it without one. op: 7 catalog version of the amounts (0: the call named an
--- amount itself), 8.. (unit, amount) pairs; -1 = unrated.
+-- amount itself), 8 agent, 9.. (unit, amount) pairs; -1 = unrated.
 local function op_settle(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local field = hold_field(op, op[P_ID])
   local hold = hold_get(field)
   local flags = 0
+  ctx.agent = noted_agent(account_index, op[8])
   local unit, amount, wallet, have
   if hold then
     if op[7] ~= 0 and op[7] ~= hold[H_VERSION] then return CODE_REPRICE, struct.pack(REPRICE, hold[H_VERSION]) end
-    local terms = conversion_terms(op, 8)
-    if terms and hold[H_UNIT] ~= UNIT_LLM_MESSAGES then
-      local outcome = settle_converting(op_index, op, hold, amount_for(op, 8, UNIT_TTS_CHARACTERS), terms)
+    local terms = conversion_terms(op, 9)
+    if terms and may_convert(hold[H_UNIT]) then
+      local outcome = settle_converting(op_index, op, hold, amount_for(op, 9, UNIT_TTS_CHARACTERS), terms)
       if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_TTS_CHARACTERS) end
       return CODE_OK, outcome
     end
-    amount = amount_for(op, 8, hold[H_UNIT])
+    amount = amount_for(op, 9, hold[H_UNIT])
     if not amount then return denied(REASON_FIELD_INVALID, hold[H_UNIT]) end
     if amount < 0 then amount, flags = 0, FLAG_UNRATED end
     wallet = ensure_wallet(account, hold[H_UNIT])
-    local missing = amount - hold[H_AMOUNT] - available(wallet)
+    local missing = amount - hold[H_AMOUNT] - available(wallet, ctx.agent)
     if missing > 0 and wallet[W_DEBT] > AMOUNT_MAX - missing then return denied(REASON_AMOUNT_OUT_OF_RANGE, hold[H_UNIT]) end
     return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags, op[7])
   end
@@ -33,17 +37,17 @@ local function op_settle(op_index, op)
     local _, _, state, hold_unit, _, _, _, _, _, version = struct.unpack(OUTCOME, stored)
     if state == STATE_SETTLED then return repeated(stored, op) end
     if op[7] ~= 0 and op[7] ~= version then return CODE_REPRICE, struct.pack(REPRICE, version) end
-    terms = hold_unit ~= UNIT_LLM_MESSAGES and conversion_terms(op, 8) or nil
+    terms = may_convert(hold_unit) and conversion_terms(op, 9) or nil
     unit = terms and UNIT_TTS_CHARACTERS or hold_unit
-    amount = amount_for(op, 8, unit)
+    amount = amount_for(op, 9, unit)
     if not amount then return denied(REASON_FIELD_INVALID, unit) end
     flags = FLAG_LATE
     if amount < 0 then amount, flags = 0, FLAG_LATE + FLAG_UNRATED end
     wallet = find_wallet(account, unit)
-    have = available(wallet)
+    have = available(wallet, ctx.agent)
   else
     if hold_needs_check(op) then return CODE_CHECK end
-    unit, amount, flags, wallet, have, terms = choose_payer(op, 8, account)
+    unit, amount, flags, wallet, have, terms = choose_payer(op, 9, account)
     flags = flags + FLAG_HOLD_UNKNOWN
   end
   local outcome

@@ -39,7 +39,7 @@ local function op_start_period(op_index, op)
     if subscription[S_NEXT] then return denied(REASON_PERIOD_STORED) end
     -- When it begins nobody is there to be refused.
     local credits = find_wallet(account, UNIT_CREDITS)
-    if credits and #credits[W_LOTS] >= LOTS_MAX then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
+    if credits and account_lots(credits) >= LOTS_MAX then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
     subscription[S_NEXT] = period
     add_plan_change(op_index, account_index, op[7], PLAN_PERIOD_STORED, starts, ends)
     subscription_changed(account_index)
@@ -48,5 +48,6 @@ local function op_start_period(op_index, op)
   local refusal = grant_refusal(account, op[10])
   if refusal then return denied(refusal, UNIT_CREDITS) end
   local have = begin_period(op_index, account_index, period, {})
+  retry_renewals(account_index)
   return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_PERIOD_STARTED, UNIT_CREDITS, period[B_GRANTED], period[B_PAID], have, 0, period[B_LOT], 0)
 end

@@ -19,7 +19,7 @@ local function choose_payer(op, first, account)
   local chargeable = false
   for i = first, #op, 2 do chargeable = chargeable or op[i + 1] ~= 0 end
   for i = first, #op, 2 do
-    if op[i + 1] ~= 0 or not chargeable then
+    if (op[i + 1] ~= 0 or not chargeable) and (op[i] > 0 or converts()) then
       terms = nil
       unit, amount = op[i], op[i + 1]
       if unit < 0 then
@@ -27,7 +27,7 @@ local function choose_payer(op, first, account)
         unit, amount = UNIT_TTS_CHARACTERS, amount_for(op, first, UNIT_TTS_CHARACTERS)
       end
       wallet = find_wallet(account, unit)
-      have = available(wallet)
+      have = available(wallet, ctx.agent)
       if terms then
         local blocks, cost = blocks_lacking(wallet, have, amount, terms)
         if blocks and available(find_wallet(account, UNIT_CREDITS)) >= cost then break end
@@ -48,10 +48,10 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   local missing = amount > have and amount - have or 0
   if missing > 0 and (wallet and wallet[W_DEBT] or 0) > AMOUNT_MAX - missing then return nil end
   wallet = wallet or ensure_wallet(account, unit)
-  if account[A_STATUS] ~= STATUS_ACTIVE then flags = flags + status_flag(account) end
+  flags = flags + status_flags(account)
   local changes = {}
   if amount > 0 then
-    draw(wallet, amount, changes)
+    draw(wallet, amount, changes, ctx.agent)
     if missing > 0 then
       wallet[W_DEBT] = wallet[W_DEBT] + missing
       flags = flags + FLAG_OVERDRAWN
@@ -62,13 +62,14 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
   return store_outcome(id_name, op[P_HASH], ctx.seq, state, unit, amount, missing, have, flags, 0, version)
 end
 
--- Finished usage. op: a row with 7.. (unit, amount) pairs in the meter's order of wallets; amount -1 = unrated.
+-- Finished usage. op: a row with 7 agent, 8.. (unit, amount) pairs in the meter's order of wallets; amount -1 = unrated.
 local function op_usage(op_index, field, op)
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
+  ctx.agent = noted_agent(op[P_ACCOUNT], op[7])
   if needs_check(op) then return CODE_CHECK end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
-  local unit, amount, flags, wallet, have, terms = choose_payer(op, 7, ctx.states[op[P_ACCOUNT]])
+  local unit, amount, flags, wallet, have, terms = choose_payer(op, 8, ctx.states[op[P_ACCOUNT]])
   local outcome
   if terms then
     outcome = book_converting(op_index, op, ENTRY_USAGE, amount, flags, terms, STATE_RECORDED, field, 0)
@@ -79,6 +80,12 @@ local function op_usage(op_index, field, op)
   return CODE_OK, outcome
 end
 
+-- May an event be drawn from the first lot like any other? Asked where the account has agents that must be looked at.
+local function draws_simply(account_index, wallet, agent_id)
+  local agent = noted_agent(account_index, agent_id or '')
+  return wallet[W_OWN] == 0 and (not agent or agent[G_STATE] == AGENT_ACTIVE and agent[G_DRAWS] == 1)
+end
+
 -- The usage events of a batch; they are operations `first_index` and on, their ids' fields those after `fields_before`. Answers go
 -- into `codes` and `outcomes`.
 -- Nearly every event is new and costs less than the first lot has left: those are booked here, without a table, in short layouts,
@@ -86,7 +93,7 @@ end
 local function apply_usage(usage, first_index, fields, fields_before, refuse_ending, codes, outcomes)
   local accounts, ids, hashes, times = usage[U_ACCOUNT], usage[U_ID], usage[U_HASH], usage[U_TIME]
   local units, amounts, units_2, amounts_2, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_UNIT_2], usage[U_AMOUNT_2], usage[U_MORE]
-  local more_at = {}
+  local agents, agent_ids, more_at = usage[U_AGENT], usage[U_AGENTS], {}
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
   local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
@@ -96,15 +103,18 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
   for u = 1, #ids do
     local op_index, account_index = first_index + u - 1, accounts[u]
     local account = states[account_index]
+    local caught_up = touched[account_index]
+    if account and not caught_up and not refuse_ending then
+      caught_up = advance(account_index)
+      entries_count = #entries
+    end
     if refuse_ending then
       codes[op_index], outcomes[op_index] = string.char(CODE_LIMIT), refuse_ending
     elseif not account then
       codes[op_index], outcomes[op_index] = string.char(CODE_MISS), ''
+    elseif not caught_up then
+      codes[op_index], outcomes[op_index] = string.char(CODE_BEHIND), ''
     else
-      if not touched[account_index] then
-        advance(account_index)
-        entries_count = #entries
-      end
       local field, unit, amount = fields[fields_before + u], units[u], amounts[u]
       local wallets = account[A_WALLETS]
       local wallet = wallets[1]
@@ -119,7 +129,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       end
       local lot = wallet and wallet[W_LOTS][1]
       if lot and account[A_STATUS] == STATUS_ACTIVE and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
-        and not more_at[u] and not refuse_new then
+        and not more_at[u] and not refuse_new and (not account[A_NOTED] or draws_simply(account_index, wallet, agent_ids[agents[u]])) then
         local seq, number = ctx.seq + 1, account[A_ENTRIES] + 1
         local remaining, held = wallet[W_REMAINING] - amount, wallet[W_HELD]
         ctx.seq = seq
@@ -135,12 +145,12 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
         pairs_count = pairs_count + 2
         codes[op_index], outcomes[op_index] = booked, outcome
       else
-        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, units[u], amounts[u] }
-        if units_2[u] ~= 0 then op[9], op[10] = units_2[u], amounts_2[u] end
+        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
+        if units_2[u] ~= 0 then op[10], op[11] = units_2[u], amounts_2[u] end
         local m = more_at[u]
         if m then
           op[P_CHECKED] = more[m + 1]
-          for i = 1, #more[m + 2] do op[10 + i] = more[m + 2][i] end
+          for i = 1, #more[m + 2] do op[11 + i] = more[m + 2][i] end
         end
         local code, outcome = op_usage(op_index, field, op)
         codes[op_index], outcomes[op_index] = string.char(code), outcome or ''

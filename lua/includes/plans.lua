@@ -57,15 +57,19 @@ local function begin_period(op_index, account_index, period, carried)
   return have
 end
 
--- What is due of a plan at ctx.at: the scheduled change first, so that a period that begins at the same instant has the last word.
+-- What is due of a plan at ctx.at: the scheduled change first, so that a period that begins at the same instant has the last word. Returns whether
+-- something was granted.
 local function advance_plan(account_index)
   local subscription = subscription_of(account_index)
   local change, next_period = subscription[S_CHANGE], subscription[S_NEXT]
-  if change and subscription[S_PERIOD][B_END] <= ctx.at then take_plan(0, account_index, change) end
+  local granted = false
+  if change and subscription[S_PERIOD][B_END] <= ctx.at then granted = select(3, take_plan(0, account_index, change)) > 0 end
   if next_period and next_period[B_START] <= ctx.at then
     subscription[S_NEXT] = false
     begin_period(0, account_index, next_period, {})
+    granted = true
   end
+  return granted
 end
 
 -- Why a period of so many credits cannot begin now; nil where it can.
@@ -73,7 +77,7 @@ local function grant_refusal(account, credits)
   local wallet = find_wallet(account, UNIT_CREDITS)
   if not wallet then return nil end
   if wallet[W_REMAINING] > AMOUNT_MAX - credits then return REASON_AMOUNT_OUT_OF_RANGE end
-  if #wallet[W_LOTS] >= LOTS_MAX then return REASON_LOTS_MAX end
+  if account_lots(wallet) >= LOTS_MAX then return REASON_LOTS_MAX end
 end
 
 -- Is there a period that runs now?

@@ -128,12 +128,20 @@ function addShow(account: Command, io: Io): void {
       );
       printTable(
         io,
+        ['own credits of', 'available', 'held'],
+        balance.agentCredits.map(({ agentId, available, held }) => [
+          agentId,
+          ...[available, held].map((value) => formatAmount('UNIT_CREDITS', value)),
+        ]),
+      );
+      printTable(
+        io,
         ['lot', 'remaining', 'held', 'source', 'expires'],
         lots.lots.map((lot) => [
           lot.lotId,
           formatAmount(lot.unit, lot.remaining),
           formatAmount(lot.unit, lot.held),
-          lot.source.replace('LOT_SOURCE_', '').toLowerCase(),
+          [lot.source.replace('LOT_SOURCE_', '').toLowerCase(), lot.agentId].join(' ').trimEnd(),
           formatTime(lot.expiresAtMs),
         ]),
       );

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config.js';
 import { packageRoot } from '../paths.js';
 import { addAccountCommand } from './account.js';
+import { addAgentCommand } from './agent.js';
 import { addCatalogCommand } from './catalog.js';
 import { CommandFailure, EXIT, type Io } from './io.js';
 import { addLedgerCommand } from './ledger.js';
@@ -40,6 +41,7 @@ export async function createProgram(argv: readonly string[], io: Io): Promise<Co
   }
   addCatalogCommand(program, io);
   addAccountCommand(program, io);
+  addAgentCommand(program, io);
   addUsageCommand(program, io);
   addReserveCommand(program, io);
   addSettleCommand(program, io);

@@ -116,7 +116,10 @@ function balanceText(unit: string, balance: WalletBalance__Output | null): strin
 }
 
 function useText({ meter, model, agentId, unrated }: StatementUse__Output): string {
-  const parts = [meter, model, agentId === '' ? '' : `by ${agentId}`].filter((part) => part !== '');
+  // What an agent itself costs has no meter.
+  const parts = [meter, model, agentId === '' ? '' : `${meter === '' ? 'agent' : 'by'} ${agentId}`].filter(
+    (part) => part !== '',
+  );
   return unrated === '0' ? parts.join(' ') : `${parts.join(' ')} (${unrated} unrated)`;
 }
 

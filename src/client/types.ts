@@ -23,6 +23,7 @@ export const REASONS = [
   'AMOUNT_OUT_OF_RANGE',
   'UNAVAILABLE',
   'LIMIT_REACHED',
+  'AGENTS_MAX',
 ] as const;
 
 /** Why an answer is no; docs/errors.md. */

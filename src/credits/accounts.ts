@@ -4,26 +4,32 @@ import { type EntryView, findEntries, type KnownEntry, readEntries } from '../po
 import type { Pool } from '../postgres/pool.js';
 import { readHolds, readLots } from '../postgres/views.js';
 import {
+  type AccountState,
+  type AgentEventName,
   CODE,
   OP,
+  type PackedAgent,
   type PackedOperation,
   type PlanEventName,
   REASON,
   STATUS,
   type StatusName,
 } from '../redis/format.js';
+import { balancesOf } from '../usage/balance-check.js';
 import type { Catalogs } from '../usage/catalogs.js';
 import { createFingerprint, topUpFingerprint } from '../usage/fingerprint.js';
-import { balancesOf, shownOrThrow } from '../usage/meter.js';
+import { shownOrThrow } from '../usage/meter.js';
 import { type CallOptions, UNITS, type Unit, type UnitName } from '../usage/types.js';
 
 import type { AccountCalls } from './account-calls.js';
 import { fromPostgres } from './from-postgres.js';
+import { pageOf, pageOffset } from './pages.js';
 import { beginningTerms, planView } from './plans.js';
 import {
   type AccountBalance,
   type AccountCreated,
   type Accounts,
+  type AgentCredits,
   type CreateAccountCall,
   type EntryKind,
   type HoldView,
@@ -133,7 +139,15 @@ export class AccountControl implements Accounts {
     const status = STATUS_NAMES[account.status];
     if (status === undefined) throw new Error(`account ${accountId} has status ${account.status}`);
     const plan = planView(subscription, executed.decision.nowMs);
-    return { accountId, status, balances: balancesOf(account), openHolds: account.openHolds, plan };
+    const agentCredits = ownCredits(account, subscription?.[9] ?? []);
+    return {
+      accountId,
+      status,
+      balances: balancesOf(account),
+      openHolds: account.openHolds,
+      plan,
+      agentCredits,
+    };
   }
 
   async lots(
@@ -141,6 +155,8 @@ export class AccountControl implements Accounts {
     options: CallOptions,
   ): Promise<Page<LotView>> {
     const { key } = await this.calls.caughtUp(query.accountId, options);
+    const shown = await this.calls.run(query.accountId, [OP.show, 0], options, { ending: true });
+    const agents = shownOrThrow(shown, query.accountId).subscription?.[9] ?? [];
     const offset = pageOffset(query.pageToken);
     const rows = await fromPostgres(() =>
       readLots(this.pool, {
@@ -158,6 +174,7 @@ export class AccountControl implements Accounts {
       expiresAtMs: row.expires_ms,
       remaining: row.remaining,
       held: row.held,
+      agentId: ownerName(row.owner, agents),
     }));
     return pageOf(items, query.pageSize, () => String(offset + query.pageSize));
   }
@@ -222,26 +239,28 @@ function accountExists(accountId: string): DrawdownError {
   return new DrawdownError('ACCOUNT_EXISTS', `account ${accountId} exists already`, { field: 'account_id' });
 }
 
-function pageOffset(token: string): number {
-  if (token === '') return 0;
-  const value = Number(token);
-  if (!/^\d{1,15}$/.test(token) || !Number.isSafeInteger(value)) {
-    throw new DrawdownError('FIELD_INVALID', 'page_token: not one that this call returned', {
-      field: 'page_token',
-    });
-  }
-  return value;
+/** The agent whose own a lot is; # and its number where it is not remembered any more. Empty: the account's. */
+function ownerName(owner: number, agents: readonly PackedAgent[]): string {
+  if (owner === 0) return '';
+  return agents.find(([number]) => number === owner)?.[1] ?? `#${owner}`;
 }
 
-/** Cuts the item that was read only to know whether there is a next page. */
-function pageOf<T>(items: T[], pageSize: number, tokenAfter: (last: T) => string): Page<T> {
-  if (items.length <= pageSize) return { items, nextPageToken: '' };
-  const page = items.slice(0, pageSize);
-  return { items: page, nextPageToken: tokenAfter(page[page.length - 1] as T) };
+/** What agents have of their own, in the order of their unlocking. */
+function ownCredits(account: AccountState, agents: readonly PackedAgent[]): AgentCredits[] {
+  const sums = new Map<number, { available: number; held: number }>();
+  for (const { owner, remaining, held } of account.wallets.flatMap(({ lots }) => lots)) {
+    if (owner === 0) continue;
+    const sum = sums.get(owner) ?? { available: 0, held: 0 };
+    sums.set(owner, { available: sum.available + remaining - held, held: sum.held + held });
+  }
+  return [...sums].map(([owner, sum]) => ({ agentId: ownerName(owner, agents), ...sum }));
 }
 
 function notedOf(note: EntryView['note']) {
   const text = (name: string): string => String(note?.[name] ?? '');
+  const ofAgent = note?.agent_event !== undefined;
+  const fromMs = Number(note?.from_ms ?? 0);
+  const toMs = Number(note?.to_ms ?? 0);
   return {
     corrects: text('corrects'),
     reasonCode: text('reason_code'),
@@ -249,8 +268,12 @@ function notedOf(note: EntryView['note']) {
     status: (note?.status as StatusName | undefined) ?? null,
     plan: text('plan'),
     planEvent: (note?.plan_event as PlanEventName | undefined) ?? null,
-    planFromTimeMs: Number(note?.from_ms ?? 0),
-    planToTimeMs: Number(note?.to_ms ?? 0),
+    planFromTimeMs: ofAgent ? 0 : fromMs,
+    planToTimeMs: ofAgent ? 0 : toMs,
+    agentEvent: (note?.agent_event as AgentEventName | undefined) ?? null,
+    agentTier: text('tier'),
+    agentFromTimeMs: ofAgent ? fromMs : 0,
+    agentToTimeMs: ofAgent ? toMs : 0,
   };
 }
 

@@ -177,6 +177,7 @@ function reversalOperation(
         LOT_SOURCES[lot.source as LotSource],
         lot.priority,
         lot.expiresMs,
+        lot.owner,
       ]),
     ),
   ];

@@ -86,6 +86,11 @@ const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   rerate: 'correction',
   conversion: 'none',
   conversion_grant: 'none',
+  // Of the agent, with no meter and no model.
+  agent_unlock: 'use',
+  agent_renewal: 'use',
+  agent_grant: 'none',
+  agent_status: 'none',
 };
 
 /** The kinds whose lines are uses. */

@@ -1,5 +1,5 @@
 import type { PrioritySource } from '../catalog/catalog.js';
-import type { PlanEventName, StatusName } from '../redis/format.js';
+import type { AgentEventName, PlanEventName, StatusName } from '../redis/format.js';
 import type { CallOptions, Quantities, Unit, WalletBalance } from '../usage/types.js';
 import type { PlanView } from './plan-types.js';
 
@@ -60,6 +60,14 @@ export interface AccountBalance {
   readonly balances: readonly WalletBalance[];
   readonly openHolds: number;
   readonly plan: PlanView;
+  readonly agentCredits: readonly AgentCredits[];
+}
+
+/** Micro-credits that are an agent's own. */
+export interface AgentCredits {
+  readonly agentId: string;
+  readonly available: number;
+  readonly held: number;
 }
 
 /** Numbers as in the proto's LotSource. */
@@ -81,6 +89,8 @@ export interface LotView {
   readonly expiresAtMs: number;
   readonly remaining: number;
   readonly held: number;
+  /** The agent whose own it is; empty: the account's. */
+  readonly agentId: string;
 }
 
 export interface HoldView {
@@ -114,6 +124,10 @@ export const ENTRY_KINDS = [
   'plan_grant',
   'plan_change',
   'opening_lot',
+  'agent_unlock',
+  'agent_renewal',
+  'agent_grant',
+  'agent_status',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
@@ -146,6 +160,11 @@ export interface LedgerLine {
   readonly planEvent: PlanEventName | null;
   readonly planFromTimeMs: number;
   readonly planToTimeMs: number;
+  /** What the line says of its agent, and the cycle that the agent is in. */
+  readonly agentEvent: AgentEventName | null;
+  readonly agentTier: string;
+  readonly agentFromTimeMs: number;
+  readonly agentToTimeMs: number;
   readonly eventTimeMs: number;
   readonly bookedTimeMs: number;
   readonly partition: number;

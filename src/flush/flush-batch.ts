@@ -4,7 +4,7 @@ import type { DuplicateEntry } from '../postgres/entries.js';
 import type { EntryEncoder } from '../postgres/entry-row.js';
 import type { ReversalDue } from '../postgres/reversals.js';
 import { decodeRecord, type JournalRecord, type RawRecord, recordHead } from '../redis/journal.js';
-import { appendLines, type Line, reversalIdOf } from './ledger-lines.js';
+import { appendLines, type Line, renewalOutcomeOf, reversalIdOf } from './ledger-lines.js';
 import { StateChanges, type StateRows } from './state-changes.js';
 
 /** What one partition brings to a flush: records from exactly the seq after its cursor, without a gap, still packed. */
@@ -44,6 +44,8 @@ export interface PreparedFlush {
   readonly reversalsDue: readonly ReversalDue[];
   /** What lots lost because their time came, by unit. */
   readonly expiredUnits: Readonly<Record<string, number>>;
+  /** Renewals of agents that were due, by what became of them. */
+  readonly renewals: Readonly<Record<string, number>>;
 }
 
 /**
@@ -63,6 +65,7 @@ export async function prepareFlush(
     reversed: [] as string[],
     reversalsDue: [] as ReversalDue[],
     expiredUnits: {} as Record<string, number>,
+    renewals: {} as Record<string, number>,
     conflicts: new Map(duplicates.map(({ partition, seq, conflict }) => [`${partition} ${seq}`, conflict])),
   };
   const prepared: PreparedPart[] = [];
@@ -78,6 +81,7 @@ export async function prepareFlush(
     reversed: gathered.reversed,
     reversalsDue: gathered.reversalsDue,
     expiredUnits: gathered.expiredUnits,
+    renewals: gathered.renewals,
   };
 }
 
@@ -86,6 +90,7 @@ interface Gathered {
   readonly reversed: string[];
   readonly reversalsDue: ReversalDue[];
   readonly expiredUnits: Record<string, number>;
+  readonly renewals: Record<string, number>;
   readonly conflicts: ReadonlyMap<string, boolean>;
 }
 
@@ -136,6 +141,8 @@ function gatherLine(line: Line, record: JournalRecord, encoder: EntryEncoder, ga
   }
   gathered.months.add(row.eventMonth);
   if (row.expired > 0) gathered.expiredUnits[row.unit] = (gathered.expiredUnits[row.unit] ?? 0) + row.expired;
+  const renewal = renewalOutcomeOf(entry);
+  if (renewal !== null) gathered.renewals[renewal] = (gathered.renewals[renewal] ?? 0) + 1;
   const reversed = reversalIdOf(entry, record);
   if (reversed !== null) gathered.reversed.push(reversed);
   encoder.add(row);

@@ -47,6 +47,8 @@ export interface FlushSummary {
   readonly rows: Readonly<Record<string, number>>;
   /** What lots lost because their time came, by unit. */
   readonly expiredUnits: Readonly<Record<string, number>>;
+  /** Renewals of agents, by what became of them. */
+  readonly renewals: Readonly<Record<string, number>>;
   /** Charges that only Postgres saw were made before. */
   readonly duplicates: number;
 }

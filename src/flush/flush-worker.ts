@@ -40,7 +40,7 @@ async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
     if ('missingSeq' in part) gaps.push(part);
     else parts.push(part);
   }
-  if (parts.length === 0) return { parts: [], gaps, rows: {}, expiredUnits: {}, duplicates: 0 };
+  if (parts.length === 0) return { parts: [], gaps, rows: {}, expiredUnits: {}, renewals: {}, duplicates: 0 };
   const encoder = encoders.pop() ?? new EntryEncoder();
   try {
     const timeoutMs = options.postgresStatementTimeoutMs;
@@ -76,6 +76,7 @@ function summaryOf({ cursors, prepared, duplicates }: FlushResult): Omit<FlushSu
       holds: holds.length + ended.length,
     },
     expiredUnits: prepared.expiredUnits,
+    renewals: prepared.renewals,
     duplicates,
   };
 }

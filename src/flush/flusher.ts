@@ -241,7 +241,7 @@ export class Flusher {
 
   #committed(
     tracks: readonly Track[],
-    { parts, rows, expiredUnits, duplicates }: FlushSummary,
+    { parts, rows, expiredUnits, renewals, duplicates }: FlushSummary,
     durationMs: number,
   ): void {
     const nowMs = Date.now();
@@ -261,6 +261,7 @@ export class Flusher {
     metrics.flushEntries.observe(entries);
     for (const [table, count] of Object.entries(rows)) metrics.flushRows.inc({ table }, count);
     for (const [unit, count] of Object.entries(expiredUnits)) metrics.lotUnitsExpired.inc({ unit }, count);
+    for (const [outcome, count] of Object.entries(renewals)) metrics.agentRenewals.inc({ outcome }, count);
     if (duplicates > 0) {
       metrics.flushFallbacks.inc();
       metrics.duplicates.inc({ caught_by: 'postgres' }, duplicates);

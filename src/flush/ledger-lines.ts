@@ -1,7 +1,7 @@
 import { monthOf } from '../ledger/month.js';
 import type { EntryRow } from '../postgres/entry-row.js';
 import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
-import { type AccountState, ENTRY, OP } from '../redis/format.js';
+import { type AccountState, AGENT_EVENT, ENTRY, OP } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueCatalogVersion, opaqueQuantities, opaqueStart, opaqueText } from '../redis/opaque.js';
 import { flagNames, kindName, unitName } from './names.js';
@@ -23,7 +23,7 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 }
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
-  const { kind, amount, hold } = entry;
+  const { kind, amount, hold, agent } = entry;
   const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const { operation } = entry;
   const { opaque } = record;
@@ -43,7 +43,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     eventMonth: monthOf(eventTimeMs),
     eventTimeMs,
     bookedTimeMs: record.bookedTimeMs,
-    agent: told < 0 ? (hold?.agent ?? '') : opaqueText(opaque, told, 3),
+    agent: told < 0 ? (hold?.agent ?? agent?.id ?? '') : opaqueText(opaque, told, 3),
     meter: told < 0 ? (hold?.meter ?? '') : opaqueText(opaque, told, 1),
     model: told < 0 ? (hold?.model ?? '') : opaqueText(opaque, told, 2),
     // What a conversion was for has its quantities on its own line.
@@ -75,13 +75,24 @@ export function isGrant(kind: number): boolean {
     kind === ENTRY.grant ||
     kind === ENTRY.conversion_grant ||
     kind === ENTRY.plan_grant ||
-    kind === ENTRY.opening_lot
+    kind === ENTRY.opening_lot ||
+    kind === ENTRY.agent_grant
   );
 }
 
 export function spentBy(kind: number, amount: number): number {
-  if (kind === ENTRY.usage || kind === ENTRY.settle || kind === ENTRY.rerate) return amount;
-  return kind === ENTRY.reversal ? -amount : 0;
+  switch (kind) {
+    case ENTRY.usage:
+    case ENTRY.settle:
+    case ENTRY.rerate:
+    case ENTRY.agent_unlock:
+    case ENTRY.agent_renewal:
+      return amount;
+    case ENTRY.reversal:
+      return -amount;
+    default:
+      return 0;
+  }
 }
 
 export function expiredBy(kind: number, amount: number): number {
@@ -96,6 +107,7 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.hold !== null) return entry.hold.holdId;
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
   if (entry.operation < 0 && entry.plan !== null) return `plan#${entry.accountSeq}`;
+  if (entry.operation < 0 && entry.agent !== null) return `agent#${entry.accountSeq}`;
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
   const id = operationId(record.batch, entry.operation);
   if (entry.kind === ENTRY.opening_lot) return `${id}#${entry.lots[0]}`;
@@ -125,3 +137,15 @@ export function reversalIdOf(entry: JournalEntry, record: JournalRecord): string
   if (entry.kind !== ENTRY.reversal) return null;
   return operationId(record.batch, entry.operation);
 }
+
+/** What became of a renewal that was due; null for a line that says nothing of one. */
+export function renewalOutcomeOf({ kind, operation, agent }: JournalEntry): string | null {
+  if (operation >= 0 || agent === null || kind === ENTRY.agent_grant) return null;
+  return RENEWAL_OUTCOMES[agent.event] ?? null;
+}
+
+const RENEWAL_OUTCOMES: Readonly<Record<number, string>> = {
+  [AGENT_EVENT.renewed]: 'paid',
+  [AGENT_EVENT.unpaid]: 'unpaid',
+  [AGENT_EVENT.suspended]: 'suspended',
+};

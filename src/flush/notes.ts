@@ -1,5 +1,5 @@
-import { ENTRY, type PackedOperation, PLAN_EVENT, STATUS } from '../redis/format.js';
-import type { JournalEntry, PlanEntry } from '../redis/journal.js';
+import { AGENT_EVENT, ENTRY, type PackedOperation, PLAN_EVENT, STATUS } from '../redis/format.js';
+import type { AgentEntry, JournalEntry, PlanEntry } from '../redis/journal.js';
 
 /** Turns what a rare operation or entry carries for the ledger alone into the note of its line. */
 
@@ -9,9 +9,14 @@ const PLAN_EVENTS = new Map<number, string>(
   Object.entries(PLAN_EVENT).map(([name, number]) => [number, name]),
 );
 
+const AGENT_EVENTS = new Map<number, string>(
+  Object.entries(AGENT_EVENT).map(([name, number]) => [number, name]),
+);
+
 /** JSON, or null for a line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
 export function noteOf(entry: JournalEntry, operation: PackedOperation | undefined): string | null {
   if (entry.plan !== null) return entry.kind === ENTRY.opening_lot ? null : planNote(entry.plan);
+  if (entry.agent !== null) return agentNote(entry.agent);
   if (operation === undefined) return null;
   switch (entry.kind) {
     case ENTRY.reversal:
@@ -38,6 +43,10 @@ function planNote({ name, event, fromMs, toMs }: PlanEntry): string | null {
     from_ms: fromMs === 0 ? '' : fromMs,
     to_ms: toMs === 0 ? '' : toMs,
   });
+}
+
+function agentNote({ event, tier, fromMs, toMs }: AgentEntry): string | null {
+  return noteJson({ agent_event: AGENT_EVENTS.get(event), tier, from_ms: fromMs, to_ms: toMs });
 }
 
 /** Without what is empty. */

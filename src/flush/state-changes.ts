@@ -8,7 +8,7 @@ import {
   type PackedSubscription,
   pack,
 } from '../redis/format.js';
-import type { JournalEntry, JournalRecord, PlanEntry } from '../redis/journal.js';
+import type { AgentEntry, JournalEntry, JournalRecord, PlanEntry } from '../redis/journal.js';
 import { expiredBy, isGrant, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
@@ -18,6 +18,8 @@ interface LotOrigin {
   readonly source: string;
   readonly priority: number;
   readonly expiresMs: number;
+  /** Number of the agent whose own it is; absent: the account's. */
+  readonly owner?: number;
 }
 
 interface TouchedAccount {
@@ -127,6 +129,9 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
     account.lots.set(lots[0] as number, { unit, source: 'conversion', priority, expiresMs: 0 });
   } else if (kind === ENTRY.plan_grant || kind === ENTRY.opening_lot) {
     addPlanLots(account, entry, entry.plan as PlanEntry);
+  } else if (kind === ENTRY.agent_grant) {
+    const { number: owner, priority, toMs: expiresMs } = entry.agent as AgentEntry;
+    account.lots.set(lots[0] as number, { unit, source: 'agent_cycle', priority, expiresMs, owner });
   } else {
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
@@ -235,10 +240,11 @@ function lotRows({ state, lots, heldChanged }: TouchedAccount): LotRow[] {
         expiresMs: lot.expiresAtMs,
         remaining: lot.remaining,
         held: lot.held,
+        owner: lot.owner,
       });
     }
   }
-  for (const [lotId, { unit, source, priority, expiresMs }] of lots) {
+  for (const [lotId, { unit, source, priority, expiresMs, owner = 0 }] of lots) {
     if (present.has(lotId)) continue;
     rows.push({
       accountKey: state.key,
@@ -249,6 +255,7 @@ function lotRows({ state, lots, heldChanged }: TouchedAccount): LotRow[] {
       expiresMs,
       remaining: 0,
       held: 0,
+      owner,
     });
   }
   return rows.sort((a, b) => a.lotId - b.lotId);

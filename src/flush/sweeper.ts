@@ -188,6 +188,7 @@ export class Sweeper {
             LOT_SOURCES[lot.source as LotSource],
             lot.priority,
             lot.expiresMs,
+            lot.owner,
           ]),
         ],
       })),

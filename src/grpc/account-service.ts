@@ -120,6 +120,7 @@ const getBalance = (environment: AccountServiceEnvironment) =>
       balances: result.balances.map(walletBalance),
       openHolds: result.openHolds,
       ...result.plan,
+      agentCredits: result.agentCredits.map((credits) => ({ ...credits })),
     };
   });
 
@@ -180,5 +181,6 @@ function ledgerEntry(line: LedgerLine): LedgerEntry {
     flags: [...line.flags],
     status: enumName('ACCOUNT_STATUS', line.status ?? 'unspecified'),
     planEvent: enumName('PLAN_EVENT', line.planEvent ?? 'unspecified'),
+    agentEvent: enumName('AGENT_EVENT', line.agentEvent ?? 'unspecified'),
   };
 }

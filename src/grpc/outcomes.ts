@@ -1,4 +1,5 @@
 import type { CompiledCatalog } from '../catalog/pricing.js';
+import type { CycleBegun, CycleDenied } from '../credits/agent-types.js';
 import type { ConversionDenied, CreditsConverted } from '../credits/conversions.js';
 import type { StatusChange, UsageRerated } from '../credits/correction-types.js';
 import { DrawdownError } from '../errors.js';
@@ -20,6 +21,7 @@ type OperationKind =
   | 'start_billing_period'
   | 'change_plan'
   | 'cancel_scheduled_change'
+  | `${'unlock' | 'activate' | 'suspend' | 'remove'}_agent`
   | `${StatusChange}_account`;
 type Verdict = 'applied' | 'duplicate' | 'denied' | 'refused';
 
@@ -109,8 +111,19 @@ export class Outcomes {
     if (!result.duplicate) this.metrics.grantedUnits.inc({ unit: UNIT_LABELS[1] }, result.granted);
   }
 
+  begun(kind: 'unlock_agent' | 'activate_agent', result: CycleBegun | CycleDenied): void {
+    if (result.verdict === 'denied') this.#count(kind, 'denied', result.reason);
+    else this.#count(kind, result.duplicate ? 'duplicate' : 'applied', 'none');
+  }
+
   corrected(
-    kind: 'cancel_scheduled_change' | 'reverse_usage' | 'expire_lot' | `${StatusChange}_account`,
+    kind:
+      | 'suspend_agent'
+      | 'remove_agent'
+      | 'cancel_scheduled_change'
+      | 'reverse_usage'
+      | 'expire_lot'
+      | `${StatusChange}_account`,
     result: { readonly duplicate: boolean },
   ): void {
     this.#count(kind, result.duplicate ? 'duplicate' : 'applied', 'none');

@@ -13,12 +13,13 @@ export const packageDefinition: PackageDefinition = loadSync(
   [
     'drawdown/v1/usage_service.proto',
     'drawdown/v1/account_service.proto',
+    'drawdown/v1/agent_service.proto',
     'drawdown/v1/catalog_service.proto',
   ],
   { longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [protoDirectory] },
 );
 
-export type ServiceName = 'UsageService' | 'AccountService' | 'CatalogService';
+export type ServiceName = 'UsageService' | 'AccountService' | 'AgentService' | 'CatalogService';
 
 /** Client constructors by the name of the service. */
 export function serviceClient(name: ServiceName): ServiceClientConstructor {

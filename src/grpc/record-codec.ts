@@ -28,6 +28,7 @@ export const REASON_NUMBERS = {
   AMOUNT_OUT_OF_RANGE: 13,
   UNAVAILABLE: 14,
   LIMIT_REACHED: 15,
+  AGENTS_MAX: 16,
 } as const satisfies Record<Reason, number>;
 
 const OUTCOME_NUMBERS = { recorded: 1, duplicate: 2, refused: 3 } as const;

@@ -1,6 +1,7 @@
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
+import type { Agents } from '../credits/agent-types.js';
 import type { CatalogPublisher } from '../credits/catalog-control.js';
 import type { Conversions } from '../credits/conversions.js';
 import type { Corrections } from '../credits/correction-types.js';
@@ -13,6 +14,7 @@ import type { Metrics } from '../metrics.js';
 import { parseAddress } from '../settings.js';
 import type { UsageMeter, Watermarks } from '../usage/types.js';
 import { accountService } from './account-service.js';
+import { agentService } from './agent-service.js';
 import { type GrpcSettings, type OpenStream, rawMethod, withTypedDecodeErrors } from './call.js';
 import { CallGate } from './call-gate.js';
 import { type CatalogReader, catalogService } from './catalog-service.js';
@@ -34,6 +36,7 @@ export interface GrpcServerOptions {
   readonly corrections: Corrections;
   readonly conversions: Conversions;
   readonly plans: Plans;
+  readonly agents: Agents;
   readonly catalog: CatalogReader;
   readonly publisher: CatalogPublisher;
   readonly health: Health;
@@ -123,6 +126,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     corrections,
     conversions,
     plans,
+    agents,
     catalog,
     publisher,
     health,
@@ -154,6 +158,10 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
       outcomes,
       streams,
     }),
+  );
+  server.addService(
+    withTypedDecodeErrors(definitionOf('AgentService')),
+    agentService({ ...environment, agents, outcomes }),
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('CatalogService')),

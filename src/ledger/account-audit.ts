@@ -1,5 +1,5 @@
 import type { Report } from './finding.js';
-import type { AccountFold, WalletFold } from './fold.js';
+import type { AccountFold, AgentFold, WalletFold } from './fold.js';
 
 /** An account as Postgres stores it beside the ledger. */
 export interface StoredAccount {
@@ -36,8 +36,10 @@ export interface SubscriptionState {
   readonly plan: string;
   readonly periodStartMs: number;
   readonly periodEndMs: number;
-  /** When its stored period begins or its scheduled change takes effect; 0: never. */
+  /** When its stored period begins, its scheduled change takes effect, or an agent is due; 0: never. */
   readonly dueMs: number;
+  /** Those that are not removed. */
+  readonly agents: readonly AgentFold[];
   /** All of it, to be compared as one. */
   readonly packed: unknown;
 }
@@ -60,6 +62,8 @@ export interface StoredLot {
   readonly expiresMs: number;
   readonly remaining: number;
   readonly held: number;
+  /** Number of the agent whose own it is; 0: the account's. */
+  readonly owner: number;
 }
 
 /** An open hold: its columns, and what its packed state says of them. */
@@ -168,8 +172,12 @@ function auditSubscription(fold: AccountFold, account: StoredAccount, find: (mes
       `the lines leave plan '${fold.plan}', period ${fold.periodStartMs} to ${fold.periodEndMs}; the subscription says '${plan}', ${periodStartMs} to ${periodEndMs}`,
     );
   }
-  if (subscription === null) return;
+  if (subscription === null) {
+    if (fold.agents.size > 0) find(`the lines leave ${fold.agents.size} agents, there is no subscription`);
+    return;
+  }
   const { state } = subscription;
+  if (state !== null && fold.lines > 0) auditAgents(fold, state.agents, find);
   if (state === null) find('its subscription is not readable');
   else if (
     state.plan !== plan ||
@@ -179,6 +187,17 @@ function auditSubscription(fold: AccountFold, account: StoredAccount, find: (mes
   ) {
     find("the subscription's columns and its state differ");
   }
+}
+
+/** Every agent is in the state and in the cycle in which its lines leave it. */
+function auditAgents(fold: AccountFold, agents: readonly AgentFold[], find: (message: string) => void): void {
+  const text = ({ id, tier, state, fromMs, toMs }: AgentFold): string =>
+    `${id} ${tier} ${state} ${fromMs} to ${toMs}`;
+  const said = new Set(agents.map(text));
+  for (const agent of fold.agents.values()) {
+    if (!said.delete(text(agent))) find(`the lines leave agent ${text(agent)}, the subscription does not`);
+  }
+  for (const agent of said) find(`the subscription has agent ${agent}, the lines do not`);
 }
 
 /** When the plan is due or the next lot expires of which something is available; 0: never. */

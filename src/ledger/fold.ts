@@ -1,5 +1,5 @@
 import type { Report } from './finding.js';
-import { hasFlag, type LedgerLine, lotChanges, notedPlan, notedStatus } from './line.js';
+import { hasFlag, type LedgerLine, lotChanges, notedAgent, notedPlan, notedStatus } from './line.js';
 
 /** What the lines of one wallet add up to. Totals of a whole life may pass 2^53, a balance never does. */
 export interface WalletFold {
@@ -11,6 +11,16 @@ export interface WalletFold {
   converted: bigint;
   /** Lots with something remaining; the others are forgotten, so that this stays small however many lots there were. */
   readonly lots: Map<number, number>;
+}
+
+/** An agent as its lines leave it. */
+export interface AgentFold {
+  readonly id: string;
+  readonly tier: string;
+  readonly state: 'active' | 'suspended';
+  /** Its cycle. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 type Column = 'granted' | 'spent' | 'expired' | 'converted' | 'debt';
@@ -33,9 +43,25 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   plan_grant: { granted: 1, debt: -1 },
   plan_change: {},
   opening_lot: { granted: 1 },
+  agent_unlock: { spent: 1 },
+  agent_renewal: { spent: 1 },
+  agent_grant: { granted: 1 },
+  agent_status: {},
 };
 /** Lines that concern no wallet. */
-const WALLETLESS_KINDS: ReadonlySet<string> = new Set(['account_created', 'account_status', 'plan_change']);
+const WALLETLESS_KINDS: ReadonlySet<string> = new Set([
+  'account_created',
+  'account_status',
+  'plan_change',
+  'agent_status',
+]);
+/** What the kinds of agents' lines may say happened. */
+const AGENT_EVENTS: Readonly<Record<string, readonly string[]>> = {
+  agent_unlock: ['unlocked'],
+  agent_renewal: ['renewed', 'activated'],
+  agent_grant: ['unlocked', 'renewed', 'activated'],
+  agent_status: ['unpaid', 'suspended', 'removed'],
+};
 /** Lines that may make a lot. */
 const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
   'grant',
@@ -43,6 +69,7 @@ const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
   'conversion_grant',
   'plan_grant',
   'opening_lot',
+  'agent_grant',
 ]);
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
@@ -67,6 +94,8 @@ export class AccountFold {
   plan = '';
   periodStartMs = 0;
   periodEndMs = 0;
+  /** Those that are not removed, by id. */
+  readonly agents = new Map<string, AgentFold>();
   #freeGrants = 0;
   missing = 0;
   doubled = 0;
@@ -82,6 +111,7 @@ export class AccountFold {
     this.#shape(line);
     this.#status(line);
     this.#plan(line);
+    this.#agent(line);
     this.lines += 1;
     if (line.unit === '') return;
     const wallet = this.#wallet(line.unit);
@@ -169,6 +199,25 @@ export class AccountFold {
         this.#find('line', line, `a period from ${note.fromMs} after one from ${this.periodStartMs}`);
       this.plan = note.plan;
       this.#period(note);
+    }
+  }
+
+  /** An agent that is unlocked was not there; all else happens to one that was. */
+  #agent(line: LedgerLine): void {
+    const events = AGENT_EVENTS[line.kind];
+    if (events === undefined) return;
+    const note = notedAgent(line);
+    const { agent: id } = line;
+    if (note === null || !events.includes(note.event)) {
+      this.#find('line', line, `an agent in the note ${line.note}`);
+    } else if (this.agents.has(id) === (line.kind === 'agent_unlock')) {
+      this.#find('line', line, `agent ${id} is ${note.event}`);
+    } else if (note.event === 'removed') {
+      this.agents.delete(id);
+    } else {
+      const { tier, fromMs, toMs } = note;
+      const state = note.event === 'suspended' ? 'suspended' : 'active';
+      this.agents.set(id, { id, tier, state, fromMs, toMs });
     }
   }
 

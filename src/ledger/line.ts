@@ -8,6 +8,7 @@ export interface LedgerLine {
   readonly kind: string;
   readonly id: string;
   readonly bookedTimeMs: number;
+  readonly agent: string;
   readonly meter: string;
   readonly model: string;
   /** JSON object of counts by name. */
@@ -68,6 +69,18 @@ export function notedPlan(
   if (typeof plan !== 'string' || typeof plan_event !== 'string') return null;
   if (!Number.isSafeInteger(from_ms) || !Number.isSafeInteger(to_ms)) return null;
   return { plan, event: plan_event, fromMs: from_ms as number, toMs: to_ms as number };
+}
+
+/** What the note of a line says of an agent; null where it says nothing. */
+export function notedAgent(
+  line: LedgerLine,
+): { event: string; tier: string; fromMs: number; toMs: number } | null {
+  const parsed = line.note === null ? null : parse(line.note);
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const { agent_event, tier, from_ms, to_ms } = parsed as Record<string, unknown>;
+  if (typeof agent_event !== 'string' || typeof tier !== 'string') return null;
+  if (!Number.isSafeInteger(from_ms) || !Number.isSafeInteger(to_ms)) return null;
+  return { event: agent_event, tier, fromMs: from_ms as number, toMs: to_ms as number };
 }
 
 export function hasFlag(line: LedgerLine, flag: string): boolean {

@@ -21,6 +21,7 @@ export interface AccountSnapshot {
     readonly expiresMs: number;
     readonly remaining: number;
     readonly held: number;
+    readonly owner: number;
   }[];
   readonly holds: readonly { readonly holdId: string; readonly deadlineMs: number; readonly state: Buffer }[];
   readonly subscription: { readonly dueMs: number; readonly state: Buffer } | null;
@@ -39,7 +40,7 @@ interface SnapshotRow {
   next_due_ms: number;
   cursor_seq: number;
   wallets: [string, string][] | null;
-  lots: [number, string, string, number, number, string, string][] | null;
+  lots: [number, string, string, number, number, string, string, number][] | null;
   holds: [string, number, string][] | null;
   subscription: [number, string] | null;
 }
@@ -57,7 +58,7 @@ export async function readSnapshots(
     text: `SELECT a.account_id, a.partition, a.account_key, a.status, a.entries, a.seq, a.changed_ms, a.lots_made, a.open_holds,
              a.next_due_ms, p.seq AS cursor_seq,
              (SELECT json_agg(json_build_array(w.unit, w.debt::text)) FROM wallets w WHERE w.account_key = a.account_key) AS wallets,
-             (SELECT json_agg(json_build_array(l.lot_id, l.unit, l.source, l.priority, l.expires_ms, l.remaining::text, l.held::text))
+             (SELECT json_agg(json_build_array(l.lot_id, l.unit, l.source, l.priority, l.expires_ms, l.remaining::text, l.held::text, l.owner))
                 FROM lots l WHERE l.account_key = a.account_key AND l.remaining > 0) AS lots,
              (SELECT json_agg(json_build_array(h.hold_id, h.deadline_ms, encode(h.state, 'hex')))
                 FROM holds h WHERE h.account_key = a.account_key) AS holds,
@@ -83,7 +84,7 @@ function snapshotOf(row: SnapshotRow): AccountSnapshot {
     openHolds: row.open_holds,
     nextDueMs: row.next_due_ms,
     wallets: (row.wallets ?? []).map(([unit, debt]) => ({ unit, debt: Number(debt) })),
-    lots: (row.lots ?? []).map(([lotId, unit, source, priority, expiresMs, remaining, held]) => ({
+    lots: (row.lots ?? []).map(([lotId, unit, source, priority, expiresMs, remaining, held, owner]) => ({
       lotId,
       unit,
       source,
@@ -91,6 +92,7 @@ function snapshotOf(row: SnapshotRow): AccountSnapshot {
       expiresMs,
       remaining: Number(remaining),
       held: Number(held),
+      owner,
     })),
     holds: (row.holds ?? []).map(([holdId, deadlineMs, state]) => ({
       holdId,
@@ -217,13 +219,16 @@ export interface LotRow {
   readonly expiresMs: number;
   readonly remaining: number;
   readonly held: number;
+  /** Number of the agent whose own it is; 0: the account's. */
+  readonly owner: number;
 }
 
 export async function upsertLots(client: PoolClient, rows: readonly LotRow[]): Promise<void> {
   await client.query({
     name: 'upsert_lots',
-    text: `INSERT INTO lots (account_key, lot_id, unit, source, priority, expires_ms, remaining, held)
-           SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[])
+    text: `INSERT INTO lots (account_key, lot_id, unit, source, priority, expires_ms, remaining, held, owner)
+           SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
+             $9::integer[])
            ON CONFLICT (account_key, lot_id) DO UPDATE SET remaining = excluded.remaining, held = excluded.held`,
     values: [
       rows.map((r) => r.accountKey),
@@ -234,6 +239,7 @@ export async function upsertLots(client: PoolClient, rows: readonly LotRow[]): P
       rows.map((r) => r.expiresMs),
       rows.map((r) => r.remaining),
       rows.map((r) => r.held),
+      rows.map((r) => r.owner),
     ],
   });
 }

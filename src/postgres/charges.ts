@@ -7,6 +7,8 @@ export interface LotGave {
   readonly source: string;
   readonly priority: number;
   readonly expiresMs: number;
+  /** Number of the agent whose own the lot is; 0: the account's. */
+  readonly owner: number;
 }
 
 /** A line that charged, or that rerated what a line charged. */
@@ -35,7 +37,7 @@ export async function readCharge(
     name: 'read_charge',
     text: `SELECT e.kind, e.unit, e.spent, e.agent, e.meter, e.model, e.quantities, e.catalog_version AS "catalogVersion",
              (SELECT json_agg(json_build_object('lot', l.lot_id, 'amount', (-(gave->>1)::bigint)::text, 'source', l.source,
-                                                'priority', l.priority, 'expiresMs', l.expires_ms) ORDER BY nth)
+                                                'priority', l.priority, 'expiresMs', l.expires_ms, 'owner', l.owner) ORDER BY nth)
               FROM json_array_elements(e.lots) WITH ORDINALITY AS g (gave, nth)
               JOIN lots l ON l.account_key = e.account_key AND l.lot_id = (gave->>0)::integer) AS lots
            FROM accounts a JOIN entries e ON e.account_key = a.account_key

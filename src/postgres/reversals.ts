@@ -54,7 +54,14 @@ export async function readReversalsDue(
     unit: string;
     amount: number;
     eventTimeMs: number;
-    lots: { lot: number; amount: number; source: string; priority: number; expiresMs: number }[];
+    lots: {
+      lot: number;
+      amount: number;
+      source: string;
+      priority: number;
+      expiresMs: number;
+      owner: number;
+    }[];
   }[]
 > {
   const { rows } = await pool.query<{
@@ -63,10 +70,13 @@ export async function readReversalsDue(
     unit: string;
     amount: number;
     event_time_ms: number;
-    lots: { lot: number; amount: string; source: string; priority: number; expires: number }[] | null;
+    lots:
+      | { lot: number; amount: string; source: string; priority: number; expires: number; owner: number }[]
+      | null;
   }>(
     `SELECT a.account_id, r.reversal_id, r.unit, r.amount, r.event_time_ms,
-       (SELECT json_agg(json_build_object('lot', l.lot_id, 'amount', gave->>1, 'source', l.source, 'priority', l.priority, 'expires', l.expires_ms)
+       (SELECT json_agg(json_build_object('lot', l.lot_id, 'amount', gave->>1, 'source', l.source, 'priority', l.priority, 'expires', l.expires_ms,
+                                          'owner', l.owner)
                         ORDER BY nth)
         FROM json_array_elements(r.lots) WITH ORDINALITY AS g (gave, nth)
         JOIN lots l ON l.account_key = r.account_key AND l.lot_id = (gave->>0)::integer) AS lots
@@ -87,6 +97,7 @@ export async function readReversalsDue(
       source: lot.source,
       priority: lot.priority,
       expiresMs: lot.expires,
+      owner: lot.owner,
     })),
   }));
 }

@@ -206,6 +206,7 @@ export interface VerifiedLot {
   readonly expiresMs: string;
   readonly remaining: string;
   readonly held: string;
+  readonly owner: number;
 }
 
 /** Lots with something remaining or held. */
@@ -216,7 +217,7 @@ export async function readLiveLots(
   const { rows } = await client.query<VerifiedLot>({
     name: 'verify_lots',
     text: `SELECT account_key AS "accountKey", lot_id AS "lotId", unit, source, priority, expires_ms::text AS "expiresMs",
-             remaining::text, held::text
+             remaining::text, held::text, owner
            FROM lots WHERE account_key = ANY($1::bigint[]) AND (remaining <> 0 OR held <> 0)`,
     values: [accountKeys],
   });

@@ -18,12 +18,13 @@ export async function readLots(
     expires_ms: number;
     remaining: number;
     held: number;
+    owner: number;
   }[]
 > {
   const { rows } = await pool.query(
-    `SELECT lot_id, unit, source, priority, expires_ms, remaining, held FROM lots
+    `SELECT lot_id, unit, source, priority, expires_ms, remaining, held, owner FROM lots
      WHERE account_key = $1 AND ($2 OR remaining > 0)
-     ORDER BY unit, priority, expires_ms = 0, expires_ms, lot_id OFFSET $3 LIMIT $4`,
+     ORDER BY unit, owner, priority, expires_ms = 0, expires_ms, lot_id OFFSET $3 LIMIT $4`,
     [query.accountKey, query.includeEmpty, query.offset, query.countMax],
   );
   return rows;

@@ -24,22 +24,41 @@ type UsageColumns = readonly [
   secondUnits: number[],
   secondAmounts: number[],
   more: (number | number[])[],
+  /** Place of the event's agent in the list that follows, from 1; 0: none. */
+  agents: number[],
+  agentIds: string[],
 ];
 
-/** The pairs (unit, amount) of a usage event begin here. */
-const USAGE_PAIRS = 6;
+/** The agent of a usage event, behind which its pairs (unit, amount) begin. */
+const USAGE_AGENT = 6;
+const USAGE_PAIRS = 7;
 
 /** Packs operations whose account indexes are set. Rows come first: throws where one follows a usage event. */
 export function packBatch(accountIds: readonly string[], operations: readonly PackedOperation[]): Buffer {
   const first = operations.findIndex((operation) => operation[0] === OP.usage);
   const rows = first < 0 ? operations : operations.slice(0, first);
-  const usage: UsageColumns = [[], [], [], [], [], [], [], [], []];
-  for (let i = rows.length; i < operations.length; i++) addUsage(usage, operations[i] as PackedOperation);
+  const usage: UsageColumns = [[], [], [], [], [], [], [], [], [], [], []];
+  const places = new Map([['', 0]]);
+  for (let i = rows.length; i < operations.length; i++)
+    addUsage(usage, places, operations[i] as PackedOperation);
   return pack([FORMAT, accountIds, rows, usage]);
 }
 
 function addUsage(
-  [accounts, ids, hashes, timesMs, units, amounts, secondUnits, secondAmounts, more]: UsageColumns,
+  [
+    accounts,
+    ids,
+    hashes,
+    timesMs,
+    units,
+    amounts,
+    secondUnits,
+    secondAmounts,
+    more,
+    agents,
+    agentIds,
+  ]: UsageColumns,
+  places: Map<string, number>,
   operation: PackedOperation,
 ): void {
   if (operation[0] !== OP.usage) throw new Error('a row after a usage event');
@@ -52,6 +71,13 @@ function addUsage(
   const second = operation.length > USAGE_PAIRS + 2;
   secondUnits.push(second ? (operation[USAGE_PAIRS + 2] as number) : 0);
   secondAmounts.push(second ? (operation[USAGE_PAIRS + 3] as number) : 0);
+  const agent = operation[USAGE_AGENT] as string;
+  let place = places.get(agent);
+  if (place === undefined) {
+    place = agentIds.push(agent);
+    places.set(agent, place);
+  }
+  agents.push(place);
   if (operation[5] !== -1 || operation.length > USAGE_PAIRS + 4) {
     more.push(number, operation[5] as number, operation.slice(USAGE_PAIRS + 4) as number[]);
   }

@@ -28,6 +28,10 @@ export const OP = {
   changePlan: 19,
   withdrawChange: 20,
   show: 21,
+  unlockAgent: 22,
+  activateAgent: 23,
+  suspendAgent: 24,
+  removeAgent: 25,
 } as const;
 
 /** How a pair (unit, amount) carries the terms of an automatic conversion: lua/includes/formats.lua says it. */
@@ -44,12 +48,15 @@ export const CODE = {
   limit: 7,
   none: 8,
   stale: 9,
+  /** More is due of the account than one call does: the operation is sent again. */
+  behind: 10,
 } as const;
 
 export const REASON = {
   insufficientBalance: 1,
   accountFrozen: 3,
   accountClosed: 4,
+  agentSuspended: 5,
   modelUnrated: 6,
   holdEnded: 8,
   holdUnknown: 9,
@@ -57,6 +64,7 @@ export const REASON = {
   fieldInvalid: 12,
   amountOutOfRange: 13,
   lotsMax: 15,
+  agentsMax: 16,
   accountExists: 100,
   accountActive: 101,
   alreadyReversed: 102,
@@ -67,6 +75,9 @@ export const REASON = {
   periodStored: 112,
   planUnchanged: 113,
   nothingScheduled: 114,
+  agentUnknown: 120,
+  agentExists: 121,
+  agentActive: 122,
 } as const;
 
 export const STATE = {
@@ -90,6 +101,10 @@ export const STATE = {
   planWithdrawn: 19,
   /** Usage that one lot paid in full: its outcome is short, and is read as `recorded`. */
   paid: 20,
+  agentUnlocked: 21,
+  agentActivated: 22,
+  agentSuspended: 23,
+  agentRemoved: 24,
 } as const;
 
 /** Kinds of journal entries; those from `hold` on are numbered but are no lines of the ledger. */
@@ -112,8 +127,13 @@ export const ENTRY = {
   plan_grant: 15,
   plan_change: 16,
   opening_lot: 17,
+  agent_unlock: 18,
   /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
   paid: 19,
+  agent_renewal: 20,
+  /** An agent's own credits of a cycle. */
+  agent_grant: 21,
+  agent_status: 22,
   hold: 100,
   extend: 101,
 } as const;
@@ -121,6 +141,20 @@ export const ENTRY = {
 /** What an entry of kind plan_change says of the plan. */
 export const PLAN_EVENT = { changed: 1, scheduled: 2, period_stored: 3, withdrawn: 4 } as const;
 export type PlanEventName = keyof typeof PLAN_EVENT;
+
+/** What an entry says of an agent. */
+export const AGENT_EVENT = {
+  unlocked: 1,
+  activated: 2,
+  renewed: 3,
+  unpaid: 4,
+  suspended: 5,
+  removed: 6,
+} as const;
+export type AgentEventName = keyof typeof AGENT_EVENT;
+
+export const AGENT_STATE = { active: 1, suspended: 2, removed: 3 } as const;
+export type AgentStateName = keyof typeof AGENT_STATE;
 
 export const FLAG = {
   overdrawn: 1,
@@ -133,6 +167,8 @@ export const FLAG = {
   closed: 128,
   /** Credits were converted for it, or had been held for that. */
   converted: 256,
+  /** Finished usage of an agent that was suspended or removed. */
+  agent_suspended: 512,
 } as const;
 
 export const STATUS = { active: 1, frozen: 2, closed: 3 } as const;
@@ -148,11 +184,13 @@ export interface StoredOutcome {
   readonly overdrawn: number;
   readonly available: number;
   readonly flags: number;
-  /** By state: deadline (held, extended), released (settled, released, expired), time (created, scheduled, stored), lot (granted, converted, period started). */
+  /** By state: deadline (held, extended), released (settled, released, expired), time (created, scheduled, stored), end of the cycle (agents), lot (granted, converted, period started). */
   readonly extra: number;
   readonly catalogVersion: number;
   /** Micro-credits that were converted; there where the flag `converted` is. */
   readonly converted: number;
+  /** Of an agent: when its cycle began; 0 for all others. */
+  readonly cycleStartMs: number;
 }
 
 export interface Denial {
@@ -170,6 +208,8 @@ export interface Lot {
   readonly expiresAtMs: number;
   readonly remaining: number;
   readonly held: number;
+  /** Number of the agent whose own it is; 0: the account's. */
+  readonly owner: number;
 }
 
 export interface Wallet {
@@ -191,6 +231,8 @@ export interface AccountState {
   readonly openHolds: number;
   /** When its subscription is due; 0: never. */
   readonly planDueMs: number;
+  /** Has it agents that are not active or do not simply draw on it? */
+  readonly special: boolean;
   /** When it is due: its subscription, or the next lot that expires; 0: never. Not packed. */
   readonly dueAtMs: number;
   readonly wallets: readonly Wallet[];
@@ -241,6 +283,29 @@ export type PackedChange = [
   priority: number,
 ];
 
+/** An agent as a subscription has it: lua/includes/formats.lua says what each place means. */
+export type PackedAgent = [
+  number: number,
+  id: string,
+  state: number,
+  tier: string,
+  calendar: number,
+  count: number,
+  renewalMicros: number,
+  ownMicros: number,
+  priority: number,
+  draws: number,
+  graceMs: number,
+  anchorMs: number,
+  cycles: number,
+  startMs: number,
+  endMs: number,
+  dueMs: number,
+];
+
+/** Whether the cycles of an agent count days or months. */
+export const CYCLE = { day: 1, month: 2 } as const;
+
 /** A subscription as Redis keeps it in the hash of agents: a msgpack array, which Postgres stores unchanged. */
 export type PackedSubscription = [
   format: number,
@@ -251,6 +316,8 @@ export type PackedSubscription = [
   freeGranted: number,
   next: PackedPeriod | false,
   change: PackedChange | false,
+  agentsMade: number,
+  agents: PackedAgent[],
 ];
 
 /** One operation as the script reads it: kind, account index (set when the batch is built), id, hash, time, checked, ... */
@@ -286,6 +353,7 @@ export function readOutcome(reader: BinaryReader): StoredOutcome {
   const extra = reader.u56();
   const catalogVersion = reader.u32();
   const hasConverted = (flags & FLAG.converted) !== 0;
+  const ofAgent = isOfAgent(state);
   return {
     hash,
     seq,
@@ -298,7 +366,12 @@ export function readOutcome(reader: BinaryReader): StoredOutcome {
     extra,
     catalogVersion,
     converted: hasConverted ? reader.u56() : 0,
+    cycleStartMs: ofAgent ? reader.u56() : 0,
   };
+}
+
+function isOfAgent(state: number): boolean {
+  return state >= STATE.agentUnlocked && state <= STATE.agentRemoved;
 }
 
 function paidOutcome(
@@ -320,6 +393,7 @@ function paidOutcome(
     extra: 0,
     catalogVersion: 0,
     converted: 0,
+    cycleStartMs: 0,
   };
 }
 
@@ -336,11 +410,30 @@ export function writeOutcome(outcome: StoredOutcome): Buffer {
   writer.u56(outcome.extra);
   writer.u32(outcome.catalogVersion);
   if ((outcome.flags & FLAG.converted) !== 0) writer.u56(outcome.converted);
+  if (isOfAgent(outcome.state)) writer.u56(outcome.cycleStartMs);
   return writer.take();
 }
 
 export function readDenial(reader: BinaryReader): Denial {
   return { reason: reader.u8(), unit: reader.u8(), available: reader.u56(), missing: reader.u56() };
+}
+
+/** Added to the count of wallets where an account has special agents. */
+const WALLETS_SPECIAL = 128;
+/** The source of lots that are an agent's own. */
+const AGENT_CYCLE = 5;
+
+/** Must work for an agent be looked at: is it not active, or does it not simply draw on the account? */
+export function isSpecial(agent: PackedAgent): boolean {
+  return agent[2] !== AGENT_STATE.active || agent[9] === 0 || agent[7] > 0;
+}
+
+/** When a subscription is due; 0: never. */
+export function subscriptionDueMs([, , , , period, , next, change, , agents]: PackedSubscription): number {
+  const dues = agents.map((agent) => agent[15]);
+  if (next !== false) dues.push(next[0]);
+  if (change !== false && period !== false) dues.push(period[1]);
+  return dues.reduce((soonest, due) => (due > 0 && (soonest === 0 || due < soonest) ? due : soonest), 0);
 }
 
 /** Throws on a format that this version does not know. */
@@ -357,7 +450,9 @@ export function readAccount(reader: BinaryReader): AccountState {
   const planDueMs = reader.u56();
   let dueAtMs = planDueMs;
   const wallets: Wallet[] = [];
-  for (let walletsLeft = reader.u8(); walletsLeft > 0; walletsLeft--) {
+  const count = reader.u8();
+  const special = count >= WALLETS_SPECIAL;
+  for (let walletsLeft = count % WALLETS_SPECIAL; walletsLeft > 0; walletsLeft--) {
     const unit = reader.u8();
     const debt = reader.u56();
     const lots: Lot[] = [];
@@ -370,17 +465,32 @@ export function readAccount(reader: BinaryReader): AccountState {
     }
     wallets.push({ unit, debt, lots });
   }
-  return { key, status, entries, seq, changedAtMs, lotsMade, openHolds, planDueMs, dueAtMs, wallets };
+  return {
+    key,
+    status,
+    entries,
+    seq,
+    changedAtMs,
+    lotsMade,
+    openHolds,
+    planDueMs,
+    special,
+    dueAtMs,
+    wallets,
+  };
 }
 
 function readLot(reader: BinaryReader): Lot {
+  const id = reader.u32();
+  const source = reader.u8();
   return {
-    id: reader.u32(),
-    source: reader.u8(),
+    id,
+    source,
     priority: reader.u32(),
     expiresAtMs: reader.u56(),
     remaining: reader.u56(),
     held: reader.u56(),
+    owner: source === AGENT_CYCLE ? reader.u32() : 0,
   };
 }
 
@@ -395,7 +505,7 @@ export function writeAccount(state: Omit<AccountState, 'dueAtMs'>): Buffer {
   writer.u32(state.lotsMade);
   writer.u32(state.openHolds);
   writer.u56(state.planDueMs);
-  writer.u8(state.wallets.length);
+  writer.u8(state.wallets.length + (state.special ? WALLETS_SPECIAL : 0));
   for (const wallet of state.wallets) {
     writer.u8(wallet.unit);
     writer.u56(wallet.debt);
@@ -407,6 +517,7 @@ export function writeAccount(state: Omit<AccountState, 'dueAtMs'>): Buffer {
       writer.u56(lot.expiresAtMs);
       writer.u56(lot.remaining);
       writer.u56(lot.held);
+      if (lot.source === AGENT_CYCLE) writer.u32(lot.owner);
     }
   }
   return writer.take();

@@ -49,6 +49,8 @@ export interface JournalEntry {
   readonly dueMs: number;
   /** For plan_grant, plan_change and opening_lot, which names no plan. */
   readonly plan: PlanEntry | null;
+  /** For those of agents. */
+  readonly agent: AgentEntry | null;
 }
 
 export interface PlanEntry {
@@ -62,6 +64,18 @@ export interface PlanEntry {
   /** The period, or when a change takes effect; 0: open. */
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+export interface AgentEntry {
+  readonly number: number;
+  readonly id: string;
+  readonly tier: string;
+  readonly event: number;
+  /** Its cycle. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Of the lots that are its own. */
+  readonly priority: number;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -210,7 +224,8 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
   const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
-  const dueMs = planned || kind === ENTRY.lot_expired ? reader.u56() : 0;
+  const ofAgent = AGENT_KINDS.has(kind);
+  const dueMs = planned || ofAgent || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
     seq,
     operation,
@@ -230,6 +245,7 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
     lotPriority,
     dueMs,
     plan: planned || kind === ENTRY.opening_lot ? readPlanEntry(kind, reader) : null,
+    agent: ofAgent ? readAgentEntry(reader) : null,
   };
 }
 
@@ -259,6 +275,26 @@ function readPaid(reader: BinaryReader, seq: number, operation: number, batch: B
     lotPriority: 0,
     dueMs: 0,
     plan: null,
+    agent: null,
+  };
+}
+
+const AGENT_KINDS: ReadonlySet<number> = new Set([
+  ENTRY.agent_unlock,
+  ENTRY.agent_renewal,
+  ENTRY.agent_grant,
+  ENTRY.agent_status,
+]);
+
+function readAgentEntry(reader: BinaryReader): AgentEntry {
+  return {
+    number: reader.u32(),
+    id: reader.text(),
+    tier: reader.text(),
+    event: reader.u8(),
+    fromMs: reader.u56(),
+    toMs: reader.u56(),
+    priority: reader.u32(),
   };
 }
 

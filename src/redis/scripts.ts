@@ -66,7 +66,13 @@ export type OperationResult =
   | { readonly code: typeof CODE.reprice; readonly catalogVersion: number }
   | { readonly code: typeof CODE.limit; readonly limit: string }
   | {
-      readonly code: typeof CODE.miss | typeof CODE.check | typeof CODE.none | typeof CODE.stale | 'expired';
+      readonly code:
+        | typeof CODE.miss
+        | typeof CODE.check
+        | typeof CODE.none
+        | typeof CODE.stale
+        | typeof CODE.behind
+        | 'expired';
     };
 
 export interface DurableReply {
@@ -322,6 +328,7 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
     case CODE.check:
     case CODE.none:
     case CODE.stale:
+    case CODE.behind:
       return { code };
     default:
       throw new Error(`a script answered code ${code}`);

@@ -70,6 +70,7 @@ const REASONS: Record<number, Reason> = {
   [REASON.insufficientBalance]: 'INSUFFICIENT_BALANCE',
   [REASON.accountFrozen]: 'ACCOUNT_FROZEN',
   [REASON.accountClosed]: 'ACCOUNT_CLOSED',
+  [REASON.agentSuspended]: 'AGENT_SUSPENDED',
   [REASON.modelUnrated]: 'MODEL_UNRATED',
   [REASON.holdEnded]: 'HOLD_ENDED',
   [REASON.holdUnknown]: 'HOLD_UNKNOWN',
@@ -77,6 +78,7 @@ const REASONS: Record<number, Reason> = {
   [REASON.fieldInvalid]: 'FIELD_INVALID',
   [REASON.amountOutOfRange]: 'AMOUNT_OUT_OF_RANGE',
   [REASON.lotsMax]: 'LIMIT_REACHED',
+  [REASON.agentsMax]: 'AGENTS_MAX',
 };
 
 /** The reason of a denial by its name in the protocol. */

@@ -1,3 +1,4 @@
+import type { AgentCall } from '../credits/agent-types.js';
 import type { ConvertCreditsCall } from '../credits/conversions.js';
 import type { ExpireLotCall, ReverseUsageCall, SetStatusCall } from '../credits/correction-types.js';
 import type { CancelChangeCall, ChangePlanCall, StartPeriodCall } from '../credits/plan-types.js';
@@ -168,4 +169,12 @@ export function changePlanFingerprint(call: ChangePlanCall): number {
 
 export function cancelChangeFingerprint(call: CancelChangeCall): number {
   return fingerprint(['cancel', call.eventTimeMs]);
+}
+
+/** `kind` is that of the operation: the four calls share their ids. */
+export function agentFingerprint(
+  kind: number,
+  { agentId, tier = '', eventTimeMs }: AgentCall & { readonly tier?: string },
+): number {
+  return fingerprint([kind, agentId, tier, eventTimeMs]);
 }

@@ -8,10 +8,10 @@ import {
   OP,
   type PackedOperation,
   STATE,
-  STATUS,
   type StoredOutcome,
 } from '../redis/format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
+import { checkedBalance } from './balance-check.js';
 import type { Catalogs, PublishedCatalog } from './catalogs.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
 import {
@@ -22,7 +22,7 @@ import {
   usageFingerprint,
 } from './fingerprint.js';
 import { settledOf, statusOf } from './outcome-views.js';
-import { appendCosts, appendEstimate, blocksToHold, refusalText } from './pricing.js';
+import { appendCosts, appendEstimate, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
 import {
   type BalanceCheck,
@@ -45,7 +45,6 @@ import {
   type UsageMeter,
   type UsageState,
   type UsageStatus,
-  type WalletBalance,
 } from './types.js';
 
 export interface MeterLimits {
@@ -150,7 +149,16 @@ export class Meter implements UsageMeter {
     let catalog = this.catalogs.current();
     for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
       const version = call.final.kind === 'quantities' ? catalog.version : 0;
-      const packed: PackedOperation = [OP.settle, 0, call.holdId, hash, call.eventTimeMs, -1, version];
+      const packed: PackedOperation = [
+        OP.settle,
+        0,
+        call.holdId,
+        hash,
+        call.eventTimeMs,
+        -1,
+        version,
+        call.agentId,
+      ];
       try {
         appendEstimate(packed, catalog.compiled, call, call.final, 'final');
       } catch (error) {
@@ -215,29 +223,14 @@ export class Meter implements UsageMeter {
     const pairs: PackedOperation = [];
     if (call.estimate !== null)
       appendEstimate(pairs, this.catalogs.current().compiled, call, call.estimate, 'estimate');
-    const executed = await this.executor.run(
-      { accountId: call.accountId, packed: [OP.touch, 0], ending: true },
-      options,
-    );
+    const packed = [call.agentId === '' ? OP.touch : OP.show, 0];
+    const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     if (executed.result.code === 'unknown account') {
       return { verdict: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, amount: 0, missing: 0, balances: [] };
     }
-    const account = accountOrThrow(executed, call.accountId);
-    const balances = balancesOf(account);
-    const refusal = STATUS_REFUSALS[account.status];
-    if (refusal !== undefined)
-      return { verdict: 'denied', reason: refusal, unit: 0, amount: 0, missing: 0, balances };
-    const free = { verdict: 'allowed', reason: null, unit: 0, amount: 0, missing: 0, balances } as const;
-    if (call.estimate === null) return free;
-    let denied: BalanceCheck = { ...free, verdict: 'denied', reason: 'MODEL_UNRATED' };
-    for (let i = 0; i < pairs.length; i += 2) {
-      const { unit, amount } = wanted(pairs, i, balances);
-      if (amount < 0) continue;
-      const available = balances.find((balance) => balance.unit === unit)?.available ?? 0;
-      if (available >= amount) return { ...free, unit, amount };
-      denied = { ...denied, reason: 'INSUFFICIENT_BALANCE', unit, amount, missing: amount - available };
-    }
-    return denied;
+    const { account, subscription } = shownOrThrow(executed, call.accountId);
+    const agent = subscription?.[9].find(([, id]) => id === call.agentId);
+    return checkedBalance(account, agent, call.estimate === null ? null : pairs);
   }
 
   async getUsage(
@@ -360,34 +353,6 @@ export function shownOrThrow({ result }: Executed, accountId: string) {
   if (result.code === 'account') return result;
   throw resultError(result, accountId);
 }
-
-/** Every wallet that the account ever used. */
-export function balancesOf(account: AccountState): WalletBalance[] {
-  return account.wallets.map(({ unit, debt, lots }) => {
-    const held = lots.reduce((sum, lot) => sum + lot.held, 0);
-    const remaining = lots.reduce((sum, lot) => sum + lot.remaining, 0);
-    return { unit: unit as Unit, available: remaining - held, held, debt };
-  });
-}
-
-/** The unit and amount that a Reserve with these pairs would hold by the one at `i`. */
-function wanted(
-  pairs: PackedOperation,
-  i: number,
-  balances: readonly WalletBalance[],
-): { unit: Unit; amount: number } {
-  const [unit, amount] = [pairs[i] as number, pairs[i + 1] as number];
-  if (unit > 0) return { unit: unit as Unit, amount };
-  const characters = pairs[pairs.findIndex((pair, at) => at % 2 === 0 && pair === UNITS.tts_characters) + 1];
-  const debt = balances.find((balance) => balance.unit === UNITS.tts_characters)?.debt ?? 0;
-  return { unit: UNITS.credits, amount: blocksToHold([unit, amount], characters as number, debt) };
-}
-
-/** Why an account takes no new work, by its status. */
-const STATUS_REFUSALS: Record<number, Reason> = {
-  [STATUS.frozen]: 'ACCOUNT_FROZEN',
-  [STATUS.closed]: 'ACCOUNT_CLOSED',
-};
 
 /** Of a Reserve or an Extend: reasons that are no verdict. */
 const ERRORS: ReadonlySet<Reason> = new Set(['AMOUNT_OUT_OF_RANGE', 'EVENT_TOO_OLD', 'LIMIT_REACHED']);

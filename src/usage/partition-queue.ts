@@ -247,6 +247,7 @@ export class PartitionQueue {
       const result = reply.results[i] as OperationResult;
       if (result.code === CODE.miss) missing.push(operation);
       else if (result.code === CODE.check) unchecked.push(operation);
+      else if (result.code === CODE.behind) this.push(operation);
       else operation.done(result, decision);
     }
     if (missing.length > 0 || unchecked.length > 0)

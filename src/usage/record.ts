@@ -107,5 +107,5 @@ export class UsageOperation implements Operation {
 
 /** {kind, account, id, hash, time, checked} without the amounts, which are appended. */
 export function usageOperation(event: UsageEvent, hash: number): PackedOperation {
-  return [OP.usage, 0, event.eventId, hash, event.eventTimeMs, -1];
+  return [OP.usage, 0, event.eventId, hash, event.eventTimeMs, -1, event.agentId];
 }

@@ -7,10 +7,13 @@ import { findEntries, findReversals, type KnownEntry } from '../postgres/entries
 import {
   type AccountState,
   FLAG,
+  isSpecial,
   OP,
   type PackedOperation,
+  type PackedSubscription,
   STATE,
   type StoredOutcome,
+  unpack,
   type Wallet,
   writeAccount,
   writeOutcome,
@@ -28,6 +31,8 @@ const ACCOUNTS_PER_QUERY_MAX = 500;
 
 const HOLD_ENDS = ['settle', 'release', 'hold_expired'];
 
+const AGENT_KINDS = ['agent_unlock', 'agent_renewal', 'agent_status'];
+
 /** Which kinds of ledger entries the id of an operation may stand under. */
 const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.usage]: ['usage'],
@@ -44,6 +49,10 @@ const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.startPeriod]: ['plan_grant', 'plan_change'],
   [OP.changePlan]: ['plan_grant', 'plan_change'],
   [OP.withdrawChange]: ['plan_grant', 'plan_change'],
+  [OP.unlockAgent]: AGENT_KINDS,
+  [OP.activateAgent]: AGENT_KINDS,
+  [OP.suspendAgent]: AGENT_KINDS,
+  [OP.removeAgent]: AGENT_KINDS,
 };
 
 /** The letter of an id's scope in Redis, by the kind of entry under which the ledger knows it. */
@@ -60,6 +69,9 @@ const LETTERS: Record<string, string> = {
   conversion_grant: 'v',
   plan_grant: 'b',
   plan_change: 'b',
+  agent_unlock: 'a',
+  agent_renewal: 'a',
+  agent_status: 'a',
 };
 /** The scope of charges that were reversed, by the charge's name. */
 const REVERSED_LETTER = 'o';
@@ -83,6 +95,14 @@ const PLAN_STATES: Record<string, number> = {
   scheduled: STATE.planScheduled,
   period_stored: STATE.periodStored,
   withdrawn: STATE.planWithdrawn,
+};
+
+/** Of an agent's line, by what its note says happened. */
+const AGENT_STATES: Record<string, number> = {
+  unlocked: STATE.agentUnlocked,
+  activated: STATE.agentActivated,
+  suspended: STATE.agentSuspended,
+  removed: STATE.agentRemoved,
 };
 
 /**
@@ -228,13 +248,19 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
           expiresAtMs: lot.expiresMs,
           remaining: lot.remaining,
           held: lot.held,
+          owner: lot.owner,
         }))
         .sort(
           (a, b) =>
-            a.priority - b.priority || neverLast(a.expiresAtMs) - neverLast(b.expiresAtMs) || a.id - b.id,
+            a.owner - b.owner ||
+            a.priority - b.priority ||
+            neverLast(a.expiresAtMs) - neverLast(b.expiresAtMs) ||
+            a.id - b.id,
         ),
     }))
     .sort((a, b) => a.unit - b.unit);
+  const { subscription } = snapshot;
+  const agents = subscription === null ? [] : unpack<PackedSubscription>(subscription.state)[9];
   const state: Omit<AccountState, 'dueAtMs'> = {
     key: snapshot.accountKey,
     status: snapshot.status,
@@ -243,13 +269,14 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
     changedAtMs: snapshot.changedMs,
     lotsMade: snapshot.lotsMade,
     openHolds: snapshot.openHolds,
-    planDueMs: snapshot.subscription?.dueMs ?? 0,
+    planDueMs: subscription?.dueMs ?? 0,
+    special: agents.some(isSpecial),
     wallets,
   };
   const scope = accountScope(snapshot.accountId);
   const holds = snapshot.holds.flatMap((hold) => [scope + hold.holdId, hold.state, hold.deadlineMs]);
-  const subscription = snapshot.subscription?.state ?? Buffer.alloc(0);
-  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, subscription, holds];
+  const packed = subscription?.state ?? Buffer.alloc(0);
+  return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, packed, holds];
 }
 
 /** 0 means never, which burns last. */
@@ -259,6 +286,7 @@ function neverLast(expiresAtMs: number): number {
 
 function stateOf({ kind, note }: KnownEntry): number {
   if (kind === 'plan_change') return PLAN_STATES[note?.plan_event as string] as number;
+  if (note?.agent_event !== undefined) return AGENT_STATES[note.agent_event] as number;
   if (kind === 'plan_grant') return note?.from_ms === undefined ? STATE.planChanged : STATE.periodStarted;
   return STATES[kind] as number;
 }
@@ -266,16 +294,18 @@ function stateOf({ kind, note }: KnownEntry): number {
 /** Lot, time or released units: what the outcome of a kind says beside its amounts. */
 function extraOf({ kind, lot, note, released }: KnownEntry): number {
   if (kind === 'grant' || kind === 'plan_grant' || kind === 'conversion_grant') return lot;
+  if (note?.agent_event !== undefined) return Number(note.to_ms);
   return kind === 'plan_change' ? Number(note?.from_ms ?? 0) : released;
 }
 
 function outcomeOf(entry: KnownEntry): StoredOutcome {
   const isConversion = entry.kind === 'conversion_grant';
+  const ofAgent = entry.note?.agent_event !== undefined;
   return {
     hash: entry.payloadHash,
     seq: entry.seq,
     state: stateOf(entry),
-    unit: entry.unit === '' ? 0 : UNITS[entry.unit as UnitName],
+    unit: unitOf(entry),
     amount: entry.granted + entry.expired + Math.abs(entry.spent),
     overdrawn: Math.abs(entry.debt),
     available: entry.available,
@@ -286,5 +316,12 @@ function outcomeOf(entry: KnownEntry): StoredOutcome {
     extra: extraOf(entry),
     catalogVersion: entry.catalogVersion,
     converted: entry.converted,
+    cycleStartMs: ofAgent ? Number(entry.note?.from_ms) : 0,
   };
+}
+
+/** What becomes of an agent is said in credits, also where it moves none. */
+function unitOf({ unit, note }: KnownEntry): number {
+  if (unit !== '') return UNITS[unit as UnitName];
+  return note?.agent_event === undefined ? 0 : UNITS.credits;
 }

@@ -27,7 +27,8 @@ export type Reason =
   | 'FIELD_INVALID'
   | 'AMOUNT_OUT_OF_RANGE'
   | 'UNAVAILABLE'
-  | 'LIMIT_REACHED';
+  | 'LIMIT_REACHED'
+  | 'AGENTS_MAX';
 
 /** A place in one partition's journal. Compared as (epoch, seq), never by seq alone. */
 export interface Position {

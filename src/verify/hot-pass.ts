@@ -128,13 +128,14 @@ function compareStates(account: StoredAccount, state: AccountState, find: (messa
       find(`${name}: debt ${wallet?.debt ?? 0} in Redis, ${stored?.debt ?? 0} in Postgres`);
     }
     const redis = (wallet?.lots ?? []).map(
-      (lot) => `${lot.id} ${lot.source} ${lot.priority} ${lot.expiresAtMs} ${lot.remaining} ${lot.held}`,
+      (lot) =>
+        `${lot.id} ${lot.source} ${lot.priority} ${lot.expiresAtMs} ${lot.remaining} ${lot.held} ${lot.owner}`,
     );
     const postgres = lotsInOrder(account, name as UnitName);
     for (let i = 0; i < Math.max(redis.length, postgres.length); i++) {
       if (redis[i] === postgres[i]) continue;
       find(
-        `${name}: lot (number source priority expiry remaining held) ${redis[i] ?? 'none'} in Redis, ${postgres[i] ?? 'none'} in Postgres`,
+        `${name}: lot (number source priority expiry remaining held owner) ${redis[i] ?? 'none'} in Redis, ${postgres[i] ?? 'none'} in Postgres`,
       );
       break;
     }
@@ -147,13 +148,14 @@ function lotsInOrder(account: StoredAccount, unit: UnitName): string[] {
   return account.lots
     .filter((lot) => lot.unit === unit)
     .sort((a, b) => {
+      if (a.owner !== b.owner) return a.owner - b.owner;
       if (a.priority !== b.priority) return a.priority - b.priority;
       if (a.expiresMs !== b.expiresMs) return neverLast(a.expiresMs) - neverLast(b.expiresMs);
       return a.lotId - b.lotId;
     })
     .map(
       (lot) =>
-        `${lot.lotId} ${LOT_SOURCES[lot.source as LotSource] ?? lot.source} ${lot.priority} ${lot.expiresMs} ${lot.remaining} ${lot.held}`,
+        `${lot.lotId} ${LOT_SOURCES[lot.source as LotSource] ?? lot.source} ${lot.priority} ${lot.expiresMs} ${lot.remaining} ${lot.held} ${lot.owner}`,
     );
 }
 

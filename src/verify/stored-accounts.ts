@@ -1,4 +1,5 @@
 import type { HoldState, StoredAccount, StoredHold, StoredSubscription } from '../ledger/account-audit.js';
+import type { AgentFold } from '../ledger/fold.js';
 import type { StoredOpening } from '../ledger/opening-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
 import { readSubscriptions, type VerifiedSubscription } from '../postgres/subscriptions.js';
@@ -12,7 +13,14 @@ import {
   type VerifiedHold,
   type VerifiedOpening,
 } from '../postgres/verify.js';
-import { FORMAT, type PackedHold, type PackedSubscription, unpack } from '../redis/format.js';
+import {
+  AGENT_STATE,
+  FORMAT,
+  type PackedHold,
+  type PackedSubscription,
+  subscriptionDueMs,
+  unpack,
+} from '../redis/format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 
 /** Accounts read at once; each may bring a thousand lots a wallet, so this bounds memory. */
@@ -113,14 +121,26 @@ function subscriptionState(packed: Buffer): StoredSubscription['state'] {
   try {
     const subscription = unpack<PackedSubscription>(packed);
     if (!Array.isArray(subscription) || subscription[0] !== FORMAT) return null;
-    const [, plan, , , period, , next, change] = subscription;
+    const [, plan, , , period] = subscription;
     const [periodStartMs, periodEndMs] = period === false ? [0, 0] : period;
-    const dues = [...(next === false ? [] : [next[0]]), ...(change === false ? [] : [periodEndMs])];
-    const dueMs = dues.length === 0 ? 0 : Math.min(...dues);
-    return { plan, periodStartMs, periodEndMs, dueMs, packed: subscription };
+    const dueMs = subscriptionDueMs(subscription);
+    const agents = agentsOf(subscription);
+    return { plan, periodStartMs, periodEndMs, dueMs, agents, packed: subscription };
   } catch {
     return null;
   }
+}
+
+function agentsOf([, , , , , , , , , agents]: PackedSubscription): AgentFold[] {
+  return agents
+    .filter((agent) => agent[2] !== AGENT_STATE.removed)
+    .map(([, id, state, tier, , , , , , , , , , fromMs, toMs]) => ({
+      id,
+      tier,
+      state: state === AGENT_STATE.active ? 'active' : 'suspended',
+      fromMs,
+      toMs,
+    }));
 }
 
 /** All accounts in order of their keys, a page in memory at a time. */

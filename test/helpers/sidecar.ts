@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Config, loadConfig } from '../../src/config.js';
 import { endProcess } from '../../src/embedded/process.js';
 import { packageRoot } from '../../src/paths.js';
-import { type Sidecar, startSidecar } from '../../src/sidecar.js';
+import { type Sidecar, type SidecarOptions, startSidecar } from '../../src/sidecar.js';
 import { TestClient } from './client.js';
 
 export interface Places {
@@ -40,9 +40,10 @@ export function testConfig(places: Places, overrides: Partial<Config> = {}): Con
 export async function startTestSidecar(
   places: Places,
   overrides: Partial<Config> = {},
+  options: SidecarOptions = {},
 ): Promise<TestSidecar> {
   const config = testConfig(places, overrides);
-  const sidecar: Sidecar = await startSidecar(config);
+  const sidecar: Sidecar = await startSidecar(config, options);
   const client = new TestClient(sidecar.grpcAddress);
   return {
     client,

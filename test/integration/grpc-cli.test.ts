@@ -52,6 +52,9 @@ describe('commands that call a sidecar', () => {
     expect(show.out).toContain('acme is active; open holds: 2');
     expect(show.out).toMatch(/credits +0\.000005 credits/);
     expect(show.out).toContain('9007199254.740991 credits');
+    expect(show.out).toMatch(
+      /own credits of +available +held\nsupport +0\.000007 credits +0\.000001 credits/,
+    );
   });
 
   it('create an account with what a file says it brings along, and name every mistake of such a file', async () => {
@@ -145,6 +148,35 @@ describe('commands that call a sidecar', () => {
     });
     const neither = await run('account', 'convert', 'acme', '--unit', 'llm_messages');
     expect(neither).toMatchObject({ code: 1, error: 'Say how much: --credits 5, or --units 500' });
+  });
+
+  it('unlock agents and show them, and say what is missing', async () => {
+    const unlocked = await run('agent', 'unlock', 'acme', 'support', '--tier', 'standard');
+    expect(unlocked.out).toMatch(
+      /^agent +active\ncycle +1970-01-01T00:00:00.010Z to 1970-01-01T00:00:00.020Z\ncost +50\.000000 credits\navailable +0\.000007 credits\nrepeat with +--id cli-/,
+    );
+    expect((await run('agent', 'activate', 'acme', 'support')).out).toMatch(/^agent +active\n/);
+    expect(await run('agent', 'activate', 'acme', 'poor')).toMatchObject({
+      code: 3,
+      error:
+        'DENIED INSUFFICIENT_BALANCE: missing 2.000000 credits (available 1.000000 credits). The same --id is judged afresh.',
+    });
+    expect((await run('agent', 'suspend', 'acme', 'support')).out).toMatch(/^agent +suspended\n/);
+    expect((await run('agent', 'remove', 'acme', 'support', '--id', 'r')).out).toMatch(
+      /^agent +removed \(by this request, earlier\)\nrepeat with +--id r /,
+    );
+    expect((await run('agent', 'show', 'acme', 'support')).out).toMatch(
+      /^agent +support\nstate +active\ntier +standard\ncycle .*\nrenewal +0\.000030 credits\ndraws on account +yes$/,
+    );
+    // Two pages: the command goes on until the token is empty.
+    expect((await run('agent', 'list', 'acme')).out.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
+      'agent',
+      'support',
+      'sales',
+    ]);
+    const json = JSON.parse((await run('agent', 'list', 'acme', '--json')).out);
+    expect(json.agents).toHaveLength(2);
+    expect(json.agents[0]).toMatchObject({ agentId: 'support', renewalCost: '30' });
   });
 
   it('put an account right: reverse, expire a lot, rate again, freeze and close', async () => {

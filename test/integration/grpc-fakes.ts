@@ -13,6 +13,7 @@ import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { compileCatalog } from '../../src/catalog/pricing.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { loadConfig } from '../../src/config.js';
+import type { Agents, AgentView } from '../../src/credits/agent-types.js';
 import type { CatalogPublisher } from '../../src/credits/catalog-control.js';
 import type { Conversions } from '../../src/credits/conversions.js';
 import type { Corrections } from '../../src/credits/correction-types.js';
@@ -190,6 +191,7 @@ export const fakeAccounts: Accounts = {
     balances: [balance],
     openHolds: 2,
     plan: fakePlan,
+    agentCredits: [{ agentId: 'support', available: 7, held: 1 }],
   }),
   lots: async () => ({
     items: [
@@ -201,6 +203,7 @@ export const fakeAccounts: Accounts = {
         expiresAtMs: 0,
         remaining: Number.MAX_SAFE_INTEGER,
         held: 0,
+        agentId: '',
       },
     ],
     nextPageToken: 'more',
@@ -234,6 +237,10 @@ export const fakeAccounts: Accounts = {
         planEvent: null,
         planFromTimeMs: 0,
         planToTimeMs: 0,
+        agentEvent: null,
+        agentTier: '',
+        agentFromTimeMs: 0,
+        agentToTimeMs: 0,
         eventTimeMs: 1,
         bookedTimeMs: 2,
         partition: 3,
@@ -304,6 +311,45 @@ const fakePlans: Plans = {
     lotId: 3,
   }),
   cancelChange: async ({ accountId }) => ({ accountId, duplicate: false }),
+};
+
+const fakeAgent: AgentView = {
+  agentId: 'support',
+  state: 'active',
+  tier: 'standard',
+  cycleStartTimeMs: 10,
+  cycleEndTimeMs: 20,
+  graceEndTimeMs: 0,
+  renewalCost: 30,
+  cycleCredits: 0,
+  ownAvailable: 0,
+  ownHeld: 0,
+  drawsOnAccount: true,
+};
+
+const cycleBegun = {
+  verdict: 'allowed',
+  cycleStartTimeMs: 10,
+  cycleEndTimeMs: 20,
+  cost: 50_000_000,
+  available: 7,
+  duplicate: false,
+} as const;
+
+/** Activating an agent called `poor` is denied. */
+const fakeAgents: Agents = {
+  unlock: async () => cycleBegun,
+  activate: async ({ agentId }) =>
+    agentId === 'poor'
+      ? { verdict: 'denied', reason: 'INSUFFICIENT_BALANCE', available: 1_000_000, missing: 2_000_000 }
+      : cycleBegun,
+  suspend: async () => ({ duplicate: false }),
+  remove: async () => ({ duplicate: true }),
+  get: async () => fakeAgent,
+  list: async ({ pageToken }) =>
+    pageToken === ''
+      ? { items: [fakeAgent], nextPageToken: 'more' }
+      : { items: [{ ...fakeAgent, agentId: 'sales' }], nextPageToken: '' },
 };
 
 function planned(accountId: string) {
@@ -419,6 +465,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     corrections: { ...fakeCorrections, ...options.corrections },
     conversions: fakeConversions,
     plans: fakePlans,
+    agents: fakeAgents,
     catalog: reader,
     publisher: fakePublisher,
     health,

@@ -8,6 +8,8 @@ import { packBatch } from '../../src/redis/batch.js';
 import { BinaryReader } from '../../src/redis/binary.js';
 import { RedisConnection } from '../../src/redis/connection.js';
 import {
+  AGENT_EVENT,
+  AGENT_STATE,
   CODE,
   ENTRY,
   FLAG,
@@ -33,6 +35,7 @@ import { type BatchReply, type Fence, type ScriptLimits, Scripts } from '../../s
 import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
 import {
   type AccountState,
+  type Agent,
   type Entry,
   type IdKind,
   type Import,
@@ -46,6 +49,7 @@ import {
   type Result,
   type Step,
   type Subscription,
+  type Tier,
   UNITS,
   type Unit,
 } from '../oracle/model.js';
@@ -70,12 +74,15 @@ const ID_LETTERS: Record<IdKind, string> = {
   ended_lot: 'e',
   status: 's',
   plan: 'b',
+  agent: 'a',
 };
 const INSTALLATION = 'test';
 /** What the ledger would be told; the scripts do not read it. */
 const nothingForTheLedger = new OpaqueBuilder().build();
 const EPOCH = 1;
 const AGENT = 'agent-1';
+/** The agent that an operation is for; those of the oracle's own agents name it. */
+const agentOf = (op: { agent?: string }): string => op.agent ?? AGENT;
 
 /** Far from any limit: these tests are about accounting. The caller's clock is the real one, the scripts' is not. */
 const LIMITS: ScriptLimits = {
@@ -331,13 +338,13 @@ export function packOperation(
   ];
   switch (op.kind) {
     case 'usage':
-      return [...head(OP.usage, op.id, op.payload), ...packPrices(op.prices)];
+      return [...head(OP.usage, op.id, op.payload), agentOf(op), ...packPrices(op.prices)];
     case 'reserve':
       return [
         ...head(OP.reserve, op.hold, op.payload),
         op.holdTimeMs,
         op.catalogVersion,
-        AGENT,
+        agentOf(op),
         'llm',
         'model-1',
         ...packPrices(op.prices),
@@ -345,7 +352,7 @@ export function packOperation(
     case 'extend':
       return [...head(OP.extend, op.id, op.payload), op.hold, Number(op.addAmount), op.holdTimeMs];
     case 'settle':
-      return [...head(OP.settle, op.hold, op.payload), op.pricedWith, ...packPrices(op.prices)];
+      return [...head(OP.settle, op.hold, op.payload), op.pricedWith, agentOf(op), ...packPrices(op.prices)];
     case 'release':
       return head(OP.release, op.hold, 'release');
     case 'expireHold':
@@ -364,6 +371,19 @@ export function packOperation(
       return [...head(OP.startPeriod, op.id, op.payload), ...packPlan(op.plan), op.startMs, op.endMs];
     case 'changePlan':
       return [...head(OP.changePlan, op.id, op.payload), ...packPlan(op.plan), op.endMs ?? 0];
+    case 'unlockAgent':
+      return [
+        ...head(OP.unlockAgent, op.id, op.payload),
+        op.agent,
+        ...packTier(op.tier),
+        Number(op.tier.unlock),
+      ];
+    case 'activateAgent':
+      return [...head(OP.activateAgent, op.id, op.payload), op.agent, ...packTier(op.tier)];
+    case 'suspendAgent':
+      return [...head(OP.suspendAgent, op.id, op.payload), op.agent];
+    case 'removeAgent':
+      return [...head(OP.removeAgent, op.id, op.payload), op.agent];
     case 'cancelChange':
       return head(OP.withdrawChange, op.id, op.payload);
     case 'grant':
@@ -382,7 +402,8 @@ export function packOperation(
           .map((world) => world.accounts.get(op.account)?.lotOrigins.get(lot))
           .find((known) => known !== undefined);
         if (!origin) throw new Error(`lot ${lot} was never granted`);
-        return [lot, Number(amount), SOURCE_NUMBERS[origin.source], origin.priority, origin.expiresAtMs ?? 0];
+        const { source, priority, expiresAtMs, owner } = origin;
+        return [lot, Number(amount), SOURCE_NUMBERS[source], priority, expiresAtMs ?? 0, owner ?? 0];
       });
       return [
         ...head(OP.reverse, op.id, op.payload),
@@ -429,6 +450,11 @@ function packPrices(prices: readonly Price[]): number[] {
       return [-Number(blocks.units), Number(blocks.micros / 1_000_000n) * 2 ** 20 + blocks.priority];
     return [UNIT_NUMBERS[unit], amount === 'unrated' ? -1 : Number(amount)];
   });
+}
+
+function packTier({ name, cycle, renewal, own, priority, draws, graceMs }: Tier): (string | number)[] {
+  const calendar = cycle.unit === 'day' ? 1 : 2;
+  return [name, calendar, cycle.count, Number(renewal), Number(own), priority, draws ? 1 : 0, graceMs];
 }
 
 const PLAN_KINDS = { expire: 0, keep: 1, free: 2 } as const;
@@ -486,6 +512,11 @@ const REASON_NUMBERS: Record<string, number> = {
   PERIOD_STORED: REASON.periodStored,
   PLAN_UNCHANGED: REASON.planUnchanged,
   NOTHING_SCHEDULED: REASON.nothingScheduled,
+  AGENT_SUSPENDED: REASON.agentSuspended,
+  AGENT_UNKNOWN: REASON.agentUnknown,
+  AGENT_EXISTS: REASON.agentExists,
+  AGENT_ACTIVE: REASON.agentActive,
+  AGENTS_MAX: REASON.agentsMax,
   LOT_ENDED: REASON.lotEnded,
   LIMIT_REACHED: REASON.lotsMax,
 };
@@ -550,13 +581,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
 }
 
 type OutcomeForm = Record<
-  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted',
+  'state' | 'unit' | 'amount' | 'overdrawn' | 'available' | 'flags' | 'extra' | 'converted' | 'cycleStartMs',
   unknown
 >;
 
 function observedOutcome(stored: StoredOutcome): OutcomeForm {
-  const { state, unit, amount, overdrawn, available, flags, extra, converted } = stored;
-  return { state, unit, amount, overdrawn, available, flags, extra, converted };
+  const { state, unit, amount, overdrawn, available, flags, extra, converted, cycleStartMs } = stored;
+  return { state, unit, amount, overdrawn, available, flags, extra, converted, cycleStartMs };
 }
 
 function expectedOutcome(outcome: Outcome): OutcomeForm {
@@ -569,6 +600,7 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
     flags: 0,
     extra: 0,
     converted: 0,
+    cycleStartMs: 0,
     ...rest,
   });
   const available = 'available' in outcome ? outcome.available : 0n;
@@ -620,7 +652,15 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: 0,
         converted: 0,
+        cycleStartMs: 0,
       };
+    case 'agent':
+      return form(
+        AGENT_STATES[outcome.what],
+        'credits',
+        { amount: outcome.cost, available },
+        { extra: outcome.endMs, cycleStartMs: outcome.startMs },
+      );
     case 'reserve':
     case 'extend': {
       const state = outcome.of === 'reserve' ? STATE.held : STATE.extended;
@@ -648,6 +688,7 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         flags: 0,
         extra: outcome.createdMs,
         converted: 0,
+        cycleStartMs: 0,
       };
     case 'grant':
       return form(
@@ -678,6 +719,12 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
   }
 }
 
+const AGENT_STATES = {
+  unlocked: STATE.agentUnlocked,
+  activated: STATE.agentActivated,
+  suspended: STATE.agentSuspended,
+  removed: STATE.agentRemoved,
+} as const;
 const PLAN_STATES = {
   started: STATE.periodStarted,
   stored: STATE.periodStored,
@@ -715,13 +762,22 @@ function expectedJournal(
 }
 
 /** Those that time may cause carry when they were due. */
-const DUE = ['lot_expired', 'plan_grant', 'plan_change'];
+const DUE = [
+  'lot_expired',
+  'plan_grant',
+  'plan_change',
+  'agent_unlock',
+  'agent_renewal',
+  'agent_grant',
+  'agent_status',
+];
 
 function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   const amounts: Record<string, bigint> = {
     grant: entry.granted,
     plan_grant: entry.granted,
     opening_lot: entry.granted,
+    agent_grant: entry.granted,
     lot_expired: entry.expired,
     expire_lot: entry.expired,
     conversion: entry.converted,
@@ -747,7 +803,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     flags: flagsOf(entry.flags),
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
-    hold: described ? [entry.id, AGENT, 'llm', 'model-1'] : null,
+    hold: described ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1'] : null,
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan:
@@ -761,6 +817,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
               entry.plan.toMs ?? 0,
             ]
           : null,
+    agent: entry.agent ? { ...entry.agent, event: AGENT_EVENT[entry.agent.event] } : null,
   };
 }
 
@@ -791,6 +848,7 @@ function expectedHoldEntry(
     lotPriority: 0,
     dueMs: 0,
     plan: null,
+    agent: null,
   };
 }
 
@@ -801,7 +859,7 @@ function heldBy(op: Op, state: AccountState): bigint {
 }
 
 function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknown {
-  const { operation, kind, unit, amount, debt, flags, released, hold, dueMs, plan } = entry;
+  const { operation, kind, unit, amount, debt, flags, released, hold, dueMs, plan, agent } = entry;
   const changes: unknown[] = [];
   for (let i = 0; i < entry.lots.length; i += 2) {
     // A grant that only paid debt names its lot with a change of 0.
@@ -825,15 +883,16 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],
+    agent,
   };
 }
 
 // --- state ------------------------------------------------------------------------------------------------------------
 
 function observedAccount(stored: StoredAccount): unknown {
-  const { key, status, entries, lotsMade, openHolds, dueAtMs } = stored;
+  const { key, status, entries, lotsMade, openHolds, dueAtMs, special } = stored;
   const wallets = stored.wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0);
-  return { key, status, entries, lotsMade, openHolds, dueAtMs, wallets };
+  return { key, status, entries, lotsMade, openHolds, dueAtMs, special, wallets };
 }
 
 function expectedAccount(state: AccountState): unknown {
@@ -847,6 +906,7 @@ function expectedAccount(state: AccountState): unknown {
       expiresAtMs: lot.expiresAtMs ?? 0,
       remaining: Number(lot.remaining),
       held: Number(lot.held),
+      owner: lot.owner ?? 0,
     })),
   }));
   return {
@@ -856,6 +916,9 @@ function expectedAccount(state: AccountState): unknown {
     lotsMade: state.lastLot,
     openHolds: state.holds.size,
     dueAtMs: dueAt(state),
+    special: (state.subscription?.agents ?? []).some(
+      ({ state: is, tier }) => is !== 'active' || !tier.draws || tier.own > 0n,
+    ),
     wallets: wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0),
   };
 }
@@ -866,7 +929,8 @@ function dueAt(state: AccountState): number {
   const times = lots
     .filter((lot) => lot.remaining > lot.held)
     .flatMap((lot) => (lot.expiresAtMs === undefined ? [] : [lot.expiresAtMs]));
-  const { period, next, change } = state.subscription ?? {};
+  const { period, next, change, agents = [] } = state.subscription ?? {};
+  for (const { dueMs } of agents) if (dueMs !== undefined) times.push(dueMs);
   if (next) times.push(next.startMs);
   if (change && period) times.push(period.endMs);
   return times.length === 0 ? 0 : Math.min(...times);
@@ -877,7 +941,8 @@ function expectedSubscriptions([account, state]: [string, AccountState]): [strin
   return subscription ? [[accountScope(account), packedSubscription(subscription)]] : [];
 }
 
-function packedSubscription({ plan, period, next, change, freeGranted }: Subscription): unknown[] {
+function packedSubscription(subscription: Subscription): unknown[] {
+  const { plan, period, next, change, freeGranted, agentsMade, agents } = subscription;
   return [
     FORMAT,
     plan?.name ?? '',
@@ -887,7 +952,13 @@ function packedSubscription({ plan, period, next, change, freeGranted }: Subscri
     freeGranted ? 1 : 0,
     next ? packedPeriod(next) : false,
     change ? packChange(change) : false,
+    agentsMade,
+    agents.map(packedAgent),
   ];
+}
+
+function packedAgent({ number, id, state, tier, anchorMs, cycles, startMs, endMs, dueMs }: Agent): unknown[] {
+  return [number, id, AGENT_STATE[state], ...packTier(tier), anchorMs, cycles, startMs, endMs, dueMs ?? 0];
 }
 
 function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
@@ -917,7 +988,7 @@ function expectedHolds([account, state]: [string, AccountState]): [string, unkno
         available: Number(hold.outcome.available),
         deadlineMs: hold.outcome.deadlineMs,
       },
-      agent: AGENT,
+      agent: hold.agent || AGENT,
       meter: 'llm',
       model: 'model-1',
       key: accountKey(account),

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { remainingOf } from '../oracle/account.js';
-import { batches, resolve, START_MS } from '../oracle/generators.js';
+import { batches, resolve, START_MS, TIERS } from '../oracle/generators.js';
 import { type Op, type Part, type Result, UNITS } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition, TestScripts } from './compared-partition.js';
@@ -308,6 +308,19 @@ function brought(lots: readonly { unit: string; remaining: bigint }[], unit: str
   return lots.filter((lot) => lot.unit === unit).reduce((total, { remaining }) => total + remaining, 0n);
 }
 
+/** What agents bring to an account: their own credits of each cycle that began, at most what their tier says. */
+function ownOfAgents(before: World, after: World, name: string): bigint {
+  const lines = after.ledger.slice(before.ledger.length).filter((entry) => entry.account === name);
+  const grants = lines.filter(({ kind }) => kind === 'agent_grant');
+  const begun = lines.filter(({ kind }) => kind === 'agent_unlock' || kind === 'agent_renewal');
+  expect(grants.length).toBeLessThanOrEqual(begun.length);
+  for (const { agent, granted } of grants) {
+    const tier = TIERS.find((one) => one.name === agent?.tier);
+    expect(granted <= (tier?.own ?? 0n)).toBe(true);
+  }
+  return grants.reduce((total, { granted }) => total + granted, 0n);
+}
+
 /** What plans may bring to an account: what the call says, or what an earlier call stored or scheduled and whose time has come. */
 function mayBring(
   op: Op,
@@ -321,7 +334,7 @@ function mayBring(
   const { next, change, period } = accountOf(before, name).subscription ?? {};
   const begun = next && next.startMs <= after.nowMs ? next.plan.credits : 0n;
   const changed = change && period && period.endMs <= after.nowMs ? change : undefined;
-  return own + begun + (changed?.kind === 'free' ? changed.credits : 0n);
+  return own + begun + (changed?.kind === 'free' ? changed.credits : 0n) + ownOfAgents(before, after, name);
 }
 
 function expectNoGain(before: World, after: World, op: Op, result: Done | undefined): void {

@@ -512,12 +512,18 @@ describe('whatever happens', () => {
 /** The soonest moment at which something happens by itself to any account. */
 function nextDue(world: World): number {
   const times = [...world.accounts.values()].flatMap(({ wallets, subscription }) => {
-    const { period, next, change: scheduled } = subscription ?? {};
+    const { period, next, change: scheduled, agents = [] } = subscription ?? {};
+    const renewals = agents.flatMap(({ dueMs }) => dueMs ?? []);
     const expiries = Object.values(wallets)
       .flatMap(({ lots: all }) => all)
       .filter((lot) => lot.remaining > lot.held && lot.expiresAtMs !== undefined)
       .map(({ expiresAtMs }) => expiresAtMs as number);
-    return [...expiries, ...(next ? [next.startMs] : []), ...(scheduled && period ? [period.endMs] : [])];
+    return [
+      ...expiries,
+      ...renewals,
+      ...(next ? [next.startMs] : []),
+      ...(scheduled && period ? [period.endMs] : []),
+    ];
   });
   return Math.min(...times);
 }

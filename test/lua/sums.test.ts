@@ -85,6 +85,7 @@ it('a million events of 1 to 3 micro-credits add up to the unit, repeats and all
       const amount = 1 + (random() % 3);
       const op = head(OP.usage, account, `event-${event}`);
       op[4] = nowMs;
+      op.push('');
       if (account === 3) op.push(CHARACTERS, 1);
       op.push(CREDITS, amount);
       ops.push(op);

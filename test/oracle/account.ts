@@ -2,8 +2,11 @@
 //
 // Where the documents leave a choice, the reading taken here is marked READING.
 
+import { DateTime } from 'luxon';
 import {
   type AccountState,
+  type Agent,
+  type AgentNote,
   AMOUNT_MAX,
   type Blocks,
   type EndOutcome,
@@ -30,6 +33,7 @@ import {
   type Step,
   type StoredId,
   type Subscription,
+  type Tier,
   TOP_UP_PRIORITY,
   UNITS,
   type Unit,
@@ -117,6 +121,13 @@ function decide(work: Work, op: Op): Result {
       return changePlan(work, op);
     case 'cancelChange':
       return cancelChange(work, op);
+    case 'unlockAgent':
+      return unlockAgent(work, op);
+    case 'activateAgent':
+      return activateAgent(work, op);
+    case 'suspendAgent':
+    case 'removeAgent':
+      return endAgent(work, op);
     case 'expireHold':
     case 'touch':
       // The beginning, common to all, was all there is to do.
@@ -129,6 +140,7 @@ function decide(work: Work, op: Op): Result {
 function usage(work: Work, op: OpOf<'usage'>): Result {
   const repeat = work.repeat('usage', op.id, op.payload);
   if (repeat) return repeat;
+  work.workFor(op.agent);
   const payer = work.payer(op.prices);
   const booked = payer.blocks
     ? chargeConverting(work, 'usage', op.id, payer.amount, payer.blocks, [])
@@ -156,13 +168,13 @@ function charge(
   why: Flag[],
 ): Booked | undefined {
   const wallet = work.wallet(unit);
-  const overdrawn = positive(amount - work.available(wallet));
+  const overdrawn = positive(amount - work.availableTo(wallet));
   if (wallet.debt + overdrawn > AMOUNT_MAX) return undefined;
-  const drawn = work.draw(wallet, amount - overdrawn);
+  const drawn = work.draw(wallet, amount - overdrawn, work.agent);
   wallet.debt += overdrawn;
   const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), ...why, ...work.statusFlags()];
   work.enter(kind, id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
-  return { unit, charged: amount, overdrawn, available: work.available(wallet), flags };
+  return { unit, charged: amount, overdrawn, available: work.availableTo(wallet), flags };
 }
 
 /** Books characters without a hold: from what is available, then from blocks that are converted for it, then from debt. */
@@ -194,33 +206,44 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
   }
   // READING: states.md wins over "returned to a repeat whatever happened to the hold since": once ended, HOLD_ENDED.
   if (work.ended(op.hold)) return denied('HOLD_ENDED');
+  work.workFor(op.agent);
   const refusal = work.refusal();
   if (refusal) return denied(refusal);
 
-  const rated = op.prices.filter((price) => price.amount !== 'unrated');
+  const rated = op.prices.filter((price) => price.amount !== 'unrated' && (!price.blocks || work.converts()));
   let shortfall: Shortfall | undefined;
   for (const price of rated) {
     const { unit, amount } = work.toHold(price, op.prices);
     if (amount === 'unrated') continue;
     if (amount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
     const wallet = work.wallet(unit);
-    const available = work.available(wallet);
+    const available = price.blocks ? work.available(wallet) : work.availableTo(wallet);
     if (amount > available) {
       shortfall = { unit, available, missing: amount - available };
       continue;
     }
     if (unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX) return denied('LIMIT_REACHED');
     const deadlineMs = work.nowMs + op.holdTimeMs;
-    const parts = work.setAside(wallet, amount);
+    const parts = work.setAside(wallet, amount, price.blocks ? undefined : work.agent);
     const outcome = {
       of: 'reserve',
       unit,
       held: amount,
-      available: work.available(wallet),
+      available: work.availableTo(wallet),
       deadlineMs,
     } as const;
     const { payload, catalogVersion } = op;
-    work.state.holds.set(op.hold, { unit, amount, parts, deadlineMs, catalogVersion, payload, outcome });
+    const agent = op.agent ?? '';
+    work.state.holds.set(op.hold, {
+      agent,
+      unit,
+      amount,
+      parts,
+      deadlineMs,
+      catalogVersion,
+      payload,
+      outcome,
+    });
     return { verdict: 'done', outcome };
   }
   return shortfall ? denied('INSUFFICIENT_BALANCE', shortfall) : denied('MODEL_UNRATED');
@@ -231,10 +254,11 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   if (repeat) return repeat;
   const hold = work.state.holds.get(op.hold);
   if (!hold) return denied(work.ended(op.hold) ? 'HOLD_ENDED' : 'HOLD_UNKNOWN');
+  work.workFor(hold.agent);
   const refusal = work.refusal();
   if (refusal) return denied(refusal);
   const wallet = work.wallet(hold.unit);
-  const available = work.available(wallet);
+  const available = work.availableTo(wallet);
   if (op.addAmount > available) {
     return denied('INSUFFICIENT_BALANCE', { unit: hold.unit, available, missing: op.addAmount - available });
   }
@@ -242,7 +266,7 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
   const isCrowded = hold.unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX;
   if (op.addAmount > 0n && isCrowded) return denied('LIMIT_REACHED');
-  for (const part of work.setAside(wallet, op.addAmount)) {
+  for (const part of work.setAside(wallet, op.addAmount, work.agent)) {
     const last = hold.parts.at(-1);
     if (last && last.lot === part.lot) last.amount += part.amount;
     else hold.parts.push(part);
@@ -253,13 +277,14 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
     of: 'extend',
     unit: hold.unit,
     held: hold.amount,
-    available: work.available(wallet),
+    available: work.availableTo(wallet),
     deadlineMs: hold.deadlineMs,
   };
   return work.store('extend', op.id, op.payload, outcome);
 }
 
 function settle(work: Work, op: OpOf<'settle'>): Result {
+  work.workFor(op.agent);
   const ended = work.ended(op.hold);
   if (ended?.outcome.state === 'settled') {
     const same = ended.payload === op.payload;
@@ -271,7 +296,7 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
     return { verdict: 'reprice', catalogVersion: priced };
   }
   const blocks = op.prices.find((price) => price.blocks)?.blocks;
-  if (hold && blocks && hold.unit !== 'llm_messages') return settleConverting(work, op, hold, blocks);
+  if (hold && blocks && work.mayConvert(hold.unit)) return settleConverting(work, op, hold, blocks);
   if (hold) return settleOpen(work, op, hold);
   if (ended) return settleWithoutHold(work, op, 'late', ended.outcome.unit);
   return settleWithoutHold(work, op, 'hold_unknown', undefined);
@@ -284,7 +309,7 @@ function settleOpen(work: Work, op: OpOf<'settle'>, hold: OpenHold): Result {
   const final = price.amount === 'unrated' ? 0n : price.amount;
   const wallet = work.wallet(hold.unit);
   const excess = positive(final - hold.amount);
-  const overdrawn = positive(excess - work.available(wallet));
+  const overdrawn = positive(excess - work.availableTo(wallet));
   // READING: the limit of debt holds for a settle as for usage; the hold stays open.
   if (wallet.debt + overdrawn > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
 
@@ -300,7 +325,7 @@ function settleOpen(work: Work, op: OpOf<'settle'>, hold: OpenHold): Result {
     charged: final,
     overdrawn,
     released: positive(hold.amount - final),
-    available: work.available(wallet),
+    available: work.availableTo(wallet),
     flags,
   };
   return work.store('hold', op.hold, op.payload, outcome);
@@ -329,7 +354,7 @@ function settleConverting(work: Work, op: OpOf<'settle'>, hold: OpenHold, blocks
   if (count > 0n) work.enterConversion(count, blocks, work.draw(work.wallet('credits'), cost), 0n);
   const wallet = work.wallet('tts_characters');
   const excess = positive(amount - hold.amount);
-  const overdrawn = positive(excess - work.available(wallet));
+  const overdrawn = positive(excess - work.availableTo(wallet));
   const flags: Flag[] = [
     ...flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated: false }),
     ...(count > 0n ? (['converted'] as const) : []),
@@ -343,7 +368,7 @@ function settleConverting(work: Work, op: OpOf<'settle'>, hold: OpenHold, blocks
     charged: amount,
     overdrawn,
     released: positive(hold.amount - amount),
-    available: work.available(wallet),
+    available: work.availableTo(wallet),
     flags,
     ...(count > 0n && { converted: cost }),
   };
@@ -358,7 +383,7 @@ function settleWithoutHold(
 ): Result {
   const ofHold = op.prices.filter(({ unit }) => unit === unitOfHold);
   const blocks = op.prices.find((price) => price.blocks)?.blocks;
-  const converts = blocks !== undefined && unitOfHold !== undefined && unitOfHold !== 'llm_messages';
+  const converts = blocks !== undefined && unitOfHold !== undefined && work.mayConvert(unitOfHold);
   if (unitOfHold !== undefined && !converts && ofHold.length === 0) return refused('FIELD_INVALID');
   const payer = converts
     ? { unit: 'tts_characters' as const, amount: charactersOf(op.prices), unrated: false, blocks }
@@ -426,6 +451,7 @@ function grant(work: Work, op: OpOf<'grant'>): Result {
     debtPaid,
     available: work.available(wallet),
   };
+  work.retryRenewals();
   return work.store('grant', op.id, op.payload, outcome);
 }
 
@@ -440,12 +466,14 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
   if (charge !== '' && isFull(wallet)) return refused('LIMIT_REACHED');
-  const debtPaid = min(wallet.debt, op.amount);
+  const isOwn = ({ lot }: Part): boolean => work.origin(lot).owner !== undefined;
+  const own = sum(op.drawn.filter(isOwn).map(({ amount }) => amount));
+  const debtPaid = min(wallet.debt, op.amount - own);
   wallet.debt -= debtPaid;
   let left = op.amount - debtPaid;
   const changes: LotChange[] = [];
   const expiring: Part[] = [];
-  for (const part of op.drawn) {
+  for (const part of [...op.drawn.filter(isOwn), ...op.drawn.filter((part) => !isOwn(part))]) {
     const back = min(left, part.amount);
     left -= back;
     const origin = work.origin(part.lot);
@@ -463,6 +491,7 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
     debtPaid,
     available: work.available(wallet),
   };
+  if (op.unit === 'credits' && op.amount > 0n) work.retryRenewals();
   if (charge !== '') work.store('reversed', charge, op.payload, outcome);
   return work.store('reversal', op.id, op.payload, outcome);
 }
@@ -594,7 +623,9 @@ function startPeriod(work: Work, op: OpOf<'startPeriod'>): Result {
     if (isFull(work.wallet('credits'))) return refused('LIMIT_REACHED');
     work.beginPeriod(op.id, wanted, []);
   }
-  return work.store('plan', op.id, op.payload, periodOutcome(work, wanted));
+  const outcome = periodOutcome(work, wanted);
+  if (wanted.granted) work.retryRenewals();
+  return work.store('plan', op.id, op.payload, outcome);
 }
 
 function periodOutcome(work: Work, { granted, startMs }: Period): Outcome {
@@ -641,13 +672,16 @@ function changePlan(work: Work, op: OpOf<'changePlan'>): Result {
       available,
       extra: lot,
     } as const;
+    if (amount > 0n) work.retryRenewals();
     return work.store('plan', op.id, op.payload, outcome);
   }
   const period: Period = { plan, startMs: work.nowMs, endMs: endMs as number, granted: undefined };
   const carried = carryForward(work, running, op, lotExpiry(period));
   work.subscription().change = undefined;
   work.beginPeriod(op.id, period, carried);
-  return work.store('plan', op.id, op.payload, periodOutcome(work, period));
+  const outcome = periodOutcome(work, period);
+  work.retryRenewals();
+  return work.store('plan', op.id, op.payload, outcome);
 }
 
 /** Of a period that was imported. */
@@ -683,6 +717,94 @@ function cancelChange(work: Work, op: OpOf<'cancelChange'>): Result {
   return work.store('plan', op.id, op.payload, { of: 'withdrawn' });
 }
 
+// --- agents -----------------------------------------------------------------------------------------------------------
+
+/** Agents of an account that are not removed, and removed ones that are remembered. */
+const AGENTS_MAX = 1_000;
+const AGENTS_REMOVED_MAX = 100;
+
+function unlockAgent(work: Work, op: OpOf<'unlockAgent'>): Result {
+  const repeat = work.repeat('agent', op.id, op.payload);
+  if (repeat) return repeat;
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
+  const { agents, plan } = work.state.subscription ?? { agents: [], plan: undefined };
+  const present = agents.filter(({ state }) => state !== 'removed');
+  if (present.some(({ id }) => id === op.agent)) return refused('AGENT_EXISTS');
+  if (present.length >= Math.min(AGENTS_MAX, plan?.agentsMax ?? AGENTS_MAX)) return denied('AGENTS_MAX');
+  const shortfall = work.shortOf(op.tier.unlock);
+  if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
+  const subscription = work.subscription();
+  subscription.agents = subscription.agents.filter(({ id }) => id !== op.agent);
+  subscription.agentsMade += 1;
+  const agent: Agent = {
+    number: subscription.agentsMade,
+    id: op.agent,
+    state: 'active',
+    tier: op.tier,
+    anchorMs: work.nowMs,
+    cycles: 0,
+    startMs: work.nowMs,
+    endMs: work.nowMs,
+    dueMs: undefined,
+  };
+  subscription.agents.push(agent);
+  work.beginCycle(op.id, agent, 'unlocked', op.tier.unlock);
+  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'unlocked', op.tier.unlock));
+}
+
+function activateAgent(work: Work, op: OpOf<'activateAgent'>): Result {
+  const repeat = work.repeat('agent', op.id, op.payload);
+  if (repeat) return repeat;
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
+  const agent = work.findAgent(op.agent);
+  if (!agent || agent.state === 'removed') return refused('AGENT_UNKNOWN');
+  if (agent.tier.name !== op.tier.name) return { verdict: 'stale' };
+  if (agent.state === 'active') return refused('AGENT_ACTIVE');
+  const shortfall = work.shortOf(op.tier.renewal);
+  if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
+  Object.assign(agent, { tier: op.tier, anchorMs: work.nowMs, cycles: 0, endMs: work.nowMs });
+  work.beginCycle(op.id, agent, 'activated', op.tier.renewal);
+  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'activated', op.tier.renewal));
+}
+
+function endAgent(work: Work, op: OpOf<'suspendAgent'> | OpOf<'removeAgent'>): Result {
+  const repeat = work.repeat('agent', op.id, op.payload);
+  if (repeat) return repeat;
+  const agent = work.findAgent(op.agent);
+  if (!agent || agent.state === 'removed') return refused('AGENT_UNKNOWN');
+  if (op.kind === 'suspendAgent' && agent.state === 'suspended') return refused('AGENT_SUSPENDED');
+  const what = op.kind === 'suspendAgent' ? 'suspended' : 'removed';
+  work.endAgent(op.id, agent, what);
+  const { agents } = work.subscription();
+  const removed = agents.filter(({ state }) => state === 'removed');
+  if (removed.length > AGENTS_REMOVED_MAX) agents.splice(agents.indexOf(removed[0] as Agent), 1);
+  return work.store('agent', op.id, op.payload, { ...agentOutcome(work, agent, what, 0n), available: 0n });
+}
+
+function agentOutcome(
+  work: Work,
+  { startMs, endMs }: Agent,
+  what: 'unlocked' | 'activated' | 'suspended' | 'removed',
+  cost: bigint,
+) {
+  return {
+    of: 'agent',
+    what,
+    cost,
+    available: work.available(work.wallet('credits')),
+    startMs,
+    endMs,
+  } as const;
+}
+
+/** Where the k-th cycle since the anchor ends. */
+function cycleEnd(anchorMs: number, { unit, count }: Tier['cycle'], cycles: number): number {
+  const length = unit === 'day' ? { days: cycles * count } : { months: cycles * count };
+  return DateTime.fromMillis(anchorMs, { zone: 'utc' }).plus(length).toMillis();
+}
+
 function lotExpiry({ plan, endMs }: Period): number | undefined {
   return plan.kind === 'keep' ? undefined : endMs;
 }
@@ -693,6 +815,8 @@ class Work {
   readonly entries: Entry[] = [];
   /** The time at which what is being done was due. */
   atMs: number;
+  /** For whom the operation is, where that is an agent that was unlocked. */
+  agent: Agent | undefined;
 
   constructor(
     readonly state: AccountState,
@@ -707,38 +831,77 @@ class Work {
   }
 
   /** Why the account takes no new work, if it does not. */
-  refusal(): 'ACCOUNT_FROZEN' | 'ACCOUNT_CLOSED' | undefined {
+  refusal(): 'ACCOUNT_FROZEN' | 'ACCOUNT_CLOSED' | 'AGENT_SUSPENDED' | undefined {
     if (this.state.status === 'frozen') return 'ACCOUNT_FROZEN';
-    return this.state.status === 'closed' ? 'ACCOUNT_CLOSED' : undefined;
+    if (this.state.status === 'closed') return 'ACCOUNT_CLOSED';
+    return this.agent && this.agent.state !== 'active' ? 'AGENT_SUSPENDED' : undefined;
   }
 
   statusFlags(): Flag[] {
-    return this.state.status === 'active' ? [] : [this.state.status];
+    const flags: Flag[] = this.state.status === 'active' ? [] : [this.state.status];
+    return this.agent && this.agent.state !== 'active' ? [...flags, 'agent_suspended'] : flags;
   }
 
   isExpired(lot: LotOrigin): boolean {
-    return lot.expiresAtMs !== undefined && this.nowMs >= lot.expiresAtMs;
+    return lot.expiresAtMs !== undefined && this.atMs >= lot.expiresAtMs;
   }
 
   availableOfLot(lot: Lot): bigint {
     return this.isExpired(lot) ? 0n : lot.remaining - lot.held;
   }
 
+  /** Without what agents have of their own. */
   available(wallet: Wallet): bigint {
-    return sum(wallet.lots.map((lot) => this.availableOfLot(lot)));
+    return sum(wallet.lots.filter((lot) => !lot.owner).map((lot) => this.availableOfLot(lot)));
+  }
+
+  /** To the agent for whom the operation is: its own, and the account's if it draws on it. */
+  availableTo(wallet: Wallet): bigint {
+    const { agent } = this;
+    if (!agent) return this.available(wallet);
+    const own = wallet.lots
+      .filter((lot) => lot.owner === agent.number)
+      .map((lot) => this.availableOfLot(lot));
+    return sum(own) + (agent.tier.draws ? this.available(wallet) : 0n);
+  }
+
+  workFor(agent: string | undefined): void {
+    this.agent = agent ? this.findAgent(agent) : undefined;
+  }
+
+  findAgent(id: string): Agent | undefined {
+    return this.state.subscription?.agents.find((agent) => agent.id === id);
+  }
+
+  /** Is anything converted for the agent? */
+  converts(): boolean {
+    return !this.agent || this.agent.tier.draws;
+  }
+
+  /** May a hold of this unit be settled on conversion terms? */
+  mayConvert(unit: Unit): boolean {
+    return unit === 'credits' || (unit === 'tts_characters' && this.converts());
+  }
+
+  /** What credits are missing to pay a cost; undefined where there are enough. */
+  shortOf(cost: bigint): Shortfall | undefined {
+    const available = this.available(this.wallet('credits'));
+    return available < cost ? { unit: 'credits', available, missing: cost - available } : undefined;
   }
 
   /** The wallet that pays: the first that covers its amount, else the last of the order. */
   payer(prices: Price[]): { unit: Unit; amount: bigint; unrated: boolean; blocks?: Blocks } {
     const isFree = ({ amount, blocks }: Price): boolean => amount === 0n && !blocks;
-    const paying = prices.every(isFree) ? prices : prices.filter((price) => !isFree(price));
+    const paying = (prices.every(isFree) ? prices : prices.filter((price) => !isFree(price))).filter(
+      ({ blocks }) => !blocks || this.converts(),
+    );
     const counted = paying.map(({ unit, amount, blocks }) => {
       if (blocks)
         return { unit: 'tts_characters' as const, amount: charactersOf(prices), unrated: false, blocks };
       return amount === 'unrated' ? { unit, amount: 0n, unrated: true } : { unit, amount, unrated: false };
     });
     const covers = ({ unit, amount, blocks }: (typeof counted)[number]): boolean => {
-      if (!blocks) return amount <= this.available(this.wallet(unit));
+      if (!blocks) return amount <= this.availableTo(this.wallet(unit));
       const lacking = this.lacking(amount, blocks);
       return lacking !== undefined && lacking * blocks.micros <= this.available(this.wallet('credits'));
     };
@@ -796,7 +959,7 @@ class Work {
       ...this.statusFlags(),
     ];
     this.enter(kind, id, 'tts_characters', { spent: amount, debt: overdrawn, lots, flags });
-    const available = this.available(wallet);
+    const available = this.availableTo(wallet);
     const booked = { unit: 'tts_characters', charged: amount, overdrawn, available, flags } as const;
     return converted === undefined ? booked : { ...booked, converted };
   }
@@ -826,9 +989,9 @@ class Work {
   }
 
   /** Takes `amount` (which is available) from the lots in burn-down order. */
-  draw(wallet: Wallet, amount: bigint): LotChange[] {
+  draw(wallet: Wallet, amount: bigint, agent?: Agent): LotChange[] {
     const changes: LotChange[] = [];
-    for (const { lot, amount: taken } of this.pick(wallet, amount)) {
+    for (const { lot, amount: taken } of this.pick(wallet, amount, agent)) {
       lot.remaining -= taken;
       changes.push({ lot: lot.lot, delta: -taken });
     }
@@ -837,19 +1000,23 @@ class Work {
   }
 
   /** Sets `amount` (which is available) aside in burn-down order. */
-  setAside(wallet: Wallet, amount: bigint): Part[] {
+  setAside(wallet: Wallet, amount: bigint, agent?: Agent): Part[] {
     const parts: Part[] = [];
-    for (const { lot, amount: taken } of this.pick(wallet, amount)) {
+    for (const { lot, amount: taken } of this.pick(wallet, amount, agent)) {
       lot.held += taken;
       parts.push({ lot: lot.lot, amount: taken });
     }
     return parts;
   }
 
-  pick(wallet: Wallet, amount: bigint): { lot: Lot; amount: bigint }[] {
+  /** From the lots of the account; for an agent from its own first. */
+  pick(wallet: Wallet, amount: bigint, agent?: Agent): { lot: Lot; amount: bigint }[] {
     const picked: { lot: Lot; amount: bigint }[] = [];
     let missing = amount;
-    for (const lot of burnDown(wallet.lots)) {
+    const lots = burnDown(wallet.lots);
+    const own = lots.filter((lot) => agent && lot.owner === agent.number);
+    const ofAccount = agent?.tier.draws === false ? [] : lots.filter((lot) => !lot.owner);
+    for (const lot of [...own, ...ofAccount]) {
       const taken = min(missing, this.availableOfLot(lot));
       if (taken > 0n) picked.push({ lot, amount: taken });
       missing -= taken;
@@ -879,9 +1046,10 @@ class Work {
     source: LotOrigin['source'],
     expiresAtMs: number | undefined,
     priority: number,
+    owner?: number,
   ): LotOrigin {
     this.state.lastLot += 1;
-    const origin = { lot: this.state.lastLot, unit, source, priority, expiresAtMs };
+    const origin = { lot: this.state.lastLot, unit, source, priority, expiresAtMs, owner };
     this.state.lotOrigins.set(origin.lot, origin);
     return origin;
   }
@@ -901,37 +1069,114 @@ class Work {
     return [{ lot: origin.lot, delta: amount }];
   }
 
-  /** One thing after the other, the soonest first; at one instant what comes first in this list. */
+  /** One instant after the other, the soonest first; at one instant what comes first in the list of `dueParts`, then renewals. */
   doWhatIsDue(): void {
     for (;;) {
-      const { subscription } = this.state;
-      const due: { atMs: number; run: () => void }[] = [];
-      if (subscription?.change && subscription.period) {
-        const { change } = subscription;
-        due.push({ atMs: subscription.period.endMs, run: () => this.takePlan(undefined, change) });
-      }
-      if (subscription?.next) {
-        const { next } = subscription;
-        due.push({
-          atMs: next.startMs,
-          run: () => {
-            subscription.next = undefined;
-            this.beginPeriod(undefined, next, []);
-          },
-        });
-      }
-      for (const unit of UNITS) {
-        for (const { lot, expiresAtMs, remaining, held } of burnDown(this.wallet(unit).lots)) {
-          if (expiresAtMs === undefined || remaining === held) continue;
-          due.push({ atMs: expiresAtMs, run: () => this.expireFromLot(unit, lot, remaining - held) });
-        }
-      }
-      const soonest = Math.min(...due.map(({ atMs }) => atMs));
+      const agentsDue = (this.state.subscription?.agents ?? []).map(({ dueMs }) => dueMs ?? Infinity);
+      const soonest = Math.min(...this.dueParts().map(({ atMs }) => atMs), ...agentsDue);
       if (soonest > this.nowMs) break;
       this.atMs = soonest;
-      due.find(({ atMs }) => atMs === soonest)?.run();
+      const entries = this.entries.length;
+      for (;;) {
+        const first = this.dueParts().find(({ atMs }) => atMs === soonest);
+        if (!first) break;
+        first.run();
+      }
+      const granted = this.entries.slice(entries).some(({ kind }) => kind === 'plan_grant');
+      this.renewAgents(granted);
     }
     this.atMs = this.nowMs;
+  }
+
+  dueParts(): { atMs: number; run: () => void }[] {
+    const { subscription } = this.state;
+    const due: { atMs: number; run: () => void }[] = [];
+    if (subscription?.change && subscription.period) {
+      const { change } = subscription;
+      due.push({ atMs: subscription.period.endMs, run: () => this.takePlan(undefined, change) });
+    }
+    if (subscription?.next) {
+      const { next } = subscription;
+      due.push({
+        atMs: next.startMs,
+        run: () => {
+          subscription.next = undefined;
+          this.beginPeriod(undefined, next, []);
+        },
+      });
+    }
+    for (const unit of UNITS) {
+      for (const { lot, expiresAtMs, remaining, held } of burnDown(this.wallet(unit).lots)) {
+        if (expiresAtMs === undefined || remaining === held) continue;
+        due.push({ atMs: expiresAtMs, run: () => this.expireFromLot(unit, lot, remaining - held) });
+      }
+    }
+    return due;
+  }
+
+  /** In the order of unlocking: what is due now and, after a grant, what could not be paid before. */
+  renewAgents(granted: boolean): void {
+    for (const agent of this.state.subscription?.agents ?? []) {
+      const { dueMs, endMs, tier } = agent;
+      if (dueMs === undefined) continue;
+      const isDue = dueMs <= this.atMs;
+      if (!isDue && !(granted && dueMs > endMs)) continue;
+      const closed = this.state.status === 'closed';
+      if ((granted || dueMs === endMs) && !closed && !this.shortOf(tier.renewal)) {
+        this.beginCycle(undefined, agent, 'renewed', tier.renewal);
+      } else if (isDue && (closed || dueMs > endMs || tier.graceMs === 0)) {
+        this.endAgent(undefined, agent, 'suspended');
+      } else if (isDue) {
+        agent.dueMs = endMs + tier.graceMs;
+        this.enterAgent('agent_status', undefined, agent, 'unpaid', {});
+      }
+    }
+  }
+
+  retryRenewals(): void {
+    this.renewAgents(true);
+  }
+
+  /** The next cycle begins where the last one ended, and its own credits are granted. */
+  beginCycle(
+    id: string | undefined,
+    agent: Agent,
+    event: 'unlocked' | 'activated' | 'renewed',
+    cost: bigint,
+  ): void {
+    const wallet = this.wallet('credits');
+    const lots = this.draw(wallet, cost);
+    agent.state = 'active';
+    agent.cycles += 1;
+    agent.startMs = agent.endMs;
+    agent.endMs = cycleEnd(agent.anchorMs, agent.tier.cycle, agent.cycles);
+    agent.dueMs = agent.endMs;
+    const kind = event === 'unlocked' ? 'agent_unlock' : 'agent_renewal';
+    this.enterAgent(kind, id, agent, event, { unit: 'credits', spent: cost, lots });
+    const { own, priority } = agent.tier;
+    if (own === 0n) return;
+    const amount = min(own, AMOUNT_MAX - remainingOf(wallet));
+    const origin = this.newLot('credits', 'agent_cycle', agent.endMs, priority, agent.number);
+    const granted = this.give(wallet, origin, amount);
+    this.enterAgent('agent_grant', id, agent, event, { unit: 'credits', granted: amount, lots: granted });
+  }
+
+  endAgent(id: string | undefined, agent: Agent, state: 'suspended' | 'removed'): void {
+    agent.state = state;
+    agent.dueMs = undefined;
+    this.enterAgent('agent_status', id, agent, state, {});
+  }
+
+  enterAgent(
+    kind: EntryKind,
+    id: string | undefined,
+    { number, id: agentId, tier, startMs, endMs }: Agent,
+    event: AgentNote['event'],
+    { unit, ...change }: { unit?: Unit; spent?: bigint; granted?: bigint; lots?: LotChange[] },
+  ): void {
+    const { name, priority } = tier;
+    const agent = { number, id: agentId, tier: name, event, fromMs: startMs, toMs: endMs, priority };
+    this.enter(kind, id, unit, { ...change, agent });
   }
 
   subscription(): Subscription {
@@ -941,6 +1186,8 @@ class Work {
       next: undefined,
       change: undefined,
       freeGranted: false,
+      agentsMade: 0,
+      agents: [],
     };
     return this.state.subscription;
   }
@@ -1072,7 +1319,7 @@ class Work {
     this.state.holds.delete(id);
     const wallet = this.wallet(hold.unit);
     const { changes, expiring } = this.takeParts(wallet, hold, how.charge);
-    changes.push(...this.draw(wallet, how.excess - how.overdrawn));
+    changes.push(...this.draw(wallet, how.excess - how.overdrawn, this.agent));
     wallet.debt += how.overdrawn;
     dropEmptyLots(wallet);
     const spent = how.charge + how.excess;
@@ -1082,6 +1329,7 @@ class Work {
       released: hold.amount - how.charge,
       lots: changes,
       flags: how.flags,
+      holdAgent: hold.agent,
     });
     this.expireReturned(hold.unit, expiring);
     return hold;
@@ -1104,6 +1352,8 @@ class Work {
         | 'flags'
         | 'priority'
         | 'plan'
+        | 'agent'
+        | 'holdAgent'
       >
     >,
   ): void {
@@ -1125,6 +1375,8 @@ class Work {
       flags: [],
       priority: 0,
       plan: undefined,
+      agent: undefined,
+      holdAgent: '',
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },
@@ -1160,7 +1412,6 @@ class Work {
   }
 }
 
-/** Priority, then soonest expiry (never last), then lowest number. */
 /** The same lot twice in a row is one change. */
 function merged(changes: readonly LotChange[]): LotChange[] {
   const result: LotChange[] = [];
@@ -1172,26 +1423,28 @@ function merged(changes: readonly LotChange[]): LotChange[] {
   return result;
 }
 
+/** Priority, then soonest expiry (never last), then lowest number; those of agents behind the account's. */
 export function burnDown(lots: readonly Lot[]): Lot[] {
   const expiry = (lot: Lot) => lot.expiresAtMs ?? Number.POSITIVE_INFINITY;
   return [...lots].sort((a, b) => {
+    if (a.owner !== b.owner) return (a.owner ?? 0) - (b.owner ?? 0);
     if (a.priority !== b.priority) return a.priority - b.priority;
     if (expiry(a) !== expiry(b)) return expiry(a) < expiry(b) ? -1 : 1;
     return a.lot - b.lot;
   });
 }
 
-/** What the wallet could spend or hold at `nowMs`. */
+/** What the account could spend or hold of the wallet at `nowMs`. */
 export function availableOf(wallet: Wallet, nowMs: number): bigint {
   return sum(
     wallet.lots
-      .filter((lot) => lot.expiresAtMs === undefined || nowMs < lot.expiresAtMs)
+      .filter((lot) => !lot.owner && (lot.expiresAtMs === undefined || nowMs < lot.expiresAtMs))
       .map((lot) => lot.remaining - lot.held),
   );
 }
 
 function isFull(wallet: Wallet): boolean {
-  return wallet.lots.length >= LOTS_MAX;
+  return wallet.lots.filter(({ owner }) => owner === undefined).length >= LOTS_MAX;
 }
 
 export function remainingOf(wallet: Wallet): bigint {

@@ -14,11 +14,14 @@ import {
   type Op,
   type Plan,
   type Price,
+  type Tier,
   type Unit,
 } from './model.js';
 import { accountOf, type World } from './world.js';
 
 export const ACCOUNTS = ['a', 'b', 'c'] as const;
+
+const DAY_MS = 86_400_000;
 
 /** The least time between the batches of a sequence and its start. */
 export const START_MS = 1_700_000_000_000;
@@ -195,6 +198,8 @@ function stepMs(): fc.Arbitrary<number> {
     { weight: 5, arbitrary: fc.integer({ min: 1, max: 20 }) },
     { weight: 2, arbitrary: fc.constantFrom(100, 999, 1_000, 1_001) },
     { weight: 1, arbitrary: fc.constantFrom(60_000, 3_600_000) },
+    // Cycles of agents, and more than one of them.
+    { weight: 1, arbitrary: fc.constantFrom(DAY_MS, DAY_MS, 3 * DAY_MS, 31 * DAY_MS) },
   );
 }
 
@@ -239,6 +244,55 @@ function imported(): fc.Arbitrary<Import> {
     period: fc.option(fc.constant(period), { nil: undefined }),
   });
 }
+
+/** Cheap and dear, with and without credits of their own, grace, and a right to draw on the account. */
+export const TIERS: readonly Tier[] = [
+  {
+    name: 'plain',
+    cycle: { unit: 'day', count: 1 },
+    unlock: 5n,
+    renewal: 3n,
+    own: 0n,
+    priority: 20,
+    draws: true,
+    graceMs: DAY_MS,
+  },
+  {
+    name: 'endowed',
+    cycle: { unit: 'month', count: 1 },
+    unlock: 7n,
+    renewal: 4n,
+    own: 25n,
+    priority: 10,
+    draws: true,
+    graceMs: 3_600_000,
+  },
+  {
+    name: 'alone',
+    cycle: { unit: 'day', count: 3 },
+    unlock: 0n,
+    renewal: 2n,
+    own: 40n,
+    priority: 20,
+    draws: false,
+    graceMs: 0,
+  },
+  {
+    name: 'dear',
+    cycle: { unit: 'month', count: 12 },
+    unlock: 10n ** 14n,
+    renewal: 10n ** 14n,
+    own: AMOUNT_MAX / 2n,
+    priority: 20,
+    draws: true,
+    graceMs: 1_000,
+  },
+];
+
+const AGENT_IDS = ['n1', 'n2', 'n3'];
+
+/** For whom work is: mostly for nobody, else for an agent that may have been unlocked. */
+const forAgent = () => fc.option(fc.constantFrom(...AGENT_IDS), { nil: undefined, freq: 2 });
 
 const paidPlan = (): fc.Arbitrary<Plan> => plan().filter(({ kind }) => kind !== 'free');
 
@@ -343,6 +397,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     id: id('u'),
     payload: payload(),
     prices: prices(),
+    agent: forAgent(),
   });
   const reserve = fc.record({
     kind: fc.constant('reserve' as const),
@@ -352,6 +407,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     prices: prices(),
     holdTimeMs: lifeMs(),
     catalogVersion: fc.integer({ min: 1, max: 2 }),
+    agent: forAgent(),
   });
   const extend = fc
     .record({
@@ -375,6 +431,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       { weight: 3, arbitrary: fc.constant(0) },
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 2 }) },
     ),
+    agent: forAgent(),
   });
   const release = fc.record({ kind: fc.constant('release' as const), account, hold });
   const expireHold = fc.record({ kind: fc.constant('expireHold' as const), account, hold });
@@ -459,6 +516,20 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     payload: fc.constant('cancel'),
   });
 
+  const agentCall = fc.record({ account, id: id('t'), agent: fc.constantFrom(...AGENT_IDS) });
+  const tier = fc.oneof(
+    { weight: 8, arbitrary: fc.integer({ min: 0, max: 2 }) },
+    { weight: 1, arbitrary: fc.constant(3) },
+  );
+  const beginning = (kind: 'unlockAgent' | 'activateAgent'): fc.Arbitrary<Make> =>
+    fc.tuple(agentCall, tier, fc.boolean()).map(([call, index, dearer]) => () => {
+      const known = TIERS[index] as Tier;
+      const terms = dearer ? { ...known, renewal: known.renewal + 1n, own: known.own / 2n } : known;
+      return { kind, ...call, payload: `${kind} ${call.agent} ${known.name} ${dearer}`, tier: terms };
+    });
+  const ending = (kind: 'suspendAgent' | 'removeAgent'): fc.Arbitrary<Make> =>
+    agentCall.map((call) => () => ({ kind, ...call, payload: `${kind} ${call.agent}` }));
+
   const aimed = (arbitrary: fc.Arbitrary<Aimable>): fc.Arbitrary<Make> =>
     fc
       .record({
@@ -489,6 +560,10 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 6, arbitrary: startPeriod },
     { weight: 6, arbitrary: changePlan },
     { weight: 2, arbitrary: plain(cancelChange) },
+    { weight: 5, arbitrary: beginning('unlockAgent') },
+    { weight: 3, arbitrary: beginning('activateAgent') },
+    { weight: 2, arbitrary: ending('suspendAgent') },
+    { weight: 1, arbitrary: ending('removeAgent') },
     {
       weight: 2,
       arbitrary: rerate.map(

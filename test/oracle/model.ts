@@ -30,6 +30,8 @@ export interface LotOrigin {
   priority: number;
   /** undefined means never. */
   expiresAtMs: number | undefined;
+  /** Number of the agent whose own it is; undefined: the account's. */
+  owner: number | undefined;
 }
 
 export interface Lot extends LotOrigin {
@@ -47,7 +49,35 @@ export interface Part {
   amount: bigint;
 }
 
+/** What a catalog says of an agent tier. */
+export interface Tier {
+  name: string;
+  cycle: { unit: 'day' | 'month'; count: number };
+  unlock: bigint;
+  renewal: bigint;
+  own: bigint;
+  priority: number;
+  draws: boolean;
+  graceMs: number;
+}
+
+export interface Agent {
+  number: number;
+  id: string;
+  state: 'active' | 'suspended' | 'removed';
+  tier: Tier;
+  anchorMs: number;
+  /** Cycles since the anchor. */
+  cycles: number;
+  startMs: number;
+  endMs: number;
+  /** The end of its cycle, or that of its grace while its renewal is unpaid; undefined: never. */
+  dueMs: number | undefined;
+}
+
 export interface OpenHold {
+  /** Empty: none. */
+  agent: string;
   unit: Unit;
   amount: bigint;
   parts: Part[];
@@ -97,6 +127,9 @@ export interface Subscription {
   next: Period | undefined;
   change: Plan | undefined;
   freeGranted: boolean;
+  agentsMade: number;
+  /** In the order of their unlocking. */
+  agents: Agent[];
 }
 
 export type Status = 'active' | 'frozen' | 'closed';
@@ -129,7 +162,8 @@ export type IdKind =
   | 'convert'
   | 'ended_lot'
   | 'status'
-  | 'plan';
+  | 'plan'
+  | 'agent';
 
 export interface StoredId {
   /** undefined for a hold that was released or expired: no payload of a settle is known yet. */
@@ -155,7 +189,7 @@ export interface Blocks {
 }
 
 export type Op =
-  | { kind: 'usage'; account: string; id: string; payload: string; prices: Price[] }
+  | { kind: 'usage'; account: string; id: string; payload: string; prices: Price[]; agent?: string }
   | {
       kind: 'reserve';
       account: string;
@@ -164,6 +198,7 @@ export type Op =
       prices: Price[];
       holdTimeMs: number;
       catalogVersion: number;
+      agent?: string;
     }
   | {
       kind: 'extend';
@@ -182,6 +217,7 @@ export type Op =
       prices: Price[];
       /** The catalog version that made the prices; 0 where the call named an amount itself. */
       pricedWith: number;
+      agent?: string;
     }
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
@@ -204,6 +240,11 @@ export type Op =
       plan: OfferedPlan;
       endMs: number | undefined;
     }
+  | { kind: 'unlockAgent'; account: string; id: string; payload: string; agent: string; tier: Tier }
+  /** `tier` is the agent's own, with the terms that it has now. */
+  | { kind: 'activateAgent'; account: string; id: string; payload: string; agent: string; tier: Tier }
+  | { kind: 'suspendAgent'; account: string; id: string; payload: string; agent: string }
+  | { kind: 'removeAgent'; account: string; id: string; payload: string; agent: string }
   | { kind: 'cancelChange'; account: string; id: string; payload: string }
   | {
       kind: 'grant';
@@ -268,6 +309,11 @@ export type Reason =
   | 'PLAN_UNCHANGED'
   | 'PLAN_UNKNOWN'
   | 'NOTHING_SCHEDULED'
+  | 'AGENT_SUSPENDED'
+  | 'AGENT_UNKNOWN'
+  | 'AGENT_EXISTS'
+  | 'AGENT_ACTIVE'
+  | 'AGENTS_MAX'
   | 'HOLD_ENDED'
   | 'HOLD_UNKNOWN'
   | 'FIELD_INVALID'
@@ -388,7 +434,17 @@ export interface WithdrawnOutcome {
   of: 'withdrawn';
 }
 
+export interface AgentOutcome {
+  of: 'agent';
+  what: 'unlocked' | 'activated' | 'suspended' | 'removed';
+  cost: bigint;
+  available: bigint;
+  startMs: number;
+  endMs: number;
+}
+
 export type Outcome =
+  | AgentOutcome
   | PlanOutcome
   | CarriedOutcome
   | WithdrawnOutcome
@@ -430,7 +486,8 @@ export type Flag =
   | 'over_hold'
   | 'frozen'
   | 'closed'
-  | 'converted';
+  | 'converted'
+  | 'agent_suspended';
 
 export type EntryKind =
   | 'account_created'
@@ -448,7 +505,11 @@ export type EntryKind =
   | 'conversion_grant'
   | 'plan_grant'
   | 'plan_change'
-  | 'opening_lot';
+  | 'opening_lot'
+  | 'agent_unlock'
+  | 'agent_renewal'
+  | 'agent_grant'
+  | 'agent_status';
 
 /** What an entry says of the account's plan. Times of undefined are open. */
 export interface PlanNote {
@@ -457,6 +518,17 @@ export interface PlanNote {
   event: 'changed' | 'scheduled' | 'period_stored' | 'withdrawn' | undefined;
   fromMs: number | undefined;
   toMs: number | undefined;
+}
+
+/** What an entry says of an agent, and the cycle that it is in. */
+export interface AgentNote {
+  number: number;
+  id: string;
+  tier: string;
+  event: 'unlocked' | 'activated' | 'renewed' | 'unpaid' | 'suspended' | 'removed';
+  fromMs: number;
+  toMs: number;
+  priority: number;
 }
 
 export interface LotChange {
@@ -477,7 +549,7 @@ export interface Entry {
   kind: EntryKind;
   /** The caller's id; undefined for a lot that expired. */
   id: string | undefined;
-  /** undefined for account_created, account_status and plan_change. */
+  /** undefined for account_created, account_status, plan_change and agent_status. */
   unit: Unit | undefined;
   granted: bigint;
   spent: bigint;
@@ -495,6 +567,9 @@ export interface Entry {
   /** When it was due, for what happens by itself; else when it was booked. */
   dueMs: number;
   plan: PlanNote | undefined;
+  agent: AgentNote | undefined;
+  /** For whom the hold was that this entry ended without a charge; empty: none. */
+  holdAgent: string;
 }
 
 export interface Step {

@@ -237,6 +237,7 @@ describe('an account against its lines', () => {
         expiresMs: 9_000,
         remaining: 60,
         held: 15,
+        owner: 0,
       },
     ],
     holds: [
@@ -285,6 +286,36 @@ describe('an account against its lines', () => {
       messages: ['the ledger ends at line 3, the account at 5'],
       missing: 2,
     });
+  });
+
+  it('compares the agents that the lines leave with those of the subscription', () => {
+    const note = JSON.stringify({ agent_event: 'unlocked', tier: 'standard', from_ms: 5, to_ms: 90 });
+    const unlocked = {
+      accountSeq: 4,
+      seq: 4,
+      kind: 'agent_unlock',
+      agent: 'support',
+      note,
+      lots: '[]',
+      remainingAfter: 60,
+    };
+    const left = { id: 'support', tier: 'standard', state: 'active' as const, fromMs: 5, toMs: 90 };
+    const withAgents = (agents: (typeof left)[] | null): string[] => {
+      const messages: string[] = [];
+      const fold = new AccountFold(7, ({ message }) => messages.push(message));
+      for (const line of [...lines, unlocked]) fold.add({ ...base, spent: 0, debt: 0, ...line });
+      const columns = { plan: '', periodStartMs: 0, periodEndMs: 0, dueMs: 90 };
+      const subscription = agents && { ...columns, state: { ...columns, agents, packed: [] } };
+      const stored = { ...account, entries: 4, nextDueMs: agents ? 90 : 9_000, subscription };
+      auditAccount(fold, stored, ({ message }) => messages.push(message));
+      return messages;
+    };
+    expect(withAgents([left])).toEqual([]);
+    expect(withAgents(null)).toEqual(['the lines leave 1 agents, there is no subscription']);
+    expect(withAgents([{ ...left, toMs: 91 }])).toEqual([
+      'the lines leave agent support standard active 5 to 90, the subscription does not',
+      'the subscription has agent support standard active 5 to 91, the lines do not',
+    ]);
   });
 
   const [lot] = account.lots;

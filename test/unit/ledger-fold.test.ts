@@ -16,6 +16,7 @@ function line(accountSeq: number, more: Partial<LedgerLine>): LedgerLine {
     kind: 'usage',
     id: `id-${accountSeq}`,
     bookedTimeMs: 0,
+    agent: '',
     meter: 'llm',
     model: 'm',
     quantities: '{}',
@@ -121,6 +122,51 @@ describe('the fold of an account', () => {
       [8, 'a period from 40 after one from 50'],
       [9, 'a plan in the note {"status":"frozen"}'],
     ]);
+  });
+
+  it('follows the agents of an account and their cycles, and finds what cannot follow', () => {
+    const about = (accountSeq: number, kind: string, event: string, more: Partial<LedgerLine> = {}) =>
+      line(accountSeq, {
+        kind: `agent_${kind}`,
+        agent: 'support',
+        meter: '',
+        note: JSON.stringify({ agent_event: event, tier: 'standard', from_ms: accountSeq, to_ms: 90 }),
+        ...(kind === 'status' ? { unit: '' } : {}),
+        ...more,
+      });
+    const cost = { spent: 30, lots: '[[1,-30]]', remainingAfter: 70 };
+    const own = { granted: 5, lots: '[[2,5]]', remainingAfter: 75 };
+    const lines = [
+      created,
+      granted,
+      about(3, 'unlock', 'unlocked', cost),
+      about(4, 'grant', 'unlocked', own),
+      about(5, 'status', 'unpaid'),
+      about(6, 'status', 'suspended'),
+    ];
+    const runs = fold(lines);
+    expect(runs.found).toEqual([]);
+    expect([...runs.fold.agents.values()]).toEqual([
+      { id: 'support', tier: 'standard', state: 'suspended', fromMs: 6, toMs: 90 },
+    ]);
+    expect(runs.fold.lotsMade).toBe(2);
+    const more = fold([
+      ...lines,
+      about(7, 'unlock', 'unlocked', { remainingAfter: 75 }),
+      about(8, 'status', 'removed'),
+      about(9, 'renewal', 'renewed', { remainingAfter: 75 }),
+      about(10, 'status', 'renewed'),
+      about(11, 'grant', 'unlocked', { ...own, debt: -5, lots: '[]' }),
+    ]);
+    expect(more.found.map(({ accountSeq, message }) => [accountSeq, message])).toEqual([
+      [7, 'agent support is unlocked'],
+      [9, 'agent support is renewed'],
+      [10, expect.stringMatching(/^an agent in the note .*"renewed"/)],
+      [11, 'a line of kind agent_grant with debt -5'],
+      [11, 'agent support is unlocked'],
+      [11, expect.stringContaining('debt after is 0')],
+    ]);
+    expect([...more.fold.agents]).toEqual([]);
   });
 
   it('follows the status of an account, corrections and lots that a call expired', () => {

@@ -638,7 +638,16 @@ describe('oracle: for any sequence of operations', () => {
   });
 
   it('what remains rises only by a grant, a plan, a conversion or a reversal, what can be spent also by the end of a hold', () => {
-    const granting = ['grant', 'convert', 'reversal', 'create', 'startPeriod', 'changePlan'];
+    const granting = [
+      'grant',
+      'convert',
+      'reversal',
+      'create',
+      'startPeriod',
+      'changePlan',
+      'unlockAgent',
+      'activateAgent',
+    ];
     // A charge may convert credits for it, and leaves the rest of a block.
     const bringing = (op: Op): boolean =>
       granting.includes(op.kind) ||
@@ -714,5 +723,5 @@ function play(
 }
 
 function isDuePlanGrant(entry: Entry): boolean {
-  return entry.kind === 'plan_grant' && entry.id === undefined;
+  return (entry.kind === 'plan_grant' || entry.kind === 'agent_grant') && entry.id === undefined;
 }

@@ -85,10 +85,12 @@ CREATE TABLE lots (
   expires_ms bigint NOT NULL,
   remaining bigint NOT NULL,
   held bigint NOT NULL,
+  -- Number of the agent whose own it is; 0: the account's.
+  owner integer NOT NULL,
   PRIMARY KEY (account_key, lot_id)
 ) WITH (fillfactor = 70);
 
--- The plan of an account and what is to come of it, as of the cursor; no row: it never had one.
+-- The plan of an account, what is to come of it, and its agents, as of the cursor; no row: it never had any.
 CREATE TABLE subscriptions (
   account_key bigint PRIMARY KEY,
   -- Empty: none.

@@ -6,6 +6,7 @@ import type { LotChange as _drawdown_v1_LotChange, LotChange__Output as _drawdow
 import type { WalletBalance as _drawdown_v1_WalletBalance, WalletBalance__Output as _drawdown_v1_WalletBalance__Output } from '../../drawdown/v1/WalletBalance.js';
 import type { AccountStatus as _drawdown_v1_AccountStatus, AccountStatus__Output as _drawdown_v1_AccountStatus__Output } from '../../drawdown/v1/AccountStatus.js';
 import type { PlanEvent as _drawdown_v1_PlanEvent, PlanEvent__Output as _drawdown_v1_PlanEvent__Output } from '../../drawdown/v1/PlanEvent.js';
+import type { AgentEvent as _drawdown_v1_AgentEvent, AgentEvent__Output as _drawdown_v1_AgentEvent__Output } from '../../drawdown/v1/AgentEvent.js';
 import type { Long } from '@grpc/proto-loader';
 
 export interface LedgerEntry {
@@ -39,6 +40,10 @@ export interface LedgerEntry {
   'planEvent'?: (_drawdown_v1_PlanEvent);
   'planFromTimeMs'?: (number | string | Long);
   'planToTimeMs'?: (number | string | Long);
+  'agentEvent'?: (_drawdown_v1_AgentEvent);
+  'agentTier'?: (string);
+  'agentFromTimeMs'?: (number | string | Long);
+  'agentToTimeMs'?: (number | string | Long);
 }
 
 export interface LedgerEntry__Output {
@@ -72,4 +77,8 @@ export interface LedgerEntry__Output {
   'planEvent': (_drawdown_v1_PlanEvent__Output);
   'planFromTimeMs': (string);
   'planToTimeMs': (string);
+  'agentEvent': (_drawdown_v1_AgentEvent__Output);
+  'agentTier': (string);
+  'agentFromTimeMs': (string);
+  'agentToTimeMs': (string);
 }

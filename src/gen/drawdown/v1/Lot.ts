@@ -12,6 +12,7 @@ export interface Lot {
   'expiresAtMs'?: (number | string | Long);
   'remaining'?: (number | string | Long);
   'held'?: (number | string | Long);
+  'agentId'?: (string);
 }
 
 export interface Lot__Output {
@@ -22,4 +23,5 @@ export interface Lot__Output {
   'expiresAtMs': (string);
   'remaining': (string);
   'held': (string);
+  'agentId': (string);
 }

@@ -17,6 +17,7 @@ export const Reason = {
   REASON_AMOUNT_OUT_OF_RANGE: 'REASON_AMOUNT_OUT_OF_RANGE',
   REASON_UNAVAILABLE: 'REASON_UNAVAILABLE',
   REASON_LIMIT_REACHED: 'REASON_LIMIT_REACHED',
+  REASON_AGENTS_MAX: 'REASON_AGENTS_MAX',
 } as const;
 
 export type Reason =
@@ -52,5 +53,7 @@ export type Reason =
   | 14
   | 'REASON_LIMIT_REACHED'
   | 15
+  | 'REASON_AGENTS_MAX'
+  | 16
 
 export type Reason__Output = typeof Reason[keyof typeof Reason]

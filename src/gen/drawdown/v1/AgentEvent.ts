@@ -1,0 +1,29 @@
+// Original file: proto/drawdown/v1/account_service.proto
+
+export const AgentEvent = {
+  AGENT_EVENT_UNSPECIFIED: 'AGENT_EVENT_UNSPECIFIED',
+  AGENT_EVENT_UNLOCKED: 'AGENT_EVENT_UNLOCKED',
+  AGENT_EVENT_ACTIVATED: 'AGENT_EVENT_ACTIVATED',
+  AGENT_EVENT_RENEWED: 'AGENT_EVENT_RENEWED',
+  AGENT_EVENT_UNPAID: 'AGENT_EVENT_UNPAID',
+  AGENT_EVENT_SUSPENDED: 'AGENT_EVENT_SUSPENDED',
+  AGENT_EVENT_REMOVED: 'AGENT_EVENT_REMOVED',
+} as const;
+
+export type AgentEvent =
+  | 'AGENT_EVENT_UNSPECIFIED'
+  | 0
+  | 'AGENT_EVENT_UNLOCKED'
+  | 1
+  | 'AGENT_EVENT_ACTIVATED'
+  | 2
+  | 'AGENT_EVENT_RENEWED'
+  | 3
+  | 'AGENT_EVENT_UNPAID'
+  | 4
+  | 'AGENT_EVENT_SUSPENDED'
+  | 5
+  | 'AGENT_EVENT_REMOVED'
+  | 6
+
+export type AgentEvent__Output = typeof AgentEvent[keyof typeof AgentEvent]

@@ -1,0 +1,467 @@
+/** Agents: the scripts against the oracle, and what holds whatever happens when. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { DateTime } from 'luxon';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { luaDirectory } from '../../src/paths.js';
+import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { remainingOf } from '../oracle/account.js';
+import { PLANS, START_MS } from '../oracle/generators.js';
+import type { Entry, Op, Plan, Tier } from '../oracle/model.js';
+import { accountOf, type World } from '../oracle/world.js';
+import { ComparedPartition, TestScripts } from './compared-partition.js';
+
+let redis: TestRedis;
+let scripts: TestScripts;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  scripts = await TestScripts.connect(redis.url);
+});
+
+afterAll(async () => {
+  await scripts?.close();
+  await redis?.stop();
+});
+
+const account = 'a';
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const day = (number: number): number => START_MS + number * DAY;
+const free = PLANS[0] as Plan;
+const starter = PLANS[1] as Plan;
+const standard: Tier = {
+  name: 'standard',
+  cycle: { unit: 'day', count: 30 },
+  unlock: 50n,
+  renewal: 30n,
+  own: 0n,
+  priority: 20,
+  draws: true,
+  graceMs: DAY,
+};
+const endowed: Tier = { ...standard, name: 'endowed', own: 20n };
+
+let ids = 0;
+const create = (plan?: Plan): Op => {
+  const op = { kind: 'create', account, id: 'r', payload: 'p' } as const;
+  return plan === undefined ? op : { ...op, plan };
+};
+const topUp = (amount: bigint, expiresAtMs?: number): Op => ({
+  kind: 'grant',
+  account,
+  id: `g${++ids}`,
+  payload: 'p',
+  unit: 'credits',
+  amount,
+  expiresAtMs,
+});
+const usage = (amount: bigint, agent?: string, id = `u${++ids}`): Op => ({
+  kind: 'usage',
+  account,
+  id,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+  ...(agent && { agent }),
+});
+const unlock = (agent: string, tier = standard): Op => ({
+  kind: 'unlockAgent',
+  account,
+  id: `t${++ids}`,
+  payload: 'p',
+  agent,
+  tier,
+});
+const activate = (agent: string, tier = standard): Op => ({
+  kind: 'activateAgent',
+  account,
+  id: `t${++ids}`,
+  payload: 'p',
+  agent,
+  tier,
+});
+const suspend = (agent: string): Op => ({
+  kind: 'suspendAgent',
+  account,
+  id: `t${++ids}`,
+  payload: 'p',
+  agent,
+});
+const remove = (agent: string): Op => ({
+  kind: 'removeAgent',
+  account,
+  id: `t${++ids}`,
+  payload: 'p',
+  agent,
+});
+const status = (call: 'freeze' | 'close'): Op => ({
+  kind: 'setStatus',
+  account,
+  id: `s${++ids}`,
+  payload: call,
+  call,
+});
+const start = (plan: Plan, startMs: number, endMs: number): Op => ({
+  kind: 'startPeriod',
+  account,
+  id: `b${++ids}`,
+  payload: 'p',
+  plan,
+  startMs,
+  endMs,
+});
+const touch: Op = { kind: 'touch', account };
+
+/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
+async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  const said: string[] = [];
+  for (const [atMs, op] of steps) {
+    const [result] = await compared.batch([op], atMs);
+    said.push(
+      result && 'reason' in result ? `${result.verdict} ${result.reason}` : (result?.verdict as string),
+    );
+  }
+  return { said, world: compared.world };
+}
+
+/** What happened to agents, and what was granted and expired between: kind or event, agent, the day on which it was due. */
+function story(world: World): string[] {
+  const told: Partial<Record<Entry['kind'], string>> = {
+    grant: 'top up',
+    plan_grant: 'plan',
+    lot_expired: 'expired',
+  };
+  return world.ledger.flatMap(({ kind, agent, dueMs }) => {
+    const when = (dueMs - START_MS) / DAY;
+    if (agent) return kind === 'agent_grant' ? [] : [`${agent.event} ${agent.id} ${when}`];
+    return told[kind] ? [`${told[kind]} ${when}`] : [];
+  });
+}
+
+function remaining(world: World): bigint {
+  return remainingOf(accountOf(world, account).wallets.credits);
+}
+
+describe('the calendar of the scripts', () => {
+  /** Adds months to moments in Redis, as many at once as are given. */
+  async function added(moments: readonly (readonly [ms: number, months: number])[]): Promise<number[]> {
+    const calendar = readFileSync(join(luaDirectory, 'includes/calendar.lua'), 'utf8');
+    const text = `local DAY_MS = 86400000
+${calendar}
+local sums = {}
+for i = 1, #ARGV, 2 do sums[#sums + 1] = string.format('%.0f', add_months(tonumber(ARGV[i]), tonumber(ARGV[i + 1]))) end
+return sums`;
+    const { client } = scripts.connection;
+    return ((await client.eval(text, 0, ...moments.flat())) as string[]).map(Number);
+  }
+
+  const expected = ([ms, months]: readonly [number, number]): number =>
+    DateTime.fromMillis(ms, { zone: 'utc' }).plus({ months }).toMillis();
+
+  it('adds months as a library does, to any moment from 1970 to 2200', async () => {
+    const moment = fc.tuple(
+      fc.integer({ min: 0, max: Date.UTC(2200, 0, 1) }),
+      fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 2_400 })),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(moment, { minLength: 1, maxLength: 200 }), async (moments) => {
+        expect(await added(moments)).toEqual(moments.map(expected));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('knows the last days of every month, leap years and centuries included', async () => {
+    for (const year of [1970, 1999, 2000, 2023, 2024, 2099, 2100, 2196, 2199]) {
+      const moments: [number, number][] = [];
+      for (let month = 0; month < 12; month += 1) {
+        for (const dayOfMonth of [28, 29, 30, 31]) {
+          for (const months of [1, 2, 11, 12, 13, 48])
+            moments.push([Date.UTC(year, month, dayOfMonth, 23, 59), months]);
+        }
+      }
+      expect(await added(moments)).toEqual(moments.map(expected));
+    }
+    const january = Date.UTC(2024, 0, 31, 12);
+    const ends = await added([1, 2, 3, 12, 13].map((months) => [january, months] as const));
+    expect(ends.map((ms) => new Date(ms).toISOString().slice(0, 10))).toEqual([
+      '2024-02-29',
+      '2024-03-31',
+      '2024-04-30',
+      '2025-01-31',
+      '2025-02-28',
+    ]);
+  });
+});
+
+describe('cycles', () => {
+  it('end by the calendar, counted from the day of unlocking', async () => {
+    const monthly: Tier = { ...standard, cycle: { unit: 'month', count: 1 } };
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    const begins = Date.UTC(2027, 11, 31, 10);
+    await compared.batch([create(), topUp(1_000n), unlock('n1', monthly)], begins);
+    await compared.batch([touch], Date.UTC(2028, 4, 1));
+    const renewed = compared.world.ledger.filter(({ agent }) => agent?.event === 'renewed');
+    expect(renewed.map(({ dueMs }) => new Date(dueMs).toISOString())).toEqual([
+      '2028-01-31T10:00:00.000Z',
+      '2028-02-29T10:00:00.000Z',
+      '2028-03-31T10:00:00.000Z',
+      '2028-04-30T10:00:00.000Z',
+    ]);
+  });
+
+  it('are renewed at the same times whether somebody looks daily or after two months', async () => {
+    const lives = async (looks: number[]) => {
+      ids = 0;
+      const steps: [number, Op][] = [
+        [day(0), create(free)],
+        [day(0), topUp(200n, day(62))],
+        [day(0), unlock('n1', endowed)],
+        [day(10), unlock('n2')],
+        ...looks.map((at): [number, Op] => [day(at), touch]),
+        [day(75), touch],
+      ];
+      const { world } = await play(steps);
+      const lines = world.ledger.map(({ bookedMs: _, ...line }) => line);
+      return { lines, state: accountOf(world, account) };
+    };
+    const daily = await lives(Array.from({ length: 60 }, (_, index) => 11 + index));
+    const late = await lives([]);
+    expect(late).toEqual(daily);
+    expect(late.lines.filter(({ kind }) => kind === 'agent_renewal').length).toBeGreaterThan(1);
+  });
+
+  it('change nothing when two sweepers come at once, or one comes twice', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), topUp(200n), unlock('n1', endowed)], day(0));
+    await compared.batch([touch, touch], day(31));
+    const { ledger } = compared.world;
+    await compared.batch([touch], day(31));
+    expect(compared.world.ledger).toEqual(ledger);
+    expect(ledger.filter(({ kind }) => kind === 'agent_renewal')).toHaveLength(1);
+  });
+
+  it('at one instant follow what is granted, the debt that it pays, and what expires; agents in the order of unlocking', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(200n, day(30))],
+      [day(0), unlock('n2', endowed)],
+      [day(0), unlock('n1', endowed)],
+      [day(1), usage(120n)],
+      // Debt of 20; the period that begins at day 30 pays it and leaves 30: one renewal.
+      [day(20), start(starter, day(30), day(90))],
+      [day(40), touch],
+    ]);
+    expect(story(world).slice(3)).toEqual([
+      'plan 30',
+      'expired 30',
+      'expired 30',
+      'renewed n2 30',
+      'unpaid n1 30',
+      'suspended n1 31',
+    ]);
+    expect(remaining(world)).toBe(20n);
+  });
+
+  it('of a frozen account go on, those of a closed one end in suspension without a charge', async () => {
+    const steps = (call: 'freeze' | 'close'): [number, Op][] => [
+      [day(0), create()],
+      [day(0), topUp(200n)],
+      [day(0), unlock('n1')],
+      [day(1), status(call)],
+      [day(31), touch],
+    ];
+    const frozen = await play(steps('freeze'));
+    expect(story(frozen.world).at(-1)).toBe('renewed n1 30');
+    const closed = await play(steps('close'));
+    expect(story(closed.world).at(-1)).toBe('suspended n1 30');
+    expect(remaining(closed.world)).toBe(150n);
+  });
+});
+
+describe('a renewal that cannot be paid', () => {
+  const unpaid: [number, Op][] = [
+    [day(0), create()],
+    [day(0), topUp(60n)],
+    [day(0), unlock('n1')],
+  ];
+  const reversal = (charge: string, amount: bigint): Op => ({
+    kind: 'reversal',
+    account,
+    id: `v${++ids}`,
+    payload: charge,
+    charge,
+    unit: 'credits',
+    amount,
+    withRerate: false,
+    drawn: [{ lot: 1, amount }],
+  });
+  const change = (plan: Plan, endMs?: number): Op => ({
+    kind: 'changePlan',
+    account,
+    id: `b${++ids}`,
+    payload: 'p',
+    plan,
+    endMs,
+  });
+
+  it.each<[string, Op, Op[]]>([
+    ['a top-up', topUp(20n), []],
+    ['a period of a plan', start(starter, day(30), day(60)), []],
+    ['an upgrade', change(starter, day(60)), []],
+    ['free credits', change({ ...free, credits: 20n }), []],
+    ['a reversal', reversal('usage/mistake', 20n), [topUp(20n), usage(20n, undefined, 'mistake')]],
+  ])('is tried again on %s within the grace, and the cycle follows the old one', async (_, grant, before) => {
+    const { world, said } = await play([
+      ...unpaid,
+      ...before.map((op): [number, Op] => [day(1), op]),
+      [day(30.25), touch],
+      [day(30.5), grant],
+      [day(60), touch],
+    ]);
+    expect(said).not.toContain('refused');
+    const agentStory = story(world).filter((line) => line.includes('n1'));
+    expect(agentStory).toEqual([
+      'unlocked n1 0',
+      'unpaid n1 30',
+      'renewed n1 30.5',
+      expect.stringMatching(/n1 60$/),
+    ]);
+    const [agent] = accountOf(world, account).subscription?.agents ?? [];
+    expect(agent?.anchorMs).toBe(day(0));
+  });
+
+  it('is not tried again when a hold gives units back, or credits are converted', async () => {
+    const reserve: Op = {
+      kind: 'reserve',
+      account,
+      hold: 'h',
+      payload: 'p',
+      prices: [{ unit: 'credits', amount: 40n }],
+      holdTimeMs: 90 * DAY,
+      catalogVersion: 1,
+    };
+    const { world } = await play([
+      ...unpaid,
+      [day(1), topUp(30n)],
+      [day(1), reserve],
+      [day(30.5), { kind: 'release', account, hold: 'h' }],
+      [day(31), touch],
+    ]);
+    expect(story(world).slice(-2)).toEqual(['unpaid n1 30', 'suspended n1 31']);
+  });
+
+  it('suspends the agent at the end of the grace: a call at that instant comes too late, a grant that is due then does not', async () => {
+    const late = await play([...unpaid, [day(31), topUp(100n)]]);
+    expect(story(late.world).slice(-3)).toEqual(['unpaid n1 30', 'suspended n1 31', 'top up 31']);
+    const stored = await play([...unpaid, [day(1), start(starter, day(31), day(60))], [day(32), touch]]);
+    expect(story(stored.world).slice(-3)).toEqual(['unpaid n1 30', 'plan 31', 'renewed n1 31']);
+  });
+
+  it('draws all or nothing, makes no debt, and does not keep another from being paid', async () => {
+    const dear: Tier = { ...standard, name: 'dear', renewal: 90n };
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(140n)],
+      [day(0), unlock('n1', dear)],
+      [day(0), unlock('n2')],
+      [day(31), touch],
+    ]);
+    expect(story(world).slice(3)).toEqual(['unpaid n1 30', 'renewed n2 30', 'suspended n1 31']);
+    expect(accountOf(world, account).wallets.credits.debt).toBe(0n);
+    expect(remaining(world)).toBe(10n);
+  });
+
+  it('suspends at once where the tier has no grace', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(60n)],
+      [day(0), unlock('n1', { ...standard, graceMs: 0 })],
+      [day(30), touch],
+    ]);
+    expect(story(world).at(-1)).toBe('suspended n1 30');
+  });
+});
+
+describe('agents', () => {
+  it('are at most as many as the plan allows; after a downgrade those that are there go on', async () => {
+    const { said } = await play([
+      [day(0), create()],
+      [day(0), topUp(10_000n)],
+      [day(0), start(starter, day(0), day(20))],
+      [day(0), unlock('n1')],
+      [day(0), unlock('n2')],
+      [day(0), unlock('n3')],
+      [day(0), unlock('n4')],
+      [day(1), suspend('n1')],
+      [day(1), unlock('n4')],
+      [day(1), remove('n1')],
+      [day(1), unlock('n4')],
+      [day(21), { kind: 'changePlan', account, id: 'down', payload: 'p', plan: free, endMs: undefined }],
+      [day(21), unlock('n5')],
+      [day(22), suspend('n2')],
+      [day(22), activate('n2')],
+      [day(22), remove('n2')],
+      [day(22), remove('n3')],
+      [day(22), unlock('n5')],
+      [day(22), remove('n4')],
+      [day(22), unlock('n5')],
+    ]);
+    const denied = 'denied AGENTS_MAX';
+    expect(said.slice(3)).toEqual([
+      ...['done', 'done', 'done', denied, 'done', denied, 'done', 'done'],
+      ...['done', denied, 'done', 'done', 'done', 'done', denied, 'done', 'done'],
+    ]);
+  });
+
+  it('are at most 1,000 without a plan, and of those that are removed the last 100 are remembered', async () => {
+    const cheap: Tier = { ...standard, unlock: 0n };
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), topUp(10n)], START_MS);
+    const names = Array.from({ length: 1_001 }, (_, index) => `n${index}`);
+    const unlocked = await compared.batch(
+      names.map((name) => unlock(name, cheap)),
+      START_MS,
+    );
+    expect(unlocked.map(({ verdict }) => verdict)).toEqual([...Array(1_000).fill('done'), 'denied']);
+    await compared.batch(names.slice(0, 102).map(remove), START_MS);
+    const reserve = (agent: string): Op => ({
+      kind: 'reserve',
+      account,
+      hold: `h-${agent}`,
+      payload: 'p',
+      prices: [{ unit: 'credits', amount: 1n }],
+      holdTimeMs: DAY,
+      catalogVersion: 1,
+      agent,
+    });
+    const results = await compared.batch(['n1', 'n2', 'n101', 'n102'].map(reserve), START_MS);
+    // The first two are forgotten: their ids are labels.
+    expect(results.map(({ verdict }) => verdict)).toEqual(['done', 'denied', 'denied', 'done']);
+  });
+
+  it('that have credits of their own leave room for as many lots of the account as ever', async () => {
+    const cheap: Tier = { ...endowed, unlock: 0n };
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), ...['n1', 'n2', 'n3'].map((name) => unlock(name, cheap))], START_MS);
+    const grants = Array.from({ length: 1_000 }, () => topUp(1n, day(1)));
+    const results = await compared.batch(grants, START_MS);
+    expect(new Set(results.map(({ verdict }) => verdict))).toEqual(new Set(['done']));
+  });
+
+  it('draw their own credits first, with every kind of work, whatever else a batch holds', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), topUp(100n), unlock('n1', endowed)], START_MS);
+    await compared.batch(
+      [usage(5n), usage(5n, 'n1'), usage(5n, 'label'), usage(10n, 'n1'), usage(10n, 'n1'), usage(4n)],
+      START_MS,
+    );
+    const drawn = compared.world.ledger
+      .filter(({ kind }) => kind === 'usage')
+      .map(({ lots }) => lots.map(({ lot }) => lot));
+    expect(drawn).toEqual([[1], [2], [1], [2], [2, 1], [1]]);
+    expect(remaining(compared.world)).toBe(31n);
+  });
+});
