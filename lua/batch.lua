@@ -233,7 +233,7 @@ if #entries > 0 then
       agent_states[#agent_states + 1] = cmsgpack.pack(ctx.prefixes[i]) .. packed
     end
   end
-  local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, #entries) .. table.concat(entries)
+  local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, ctx.seq - meta.seq) .. table.concat(entries)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
   local agent_state = table.concat(agent_states)
   local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state + #agent_state

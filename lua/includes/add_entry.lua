@@ -29,5 +29,6 @@ local function add_entry(op_index, kind, account_index, wallet, amount, debt, fl
   if text then entry = entry .. text end
   ctx.entries[#ctx.entries + 1] = entry
   ctx.changed[account_index] = true
+  ctx.paid_lots[account_index] = nil
   return available(wallet, ctx.agent)
 end

@@ -17,10 +17,11 @@
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
 --   due_work           how much of what is due this call may still do
 --   entries            the journal record's decisions
+--   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
 local ctx = {
   fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
   hold_fields = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
-  entries = {}, expired_holds = 0,
+  entries = {}, paid_lots = {}, expired_holds = 0,
 }
 
 local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end

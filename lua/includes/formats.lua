@@ -78,15 +78,16 @@ local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
--- Usage that one lot paid in full has a kind of its own, which readers turn into usage: op index, kind, number, unit, remaining and
--- held after, lot. Its account and, by the unit, its amount stand in the batch.
-local ENTRY_PAID_LAYOUT = '<HBI7BI7I7I4'
+-- Usage that one lot paid in full, by far the most frequent entry, is not written down one by one, but as what it can be counted from: op index, kind and
+-- count of operations in a row whose numbers, amounts and balances follow from the batch (readers turn each into usage); and before them, for each
+-- of their accounts, 0, kind, account index, number of its last line, unit, remaining and held of the wallet before the first of them, and the lot that pays.
+local ENTRY_PAID_RUN, ENTRY_PAID_FROM_LAYOUT = '<HBH', '<HBHI7BI7I7I4'
 local ENTRY_ACCOUNT_CREATED, ENTRY_GRANT, ENTRY_USAGE, ENTRY_SETTLE, ENTRY_RELEASE = 1, 2, 3, 4, 5
 local ENTRY_HOLD_EXPIRED, ENTRY_LOT_EXPIRED, ENTRY_REVERSAL = 6, 7, 9
 local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
 local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE, ENTRY_OPENING_LOT = 15, 16, 17
-local ENTRY_AGENT_UNLOCK, ENTRY_PAID, ENTRY_AGENT_RENEWAL, ENTRY_AGENT_GRANT, ENTRY_AGENT_STATUS = 18, 19, 20, 21, 22
+local ENTRY_AGENT_UNLOCK, ENTRY_PAID, ENTRY_AGENT_RENEWAL, ENTRY_AGENT_GRANT, ENTRY_AGENT_STATUS, ENTRY_PAID_FROM = 18, 19, 20, 21, 22, 23
 -- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
 local ENTRY_HOLD, ENTRY_EXTEND = 100, 101
 -- What a PLAN_CHANGE says of the plan.

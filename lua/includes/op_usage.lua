@@ -99,14 +99,25 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
   local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
   local booked, pack = string.char(CODE_OK), struct.pack
   -- Counted here, because #list searches for the end each time.
-  local entries_count, pairs_count = #entries, #pairs_list
+  local entries_count, pairs_count, paid_lots = #entries, #pairs_list, ctx.paid_lots
+  -- The run of entries that were paid in full: its first operation, the one that would go on with it, and behind which entry it belongs.
+  local run_first, run_next, run_behind = 0, 0, 0
+  local function end_run()
+    if run_next == run_first then return end
+    table.insert(entries, run_behind + 1, pack(ENTRY_PAID_RUN, run_first, ENTRY_PAID, run_next - run_first))
+    entries_count = entries_count + 1
+    run_first, run_next = 0, 0
+  end
   for u = 1, #ids do
     local op_index, account_index = first_index + u - 1, accounts[u]
     local account = states[account_index]
     local caught_up = touched[account_index]
     if account and not caught_up and not refuse_ending then
       caught_up = advance(account_index)
-      entries_count = #entries
+      if #entries > entries_count then
+        end_run()
+        entries_count = #entries
+      end
     end
     if refuse_ending then
       codes[op_index], outcomes[op_index] = string.char(CODE_LIMIT), refuse_ending
@@ -130,6 +141,19 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       local lot = wallet and wallet[W_LOTS][1]
       if lot and account[A_STATUS] == STATUS_ACTIVE and amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount and wallet[W_DEBT] == 0 and not known[field] and times[u] >= check_before
         and not more_at[u] and not refuse_new and (not account[A_NOTED] or draws_simply(account_index, wallet, agent_ids[agents[u]])) then
+        local known_lot = paid_lots[account_index]
+        if op_index ~= run_next or known_lot and known_lot ~= lot then
+          end_run()
+          run_first, run_next, run_behind = op_index, op_index, entries_count
+        end
+        if known_lot ~= lot then
+          paid_lots[account_index] = lot
+          entries_count = entries_count + 1
+          entries[entries_count] = pack(ENTRY_PAID_FROM_LAYOUT, 0, ENTRY_PAID_FROM, account_index, account[A_ENTRIES], unit, wallet[W_REMAINING],
+            wallet[W_HELD], lot[L_ID])
+          run_behind = entries_count
+        end
+        run_next = op_index + 1
         local seq, number = ctx.seq + 1, account[A_ENTRIES] + 1
         local remaining, held = wallet[W_REMAINING] - amount, wallet[W_HELD]
         ctx.seq = seq
@@ -137,8 +161,6 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
         lot[L_REMAINING] = lot[L_REMAINING] - amount
         wallet[W_REMAINING] = remaining
         changed[account_index] = true
-        entries_count = entries_count + 1
-        entries[entries_count] = pack(ENTRY_PAID_LAYOUT, op_index, ENTRY_PAID, number, unit, remaining, held, lot[L_ID])
         local outcome = pack(OUTCOME_PAID, hashes[u], seq, STATE_PAID, unit, amount, remaining - held)
         known[field] = outcome
         pairs_list[pairs_count + 1], pairs_list[pairs_count + 2] = field, outcome
@@ -158,4 +180,5 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       end
     end
   end
+  end_run()
 end

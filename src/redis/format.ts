@@ -128,8 +128,9 @@ export const ENTRY = {
   plan_change: 16,
   opening_lot: 17,
   agent_unlock: 18,
-  /** Usage that one lot paid in full: its entry is short, and is read as `usage`. */
+  /** A run of usage that one lot each paid in full, and before it from what each of its accounts counts on; they are read as `usage`. */
   paid: 19,
+  paid_from: 23,
   agent_renewal: 20,
   /** An agent's own credits of a cycle. */
   agent_grant: 21,

@@ -178,8 +178,9 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   if (format !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${format}`);
   const bookedTimeMs = decisions.u56();
   const count = decisions.u32();
-  const entries: JournalEntry[] = [];
-  for (let i = 0; i < count; i++) entries.push(readEntry(decisions, firstSeq + i, batch));
+  const entries = readEntries(decisions, firstSeq, batch);
+  if (entries.length !== count)
+    throw new Error(`journal record ${id.toString()} has ${entries.length} of ${count} entries`);
 
   const accounts = new Map<number, AccountState>();
   const accountReader = new BinaryReader(field('a'));
@@ -203,12 +204,34 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   };
 }
 
+function readEntries(reader: BinaryReader, firstSeq: number, batch: Batch): JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  const counted = new Map<number, PaidFrom>();
+  while (!reader.atEnd) {
+    const operation = reader.u16() - 1;
+    const kind = reader.u8();
+    if (kind === ENTRY.paid_from) {
+      counted.set(reader.u16() - 1, readPaidFrom(reader));
+    } else if (kind === ENTRY.paid) {
+      const end = operation + reader.u16();
+      for (let i = operation; i < end; i++) {
+        const account = usageAccount(batch, i);
+        const from = counted.get(account);
+        if (from === undefined) throw new Error(`operation ${i} of a journal record is paid from nowhere`);
+        entries.push(
+          paidEntry(firstSeq + entries.length, i, account, from, usageAmount(batch, i, from.unit)),
+        );
+      }
+    } else {
+      entries.push(readEntry(reader, firstSeq + entries.length, operation, kind));
+    }
+  }
+  return entries;
+}
+
 // One literal with every field in its place: objects that are put together by spreading would each get a shape of their own,
 // and every later access to them would be a slow one.
-function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntry {
-  const operation = reader.u16() - 1;
-  const kind = reader.u8();
-  if (kind === ENTRY.paid) return readPaid(reader, seq, operation, batch);
+function readEntry(reader: BinaryReader, seq: number, operation: number, kind: number): JournalEntry {
   const account = reader.u16() - 1;
   const accountSeq = reader.u56();
   const unit = reader.u8();
@@ -249,28 +272,48 @@ function readEntry(reader: BinaryReader, seq: number, batch: Batch): JournalEntr
   };
 }
 
-/** The short entry of usage that one lot paid in full: the batch says whose it is and what it cost. */
-function readPaid(reader: BinaryReader, seq: number, operation: number, batch: Batch): JournalEntry {
+/** What a run of usage that was paid in full counts on, for one account: as after its entry before. */
+interface PaidFrom {
+  accountSeq: number;
+  readonly unit: number;
+  remaining: number;
+  readonly held: number;
+  readonly lot: number;
+}
+
+function readPaidFrom(reader: BinaryReader): PaidFrom {
   const accountSeq = reader.u56();
   const unit = reader.u8();
-  const remainingAfter = reader.u56();
-  const heldAfter = reader.u56();
-  const amount = usageAmount(batch, operation, unit);
+  const remaining = reader.u56();
+  const held = reader.u56();
+  return { accountSeq, unit, remaining, held, lot: reader.u32() };
+}
+
+/** One usage event of a run: the batch says whose it is and what it cost, and the rest is counted. */
+function paidEntry(
+  seq: number,
+  operation: number,
+  account: number,
+  from: PaidFrom,
+  amount: number,
+): JournalEntry {
+  from.accountSeq += 1;
+  from.remaining -= amount;
   return {
     seq,
     operation,
     kind: ENTRY.usage,
-    account: usageAccount(batch, operation),
-    accountSeq,
-    unit,
+    account,
+    accountSeq: from.accountSeq,
+    unit: from.unit,
     amount,
     debt: 0,
-    remainingAfter,
-    heldAfter,
+    remainingAfter: from.remaining,
+    heldAfter: from.held,
     debtAfter: 0,
     flags: 0,
     released: 0,
-    lots: [reader.u32(), -amount],
+    lots: [from.lot, -amount],
     hold: null,
     lotPriority: 0,
     dueMs: 0,
