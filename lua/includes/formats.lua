@@ -150,6 +150,6 @@ local CYCLE_DAYS, CYCLE_MONTHS, DAY_MS = 1, 2, 86400000
 -- Agents of an account that are not removed, whatever its plan allows: 100 KB of subscription, which is written with each of their renewals.
 -- Removed ones that are remembered.
 local AGENTS_MAX, AGENTS_REMOVED_MAX = 1000, 100
--- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents, which cost a
+-- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents and lots, which cost a
 -- twentieth of an entry. 2,000 entries take 10 ms. What is left is done by the next call.
 local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CODE, REASON } from '../../src/redis/format.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, type Plan } from '../oracle/model.js';
+import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, type Plan, type Tier } from '../oracle/model.js';
 import { accountOf } from '../oracle/world.js';
 import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
 
@@ -128,4 +128,40 @@ it('automatic conversions between holds stop at the number from which characters
   expect(await run(more)).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
   // Finished usage is booked all the same.
   for (let i = 1; i <= 3; i++) expect((await run(speak(-i)))?.code).toBe(CODE.ok);
+});
+
+it('what has become due of an account with that many is done in several calls, and nothing is judged before the last', async () => {
+  const partition = await TestPartition.open(scripts, START_MS);
+  const run = (ops: readonly Op[], nowMs: number) =>
+    partition.apply(
+      [account],
+      ops.map((op) => packOperation(op, 1, nowMs, [])),
+    );
+  const daily: Tier = {
+    name: 'daily',
+    cycle: { unit: 'day', count: 1 },
+    unlock: 0n,
+    renewal: 1n,
+    own: 0n,
+    priority: 20,
+    draws: true,
+    graceMs: 0,
+  };
+  const unlock: Op = { kind: 'unlockAgent', account, id: 't', payload: 'p', agent: 'n1', tier: daily };
+  await run([create, ...Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)), unlock], START_MS);
+
+  const days = 100;
+  const nowMs = START_MS + days * 86_400_000;
+  await scripts.setClock(nowMs);
+  const renewals: number[] = [];
+  for (;;) {
+    const before = partition.seq;
+    const { results } = await run([{ kind: 'touch', account }, usage('u', 1n)], nowMs);
+    const [touched, used] = results.map(({ code }) => code);
+    expect(used).toBe(touched === CODE.behind ? CODE.behind : CODE.ok);
+    renewals.push(partition.seq - before);
+    if (touched !== CODE.behind) break;
+  }
+  // The thousand lots that each of them looks at count as 50 entries, of 2,000 that a call books.
+  expect(renewals).toEqual([39, 39, 22 + 1]);
 });
