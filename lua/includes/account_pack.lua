@@ -1,5 +1,18 @@
 -- @include "formats"
 
+local function pack_lot(lot)
+  local packed = struct.pack(LOT, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
+  return lot[L_OWNER] and packed .. struct.pack(LOT_OWNER, lot[L_OWNER]) or packed
+end
+
+-- Joined at once: text that grows by a lot at a time is copied each time, 50 ms for a thousand lots.
+local function pack_lots(lots)
+  if #lots == 1 then return pack_lot(lots[1]) end
+  local packed = {}
+  for i = 1, #lots do packed[i] = pack_lot(lots[i]) end
+  return table.concat(packed)
+end
+
 -- One wallet with one lot is by far the most frequent account: the same layout, packed and unpacked at once.
 local function pack_account(account)
   local wallets = account[A_WALLETS]
@@ -14,12 +27,7 @@ local function pack_account(account)
   for w = 1, #wallets do
     local wallet = wallets[w]
     local lots = wallet[W_LOTS]
-    packed = packed .. struct.pack(WALLET, wallet[W_UNIT], wallet[W_DEBT], #lots)
-    for l = 1, #lots do
-      local lot = lots[l]
-      packed = packed .. struct.pack(LOT, lot[1], lot[2], lot[3], lot[4], lot[5], lot[6])
-      if lot[L_OWNER] then packed = packed .. struct.pack(LOT_OWNER, lot[L_OWNER]) end
-    end
+    packed = packed .. struct.pack(WALLET, wallet[W_UNIT], wallet[W_DEBT], #lots) .. pack_lots(lots)
   end
   return packed
 end

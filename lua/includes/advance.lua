@@ -26,6 +26,12 @@ local function expire_lots(account_index, through)
   for _, wallet in ipairs(account[A_WALLETS]) do drop_empty_lots(wallet) end
 end
 
+local function count_lots(account)
+  local count = 0
+  for _, wallet in ipairs(account[A_WALLETS]) do count = count + #wallet[W_LOTS] end
+  return count
+end
+
 -- Does what is due of an account at one instant: what is granted (which pays debt) comes before what expires, and that before renewals.
 local function advance_instant(account_index, at)
   expire_lots(account_index, at - 1)
@@ -46,7 +52,8 @@ local function advance(account_index)
   while account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now and ctx.due_work > 0 do
     local entries = #ctx.entries
     advance_instant(account_index, account[A_PLAN_DUE])
-    ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - #subscription_of(account_index)[S_AGENTS] / LOOKS_PER_ENTRY
+    local looks = #subscription_of(account_index)[S_AGENTS] + count_lots(account)
+    ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - looks / LOOKS_PER_ENTRY
   end
   local caught_up = account[A_PLAN_DUE] == 0 or account[A_PLAN_DUE] > ctx.now
   if caught_up then

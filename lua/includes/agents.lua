@@ -15,6 +15,12 @@ local function end_of_cycle(agent)
   return add_months(agent[G_ANCHOR], units)
 end
 
+-- Would a cycle with so many credits of its own be one too many? Whoever suspends and activates begins as many as they like.
+local function own_lots_full(account, own)
+  local wallet = find_wallet(account, UNIT_CREDITS)
+  return own > 0 and wallet and #wallet[W_LOTS] - account_lots(wallet) >= OWN_LOTS_MAX
+end
+
 -- The agent's own credits of the cycle that begins. They pay no debt, and only what fits is granted: nobody is there to be refused.
 local function grant_own(op_index, account_index, agent, event)
   local account = ctx.states[account_index]

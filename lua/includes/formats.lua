@@ -120,8 +120,8 @@ local SOURCE_FREE, SOURCE_PLAN, SOURCE_CONVERSION, SOURCE_AGENT_CYCLE, SOURCE_CO
 local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
 -- A wallet holds at most this many lots of the account, what a draw walks through and what an account weighs: calls that would make more are refused. What
 -- happens by itself is not, and gets no further than docs/accounting.md says, because characters are not set aside in a wallet of LOTS_HOLDING_MAX. Agents' own
--- lots are as many as agents.
-local LOTS_MAX, LOTS_HOLDING_MAX = 1000, 2000
+-- lots are one an agent, and what is left of cycles that ended early: calls begin no cycle where there are OWN_LOTS_MAX.
+local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 
 -- Hold: {format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change,
 -- held and available and deadline as first answered, start time, agent, meter, model, account key, parts as (lot, amount) pairs}
@@ -151,6 +151,6 @@ local CYCLE_DAYS, CYCLE_MONTHS, DAY_MS = 1, 2, 86400000
 -- Agents of an account that are not removed, whatever its plan allows: 100 KB of subscription, which is written with each of their renewals.
 -- Removed ones that are remembered.
 local AGENTS_MAX, AGENTS_REMOVED_MAX = 1000, 100
--- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents, which cost a
+-- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents and lots, which cost a
 -- twentieth of an entry. 2,000 entries take 10 ms. What is left is done by the next call.
 local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20

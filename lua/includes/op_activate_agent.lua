@@ -22,6 +22,7 @@ local function op_activate_agent(op_index, op)
   if agent[G_STATE] == AGENT_ACTIVE then return denied(REASON_AGENT_ACTIVE) end
   local cost, have = op[11], available(find_wallet(account, UNIT_CREDITS))
   if have < cost then return denied(REASON_INSUFFICIENT_BALANCE, UNIT_CREDITS, have, cost - have) end
+  if own_lots_full(account, op[12]) then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
   set_terms(agent, op)
   have = begin_anew(op_index, account_index, agent, ENTRY_AGENT_RENEWAL, AGENT_EVENT_ACTIVATED, cost)
   return CODE_OK, store_agent_outcome(field, op, STATE_AGENT_ACTIVATED, cost, have, agent)

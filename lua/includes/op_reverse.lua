@@ -44,6 +44,8 @@ local function op_reverse(op_index, op)
       if ended then expires = select(9, struct.unpack(OUTCOME, ended)) end
       lot = { id, source, priority, expires, 0, 0, owner > 0 and owner or nil }
       insert_lot(wallet, lot)
+      -- Its agent may have no such lot any more: the rest of the batch must look at agents again.
+      account[A_NOTED] = account[A_NOTED] or owner > 0
     end
     add_remaining(wallet, lot, back)
     left = left - back

@@ -38,6 +38,7 @@ local function op_unlock_agent(op_index, op)
   local subscription, id, cost = subscription_of(account_index), op[7], op[16]
   local code, why = unlock_denial(account, subscription, id, cost)
   if code then return code, why end
+  if own_lots_full(account, op[12]) then return denied(REASON_LOTS_MAX, UNIT_CREDITS) end
   forget_agent(subscription, id)
   subscription[S_AGENTS_MADE] = subscription[S_AGENTS_MADE] + 1
   local agent = { subscription[S_AGENTS_MADE], id, AGENT_ACTIVE }

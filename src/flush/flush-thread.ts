@@ -5,6 +5,9 @@ import type { FlushReply, FlushThreadOptions, PartPlace } from './flush-protocol
 
 const WORKER_FILE = compiledFile(import.meta.url, 'flush/flush-worker.js');
 
+/** Closing connections takes a moment, unless the store stands still: then it would never end. */
+const CLOSE_MAX_MS = 1_000;
+
 /**
  * The thread that flushes: decoding the journal, encoding lines and feeding COPY take as long as serving does, and callers would wait
  * for it. It has connections of its own to Redis and Postgres. What it does not catch ends the process, as anywhere else.
@@ -39,6 +42,8 @@ export class FlushThread {
   /** Closes its connections; resolves when the thread has ended. After the last flush. */
   async stop(): Promise<void> {
     this.#worker.postMessage('stop');
+    const giveUp = setTimeout(() => void this.#worker.terminate(), CLOSE_MAX_MS);
     await this.#ended;
+    clearTimeout(giveUp);
   }
 }

@@ -464,4 +464,26 @@ describe('agents', () => {
     expect(drawn).toEqual([[1], [2], [1], [2], [2, 1], [1]]);
     expect(remaining(compared.world)).toBe(31n);
   });
+
+  it('alone draw on own credits that a reversal brings back, also in the batch of the reversal', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    const cheap: Tier = { ...endowed, unlock: 0n, renewal: 0n };
+    await compared.batch([create(), unlock('n1', cheap), usage(20n, 'n1', 'mistake')], START_MS);
+    // From now on it has nothing of its own, and the account nothing at all.
+    await compared.batch([suspend('n1'), activate('n1', { ...cheap, own: 0n })], START_MS);
+    const reversal: Op = {
+      kind: 'reversal',
+      account,
+      id: 'v',
+      payload: 'p',
+      charge: 'usage/mistake',
+      unit: 'credits',
+      amount: 20n,
+      withRerate: false,
+      drawn: [{ lot: 1, amount: 20n }],
+    };
+    await compared.batch([reversal, usage(5n), usage(5n, 'n1')], START_MS);
+    expect(remaining(compared.world)).toBe(15n);
+    expect(accountOf(compared.world, account).wallets.credits.debt).toBe(5n);
+  });
 });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CODE, REASON } from '../../src/redis/format.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, type Plan } from '../oracle/model.js';
+import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, OWN_LOTS_MAX, type Plan, type Tier } from '../oracle/model.js';
 import { accountOf } from '../oracle/world.js';
 import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
 
@@ -128,4 +128,79 @@ it('automatic conversions between holds stop at the number from which characters
   expect(await run(more)).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
   // Finished usage is booked all the same.
   for (let i = 1; i <= 3; i++) expect((await run(speak(-i)))?.code).toBe(CODE.ok);
+});
+
+const daily: Tier = {
+  name: 'daily',
+  cycle: { unit: 'day', count: 1 },
+  unlock: 0n,
+  renewal: 1n,
+  own: 0n,
+  priority: 20,
+  draws: true,
+  graceMs: 0,
+};
+
+it('what has become due of an account with that many is done in several calls, and nothing is judged before the last', async () => {
+  const partition = await TestPartition.open(scripts, START_MS);
+  const run = (ops: readonly Op[], nowMs: number) =>
+    partition.apply(
+      [account],
+      ops.map((op) => packOperation(op, 1, nowMs, [])),
+    );
+  const unlock: Op = { kind: 'unlockAgent', account, id: 't', payload: 'p', agent: 'n1', tier: daily };
+  await run([create, ...Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)), unlock], START_MS);
+
+  const days = 100;
+  const nowMs = START_MS + days * 86_400_000;
+  await scripts.setClock(nowMs);
+  const renewals: number[] = [];
+  for (;;) {
+    const before = partition.seq;
+    const { results } = await run([{ kind: 'touch', account }, usage('u', 1n)], nowMs);
+    const [touched, used] = results.map(({ code }) => code);
+    expect(used).toBe(touched === CODE.behind ? CODE.behind : CODE.ok);
+    renewals.push(partition.seq - before);
+    if (touched !== CODE.behind) break;
+  }
+  // The thousand lots that each of them looks at count as 50 entries, of 2,000 that a call books.
+  expect(renewals).toEqual([39, 39, 22 + 1]);
+});
+
+it('calls begin no cycle with credits of its own where agents have that many lots; those that run are renewed all the same', async () => {
+  const partition = await TestPartition.open(scripts, START_MS);
+  const tier: Tier = { ...daily, renewal: 0n, own: 5n };
+  let requests = 0;
+  const call = (kind: 'unlockAgent' | 'activateAgent' | 'suspendAgent', agent = 'n1', terms = tier): Op => {
+    const head = { account, id: `t${++requests}`, payload: 'p', agent };
+    return kind === 'suspendAgent' ? { kind, ...head } : { kind, ...head, tier: terms };
+  };
+  const run = async (ops: readonly Op[], nowMs = START_MS) => {
+    const { results } = await partition.apply(
+      [account],
+      ops.map((op) => packOperation(op, 1, nowMs, [])),
+    );
+    return results;
+  };
+  const codes = async (ops: readonly Op[]) => (await run(ops)).map(({ code }) => code);
+  await run([create, call('unlockAgent', 'other'), call('unlockAgent')]);
+  const again = Array.from({ length: OWN_LOTS_MAX - 2 }, () => [call('suspendAgent'), call('activateAgent')]);
+  for (let first = 0; first < again.length; first += 250)
+    expect(new Set(await codes(again.slice(first, first + 250).flat()))).toEqual(new Set([CODE.ok]));
+
+  const refused = { code: CODE.denied, denial: { reason: REASON.lotsMax } };
+  const [, activated, unlocked, plain] = await run([
+    call('suspendAgent'),
+    call('activateAgent'),
+    call('unlockAgent', 'n2'),
+    call('unlockAgent', 'n3', { ...tier, own: 0n }),
+  ]);
+  expect([activated, unlocked]).toMatchObject([refused, refused]);
+  expect(plain?.code).toBe(CODE.ok);
+
+  const nowMs = START_MS + 86_400_000;
+  await scripts.setClock(nowMs);
+  while ((await run([{ kind: 'touch', account }], nowMs))[0]?.code === CODE.behind);
+  // All that was left has expired with its cycles; the one that runs has its own again.
+  expect(await partition.wallet(account, 1)).toEqual({ remaining: 5n, debt: 0n });
 });

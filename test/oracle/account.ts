@@ -22,6 +22,7 @@ import {
   type Op,
   type OpenHold,
   type Outcome,
+  OWN_LOTS_MAX,
   type Part,
   type Period,
   type Plan,
@@ -734,6 +735,7 @@ function unlockAgent(work: Work, op: OpOf<'unlockAgent'>): Result {
   if (present.length >= Math.min(AGENTS_MAX, plan?.agentsMax ?? AGENTS_MAX)) return denied('AGENTS_MAX');
   const shortfall = work.shortOf(op.tier.unlock);
   if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
+  if (op.tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
   const subscription = work.subscription();
   subscription.agents = subscription.agents.filter(({ id }) => id !== op.agent);
   subscription.agentsMade += 1;
@@ -764,6 +766,7 @@ function activateAgent(work: Work, op: OpOf<'activateAgent'>): Result {
   if (agent.state === 'active') return refused('AGENT_ACTIVE');
   const shortfall = work.shortOf(op.tier.renewal);
   if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
+  if (op.tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
   Object.assign(agent, { tier: op.tier, anchorMs: work.nowMs, cycles: 0, endMs: work.nowMs });
   work.beginCycle(op.id, agent, 'activated', op.tier.renewal);
   return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'activated', op.tier.renewal));
@@ -1445,6 +1448,10 @@ export function availableOf(wallet: Wallet, nowMs: number): bigint {
 
 function isFull(wallet: Wallet): boolean {
   return wallet.lots.filter(({ owner }) => owner === undefined).length >= LOTS_MAX;
+}
+
+function ownLotsFull(wallet: Wallet): boolean {
+  return wallet.lots.filter(({ owner }) => owner !== undefined).length >= OWN_LOTS_MAX;
 }
 
 export function remainingOf(wallet: Wallet): bigint {

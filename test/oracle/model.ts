@@ -14,6 +14,9 @@ export const AMOUNT_MAX = 2n ** 53n - 1n;
 /** Calls make no more lots in a wallet. */
 export const LOTS_MAX = 1_000;
 
+/** No call begins a cycle with own credits where a wallet has so many lots of agents. */
+export const OWN_LOTS_MAX = 2_000;
+
 /** In a wallet of so many no characters are set aside. */
 export const LOTS_HOLDING_MAX = 2_000;
 
