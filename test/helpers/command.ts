@@ -3,6 +3,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/paths.js';
 import { temporaryDirectory } from './stores.js';
+import { until } from './until.js';
 
 export interface CommandRun {
   readonly code: number | null;
@@ -36,8 +37,12 @@ export async function runCompiled(file: string, parameters: readonly string[]): 
   return { code, output: output + errors, json, left };
 }
 
-/** Runs a compiled program with a temporary folder of its own. */
-export async function runProcess(file: string, parameters: readonly string[]): Promise<ProcessRun> {
+/** Runs a compiled program with a temporary folder of its own; a signal is sent once something is in that folder. */
+export async function runProcess(
+  file: string,
+  parameters: readonly string[],
+  signal?: NodeJS.Signals,
+): Promise<ProcessRun> {
   const directory = temporaryDirectory();
   // As root, Postgres runs as another user, who must be able to pass.
   chmodSync(directory, 0o711);
@@ -52,7 +57,12 @@ export async function runProcess(file: string, parameters: readonly string[]): P
       written[name] += text;
     });
   }
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const closed = new Promise<number | null>((resolve) => child.once('close', resolve));
+  if (signal !== undefined) {
+    await until('it began', async () => readdirSync(directory).length > 0);
+    child.kill(signal);
+  }
+  const code = await closed;
   const left = readdirSync(directory);
   rmSync(directory, { recursive: true, force: true });
   return { code, output: written.stdout, errors: written.stderr, left };

@@ -211,6 +211,15 @@ describe('drawdown demo policy', () => {
     LIMIT_MS,
   );
 
+  it(
+    'stops and leaves nothing behind when it is interrupted',
+    async () => {
+      const run = await runProcess(join(packageRoot, 'dist/cli/index.js'), ['demo', 'policy'], 'SIGINT');
+      expect(run).toEqual({ code: 1, output: '', errors: 'interrupted\n', left: [] });
+    },
+    LIMIT_MS,
+  );
+
   describe('with a catalog that is not that of the example', () => {
     const directory = temporaryDirectory();
     let run: ProcessRun;
