@@ -33,8 +33,10 @@ export interface Sidecar {
 export interface SidecarOptions {
   /** A store was lost for good: the process should end. */
   readonly onFatal?: (error: Error) => void;
-  /** As in ScriptOptions: a test that sets the scripts' clock. */
+  /** As in ScriptOptions: whoever sets the scripts' clock. */
   readonly replacedIncludes?: ReadonlyMap<string, string>;
+  /** Awaited before the first script runs on the connection: what replaced includes read is put in place here. */
+  readonly onRedis?: (connection: RedisConnection) => Promise<void>;
 }
 
 /** Part of the drain that is for the streams; the rest is for the last flush. */
@@ -164,6 +166,7 @@ async function openStores(
   });
   cleanups.push(() => connection.close());
   await connection.connect();
+  await options.onRedis?.(connection);
   return {
     embedded,
     pool,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Agent__Output } from '../gen/drawdown/v1/Agent.js';
 import type { UnlockAgentResponse__Output } from '../gen/drawdown/v1/UnlockAgentResponse.js';
+import type { SidecarClient } from './client.js';
 import { formatAmount, formatFields, formatTable, formatTime } from './format.js';
 import { CommandFailure, EXIT, type Io, printJson } from './io.js';
 import {
@@ -152,33 +153,39 @@ function addList(agent: Command, io: Io): void {
   addSidecarOptions(agent.command('list <account>').description('all agents of an account'))
     .addHelpText('after', '\nExample:\n  $ drawdown agent list acme')
     .action(async (accountId: string, options: SidecarOptions) => {
-      const agents = await withSidecar(options, async (client) => {
-        const all: Agent__Output[] = [];
-        let pageToken = '';
-        do {
-          const page = await client.call('AgentService/ListAgents', {
-            accountId,
-            pageSize: pageMax,
-            pageToken,
-          });
-          all.push(...page.agents);
-          pageToken = page.nextPageToken;
-        } while (pageToken !== '');
-        return all;
-      });
+      const agents = await withSidecar(options, (client) => readAgents(client, accountId));
       if (options.json) return printJson(io, { agents });
-      const columns = ['agent', 'state', 'tier', 'cycle from', 'to'].map((title) => ({ title }));
-      const rows = agents.map((one) => [
-        one.agentId,
-        stateOf(one),
-        one.tier,
-        formatTime(one.cycleStartTimeMs),
-        formatTime(one.cycleEndTimeMs),
-      ]);
-      io.out(formatTable(columns, rows));
+      io.out(agentsText(agents));
     });
 }
 
-function stateOf({ state }: Pick<Agent__Output, 'state'>): string {
+/** All agents of an account. */
+export async function readAgents(client: SidecarClient, accountId: string): Promise<Agent__Output[]> {
+  const all: Agent__Output[] = [];
+  let pageToken = '';
+  do {
+    const request = { accountId, pageSize: pageMax, pageToken };
+    const page = await client.call('AgentService/ListAgents', request);
+    all.push(...page.agents);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== '');
+  return all;
+}
+
+/** As people read them. */
+export function agentsText(agents: readonly Agent__Output[]): string {
+  const columns = ['agent', 'state', 'tier', 'cycle from', 'to'].map((title) => ({ title }));
+  const rows = agents.map((one) => [
+    one.agentId,
+    stateOf(one),
+    one.tier,
+    formatTime(one.cycleStartTimeMs),
+    formatTime(one.cycleEndTimeMs),
+  ]);
+  return formatTable(columns, rows);
+}
+
+/** AGENT_STATE_ACTIVE -> active */
+export function stateOf({ state }: Pick<Agent__Output, 'state'>): string {
   return state.replace('AGENT_STATE_', '').toLowerCase();
 }

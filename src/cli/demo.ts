@@ -4,7 +4,9 @@ import { runDemo } from '../demo/demo.js';
 import { outcomeJson, outcomeLines, problemsOf } from '../demo/outcome.js';
 import { type Display, LineDisplay, LiveDisplay } from '../demo/progress.js';
 import { readWorkload, type Workload, WorkloadError } from '../demo/workload.js';
+import { addPolicyCommand } from './demo-policy.js';
 import { CommandFailure, EXIT, type Io } from './io.js';
+import { untilStopped } from './stop-signal.js';
 
 interface DemoOptions {
   readonly seconds: number;
@@ -33,7 +35,7 @@ Examples:
   $ drawdown demo --seconds 60 --trace azure-llm-2023-conv.csv --sentences ljspeech-sentences.txt --json demo.json`;
 
 export function addCommand(program: Command, io: Io): void {
-  program
+  const command = program
     .command('demo')
     .description('replay real traffic on an installation of its own, then verify it')
     .option('--seconds <n>', 'how long the load lasts at least', parseSeconds, 20)
@@ -46,6 +48,7 @@ export function addCommand(program: Command, io: Io): void {
     .option('--seed <n>', 'of everything random', parseSeconds, 1)
     .addHelpText('after', help)
     .action((options: DemoOptions) => demo(options, io));
+  addPolicyCommand(command, io);
 }
 
 function parseSeconds(text: string): number {
@@ -56,29 +59,16 @@ function parseSeconds(text: string): number {
 
 async function demo(options: DemoOptions, io: Io): Promise<void> {
   const workload = workloadOf(options);
-  const interrupted = new AbortController();
-  const stop = (): void => interrupted.abort(new CommandFailure('interrupted', EXIT.failed));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
-  try {
-    const { seconds, seed } = options;
-    const outcome = await runDemo({
-      workload,
-      seconds,
-      seed,
-      display: displayOf(io),
-      signal: interrupted.signal,
-    });
-    if (options.json !== undefined) {
-      writeFileSync(options.json, `${JSON.stringify(outcomeJson(outcome), null, 2)}\n`);
-    }
-    for (const line of outcomeLines(outcome)) io.out(line);
-    const problems = problemsOf(outcome).length;
-    if (problems > 0) throw new CommandFailure(`The demo found ${problems} problems`, EXIT.failed);
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
+  const { seconds, seed } = options;
+  const outcome = await untilStopped((signal) =>
+    runDemo({ workload, seconds, seed, display: displayOf(io), signal }),
+  );
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify(outcomeJson(outcome), null, 2)}\n`);
   }
+  for (const line of outcomeLines(outcome)) io.out(line);
+  const problems = problemsOf(outcome).length;
+  if (problems > 0) throw new CommandFailure(`The demo found ${problems} problems`, EXIT.failed);
 }
 
 function workloadOf({ trace, sentences, seed }: DemoOptions): Workload {

@@ -28,6 +28,8 @@ export async function createProgram(argv: readonly string[], io: Io): Promise<Co
       'A metering sidecar: draws prepaid balances down over gRPC, exactly once, and explains every unit.',
     )
     .version(version())
+    // An option belongs to the command that it stands behind: `demo policy --json` is not `demo --json FILE`.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => io.out(text.trimEnd()),
       writeErr: (text) => io.error(text.trimEnd()),

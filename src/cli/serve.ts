@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { type ConfigSources, loadConfig, printableConfig, settingRows } from '../config.js';
 import { type Io, printJson } from './io.js';
+import { stopSignal } from './stop-signal.js';
 
 /** Adds `--config` and a flag for every setting, so that commands with a whole configuration agree. */
 export function addConfigOptions(command: Command): Command {
@@ -75,29 +76,4 @@ function banner(sidecar: { grpcAddress: string; httpAddress: string; dataDir: st
     'Ctrl-C drains and stops everything.',
   );
   return lines;
-}
-
-/** npm passes Ctrl-C on to a process that the terminal has told already: repeats within this time are the same one. */
-const SAME_SIGNAL_MS = 1_000;
-
-/** Resolves with the first signal to stop, or when asked to; a later signal ends the process at once. */
-function stopSignal(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  let firstMs: number | undefined;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    const nowMs = performance.now();
-    firstMs ??= nowMs;
-    if (nowMs - firstMs > SAME_SIGNAL_MS) {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-      process.kill(process.pid, signal);
-    }
-    resolve();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return { promise, resolve };
 }

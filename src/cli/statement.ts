@@ -23,19 +23,20 @@ export function addStatementCommand(account: Command, io: Io): void {
   addSidecarOptions(command)
     .addHelpText('after', '\nExample:\n  $ drawdown account statement acme --from 2025-01-01 --to 2025-02-01')
     .action(async (accountId: string, options: StatementOptions) => {
-      const statement = await withSidecar(options, (client) => readAllPages(client, accountId, options));
+      const statement = await withSidecar(options, (client) => readStatement(client, accountId, options));
       if (options.json) return printJson(io, statement);
-      io.out(text(statement));
+      io.out(statementText(statement));
     });
 }
 
 /** Groups of one page; the largest that is served. */
 const pageSize = 1_000;
 
-async function readAllPages(
+/** With all pages of its uses. */
+export async function readStatement(
   client: SidecarClient,
   accountId: string,
-  { from, to }: StatementOptions,
+  { from, to }: Pick<StatementOptions, 'from' | 'to'>,
 ): Promise<GetStatementResponse__Output> {
   const request = { accountId, fromTimeMs: from ?? 0, toTimeMs: to ?? 0, pageSize };
   const first = await client.call('AccountService/GetStatement', request);
@@ -49,7 +50,8 @@ async function readAllPages(
   return { ...first, uses, nextPageToken: '' };
 }
 
-function text(statement: GetStatementResponse__Output): string {
+/** As people read it. */
+export function statementText(statement: GetStatementResponse__Output): string {
   const { through, afterAccountSeq, throughAccountSeq } = statement;
   const first = BigInt(afterAccountSeq) + 1n;
   const head = formatFields([

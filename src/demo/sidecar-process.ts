@@ -79,7 +79,8 @@ function readPid(file: string): number {
   return Number.parseInt(readFileSync(file, 'utf8'), 10);
 }
 
-function removeData(dataDir: string): void {
+/** Removes the folder of embedded stores that have stopped. */
+export function removeData(dataDir: string): void {
   // Where the unprivileged user of Postgres cannot reach the folder, its part is a link to another one.
   try {
     rmSync(realpathSync(join(dataDir, 'postgres')), { recursive: true, force: true });

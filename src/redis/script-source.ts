@@ -14,7 +14,7 @@ export interface ScriptSource {
 export interface ScriptOptions {
   /** Runs also when Redis is out of memory: for work that ends work. */
   readonly allowOutOfMemory: boolean;
-  /** Texts that replace includes by name. The only user is a test that sets the clock. */
+  /** Texts that replace includes by name. The only users are tests and the demo of the policy, which set the clock. */
   readonly replacedIncludes?: ReadonlyMap<string, string>;
 }
 

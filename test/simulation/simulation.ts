@@ -2,12 +2,13 @@
  * Accounts that live for months on the whole stack, beside the oracle: every answer is compared when it comes, every wallet at the
  * end of every day, every line and every statement at the end. All of it follows from the seed.
  */
+
+import type { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { verifyInstallation } from '../../src/verify/index.js';
 import { applyTo, availableOf, emptyAccount } from '../oracle/account.js';
 import { fold } from '../oracle/ledger.js';
 import { type AccountState, type Entry, type Op, type Result, UNITS, type Unit } from '../oracle/model.js';
 import { type Call, heard, type Scene, told } from './calls.js';
-import type { SimulatedClock } from './clock.js';
 import { lineOf, ofOracle, readLines, readPostgres, readRedis } from './comparison.js';
 import { Customer, DAY_MS, HOUR_MS } from './customer.js';
 import { Random } from './random.js';

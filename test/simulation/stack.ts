@@ -4,6 +4,7 @@ import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { type Config, loadConfig } from '../../src/config.js';
 import { type Core, startCore } from '../../src/core.js';
+import { SIMULATED_INCLUDES, type SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { Sweeper } from '../../src/flush/sweeper.js';
 import { loadCatalogs, prepareInstallation } from '../../src/installation.js';
 import { createMetrics } from '../../src/metrics.js';
@@ -12,7 +13,6 @@ import { createPool, type Pool } from '../../src/postgres/pool.js';
 import { RedisConnection } from '../../src/redis/connection.js';
 import { Scripts } from '../../src/redis/scripts.js';
 import type { Catalogs } from '../../src/usage/catalogs.js';
-import { SIMULATED_INCLUDES, type SimulatedClock } from './clock.js';
 
 const DAY_MS = 86_400_000;
 /** Real time in which whatever is waited for must happen. */

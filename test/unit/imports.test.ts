@@ -153,6 +153,12 @@ test('the client pulls in no code of the server', () => {
   ]);
 });
 
+test('what serves cannot reach a clock that can be set', () => {
+  const clock = 'src/demo/simulated-clock.ts';
+  expect(importTree('src/demo/policy.ts')).toContain(clock);
+  for (const file of ['src/main.ts', 'src/sidecar.ts']) expect(importTree(file)).not.toContain(clock);
+});
+
 test('only config.ts reads the environment', () => {
   expect(linesFound('src/usage/environment.ts', 'noProcessEnv')).toEqual([1]);
   expect(linesFound('src/cli/environment.ts', 'noProcessEnv')).toEqual([1]);

@@ -1,14 +1,15 @@
 /**
  * One clock for everything that a simulation touches: this process' Date, Redis' TIME as the sidecar asks for it, and the scripts,
- * which take the time through lua/includes/clock.lua. It stands still until it is set; timers go on as ever.
+ * which take the time through lua/includes/clock.lua. It stands still until it is set; timers go on as ever. All sides move
+ * together, so every check of clocks and event times holds as ever. Only tests and the demo of the policy have one: no setting reaches it.
  */
-import type { RedisConnection } from '../../src/redis/connection.js';
+import type { RedisConnection } from '../redis/connection.js';
 
-const KEY = 'simulation:clock';
+export const CLOCK_KEY = 'simulation:clock';
 
 /** Takes the place of lua/includes/clock.lua. */
 export const SIMULATED_INCLUDES: ReadonlyMap<string, string> = new Map([
-  ['clock', `local function clock_ms() return tonumber(redis.call('GET', '${KEY}')) end\n`],
+  ['clock', `local function clock_ms() return tonumber(redis.call('GET', '${CLOCK_KEY}')) end\n`],
 ]);
 
 export class SimulatedClock {
@@ -39,7 +40,7 @@ export class SimulatedClock {
     this.#connections.add(connection);
     const time = async () => [Math.floor(this.#nowMs / 1000), (this.#nowMs % 1000) * 1000];
     Object.assign(connection.client, { time });
-    await connection.client.set(KEY, String(this.#nowMs));
+    await connection.client.set(CLOCK_KEY, String(this.#nowMs));
   }
 
   leave(connection: RedisConnection): void {
@@ -50,7 +51,7 @@ export class SimulatedClock {
   async set(nowMs: number): Promise<void> {
     if (nowMs < this.#nowMs) throw new Error('time does not go back');
     this.#nowMs = nowMs;
-    for (const { client } of this.#connections) await client.set(KEY, String(nowMs));
+    for (const { client } of this.#connections) await client.set(CLOCK_KEY, String(nowMs));
   }
 
   restore(): void {
