@@ -51,8 +51,8 @@ it('ten thousand hot accounts of a million keep Redis small, and eviction makes 
   );
   await sql(
     database.url,
-    `INSERT INTO lots (account_key, lot_id, unit, source, priority, expires_ms, remaining, held)
-     SELECT n, 1, 'credits', 'top_up', 20, 0, 1000000, 0 FROM generate_series(1, $1::integer) AS n`,
+    `INSERT INTO lots (account_key, lot_id, unit, source, priority, expires_ms, remaining, held, owner)
+     SELECT n, 1, 'credits', 'top_up', 20, 0, 1000000, 0, 0 FROM generate_series(1, $1::integer) AS n`,
     [accountsInPostgres],
   );
   await sql(database.url, `SELECT setval('account_keys', $1)`, [accountsInPostgres]);
