@@ -2,7 +2,7 @@
 import type { ConvertCreditsCall } from '../../src/credits/conversions.js';
 import type { CreateAccountCall, TopUpCall } from '../../src/credits/types.js';
 import type { Unit } from '../oracle/model.js';
-import { type Call, NAMES, offeredPlan, unless } from './calls.js';
+import { type Call, NAMES, offeredPlan, told, unless } from './calls.js';
 import { conversionOf, PRIORITIES, type Tariff } from './tariffs.js';
 
 export function create(call: CreateAccountCall): Call {
@@ -10,7 +10,9 @@ export function create(call: CreateAccountCall): Call {
   return {
     account,
     what: `is created${plan === '' ? '' : ` on ${plan}`}${imported === null ? '' : ' by an import'}`,
-    ops: ({ tariff }) => {
+    // A repetition is answered by the ledger, which does nothing that is due.
+    ops: ({ state, tariff }) => {
+      if (state.exists) return [];
       return [
         {
           kind: 'create',
@@ -22,6 +24,7 @@ export function create(call: CreateAccountCall): Call {
         },
       ];
     },
+    tell: ([made]) => (made === undefined ? 'duplicate' : told(made)),
     async send({ accounts }, options) {
       return unless((await accounts.create(call, options)).duplicate);
     },
