@@ -92,12 +92,16 @@ export class Flusher {
 
   /** Which partitions to flush from now on. */
   own(partitions: ReadonlySet<number>): void {
+    let gained = false;
     for (const track of this.#tracks) {
       const owned = partitions.has(track.partition.number);
-      if (owned && !track.owned) track.cursor = null;
+      if (owned && !track.owned) {
+        track.cursor = null;
+        gained = true;
+      }
       track.owned = owned;
     }
-    this.#wakeAll();
+    if (gained) this.#wakeAll();
   }
 
   /** Something may be there to flush: one worker that rests looks. Those that are busy look when they are done. */

@@ -12,7 +12,7 @@ import { catalogText, TARIFFS, type Tariff } from '../simulation/tariffs.js';
 
 /** How long a worker of the flusher rests that nobody wakes. */
 const REST_MS = 50;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 3_000;
 
 it('what is applied wakes it: durable calls on an idle sidecar do not wait until it looks by itself', async () => {
   const { setTimeout: real } = globalThis;
