@@ -88,7 +88,9 @@ export function startCore(
   const partitions = Array.from(
     { length: config.partitionCount },
     (_, number) =>
-      new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, onStopped),
+      new Partition(number, partitionKeys(config.redisKeyPrefix, number), installation, onStopped, () =>
+        flusher.wake(),
+      ),
   );
   const watermarks = new DurableWatermarks(config.partitionCount);
   const resolver = new PostgresResolver(pool, scripts, metrics);

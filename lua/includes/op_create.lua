@@ -36,8 +36,8 @@ local function import_account(op_index, op)
   account[A_DUE] = soonest_due(account)
 end
 
--- Creates an account. op: 7 account key, 8 seq of the snapshot in which Postgres did not know the account, 9 plan (empty: none), 10 its rank,
--- 11 how many agents it allows (-1: any number), 12 credits if it is the free plan (-1: it is not), 13 their priority, 14 is it imported (0 or 1),
+-- Creates an account. op: 7 account key, 8 seq of the snapshot in which Postgres did not know the account, 9 plan (empty: none), 10 its rank
+-- (-1: the catalog does not have it, and nothing but the stored outcome is wanted), 11 how many agents it allows (-1: any number), 12 credits if it is the free plan (-1: it is not), 13 their priority, 14 is it imported (0 or 1),
 -- 15 start and 16 end of the plan's period that runs (0: none does), 17.. the lots that it brings.
 -- An account that was evicted after that snapshot would look absent too: then the caller looks again (STALE).
 local function op_create(op_index, op)
@@ -49,6 +49,7 @@ local function op_create(op_index, op)
     return repeated(stored, op)
   end
   if op[8] < ctx.evicted_through then return CODE_STALE end
+  if op[10] < 0 then return CODE_NONE end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
   local refusal = import_refusal(op)
   if refusal then return denied(refusal) end

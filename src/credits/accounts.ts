@@ -67,6 +67,7 @@ export class AccountControl implements Accounts {
     for (let attempt = 1; attempt <= CREATE_ATTEMPTS_MAX; attempt++) {
       const prepared = await fromPostgres(() => prepareAccount(this.pool, call.accountId, partition));
       if (prepared === null) return this.#createdBefore(call, hash);
+      const { terms, refusal } = beginningTerms(this.catalogs.current().catalog, call);
       const packed: PackedOperation = [
         OP.create,
         0,
@@ -76,11 +77,12 @@ export class AccountControl implements Accounts {
         -1,
         prepared.accountKey,
         prepared.cursorSeq,
-        ...beginningTerms(this.catalogs.current().catalog, call),
+        ...terms,
       ];
       const executed = await this.calls.run(call.accountId, packed, options);
       // Evicted between the look into Postgres and the script: the account exists, and the next look finds it.
       if (executed.result.code === CODE.stale) continue;
+      if (executed.result.code === CODE.none && refusal !== null) throw refusal;
       if (executed.result.code === CODE.denied && executed.result.denial.reason === REASON.accountExists) {
         throw accountExists(call.accountId);
       }

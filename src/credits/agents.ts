@@ -1,4 +1,4 @@
-import type { AgentTierSpec, Catalog } from '../catalog/catalog.js';
+import type { AgentTierSpec } from '../catalog/catalog.js';
 import { DrawdownError, type ErrorCode } from '../errors.js';
 import {
   type AccountState,
@@ -55,10 +55,15 @@ export class AgentControl implements Agents {
   async unlock(call: UnlockAgentCall, options: CallOptions): Promise<CycleBegun | CycleDenied> {
     this.calls.checkTime(call.eventTimeMs);
     const tier = this.catalogs.current().catalog.agentTiers.find(({ name }) => name === call.tier);
-    const unknown = new DrawdownError('TIER_UNKNOWN', `tier: no agent tier ${call.tier} is in the catalog`, {
-      field: 'tier',
-    });
-    return this.#begun(await this.#run(OP.unlockAgent, call, tier, options), call, unknown, options);
+    // What cannot be priced may repeat a call that could be, and then gets its outcome.
+    const terms = tier === undefined ? [''] : [...this.#terms(tier), tier.unlockMicros];
+    const executed = await this.#run(OP.unlockAgent, call, terms, options);
+    if (executed.result.code === CODE.none) {
+      throw new DrawdownError('TIER_UNKNOWN', `tier: no agent tier ${call.tier} is in the catalog`, {
+        field: 'tier',
+      });
+    }
+    return this.#begun(executed, call, options);
   }
 
   async activate(call: AgentCall, options: CallOptions): Promise<CycleBegun | CycleDenied> {
@@ -67,11 +72,14 @@ export class AgentControl implements Agents {
       const shown = await this.calls.run(call.accountId, [OP.show, 0], options, { ending: true });
       const agents = shown.result.code === 'account' ? (shown.result.subscription?.[9] ?? []) : [];
       const agent = agents.find(([, id]) => id === call.agentId);
-      const tier = this.catalogs.current().catalog.agentTiers.find(({ name }) => name === agent?.[3]);
-      const executed = await this.#run(OP.activateAgent, call, tier, options);
+      const name = agent?.[3] ?? '';
+      const tier = this.catalogs.current().catalog.agentTiers.find((one) => one.name === name);
+      // A tier that the catalog has lost: the agent goes on on the terms that it has.
+      const terms = tier === undefined ? [name] : this.#terms(tier);
+      const executed = await this.#run(OP.activateAgent, call, terms, options);
       // Unlocked anew in another tier since it was shown.
       if (executed.result.code === CODE.stale) continue;
-      return this.#begun(executed, call, whyNot(call, agent), options);
+      return this.#begun(executed, call, options);
     }
     throw new DrawdownError('UNAVAILABLE', 'the agent changed again and again while it was looked up', {
       retryAfterMs: 100,
@@ -112,13 +120,28 @@ export class AgentControl implements Agents {
     return (subscription?.[9] ?? []).map((agent) => viewOf(agent, account));
   }
 
+  /** Tier, cycle, renewal, own credits and their priority, whether it draws on the account, grace: as the script keeps them. */
+  #terms(tier: AgentTierSpec): PackedOperation {
+    const { count, unit } = tier.cycle;
+    return [
+      tier.name,
+      unit === 'day' ? CYCLE.day : CYCLE.month,
+      unit === 'year' ? 12 * count : count,
+      tier.renewalMicros,
+      tier.cycleCreditsMicros,
+      this.catalogs.current().catalog.lotPriorities.agent_cycle,
+      tier.drawsOnAccount ? 1 : 0,
+      tier.renewalGraceMs,
+    ];
+  }
+
   #run(
     kind: number,
     call: AgentCall & { readonly tier?: string },
-    tier: AgentTierSpec | undefined,
+    terms: PackedOperation,
     options: CallOptions,
   ): Promise<Executed> {
-    const { version, catalog } = this.catalogs.current();
+    const catalogVersion = this.catalogs.current().version;
     const { requestId, accountId, agentId, eventTimeMs } = call;
     const packed: PackedOperation = [
       kind,
@@ -128,22 +151,18 @@ export class AgentControl implements Agents {
       eventTimeMs,
       -1,
       agentId,
+      ...terms,
     ];
-    // What cannot be priced may repeat a call that could be, and then gets its outcome.
-    packed.push(...(tier === undefined ? [''] : termsOf(catalog, tier)));
-    if (kind === OP.unlockAgent) packed.push(tier?.unlockMicros ?? 0);
     const details = { meter: '', model: '', agentId, quantities: [] };
-    return this.calls.run(accountId, packed, options, { details, catalogVersion: version });
+    return this.calls.run(accountId, packed, options, { details, catalogVersion });
   }
 
   async #begun(
     executed: Executed,
     { accountId }: AgentCall,
-    unpriced: DrawdownError,
     options: CallOptions,
   ): Promise<CycleBegun | CycleDenied> {
     const { result } = executed;
-    if (result.code === CODE.none) throw unpriced;
     const denied = { verdict: 'denied', available: 0, missing: 0 } as const;
     if (result.code === 'unknown account') return { ...denied, reason: 'ACCOUNT_UNKNOWN' };
     if (result.code === CODE.denied && !(result.denial.reason in REFUSALS)) {
@@ -180,30 +199,8 @@ export class AgentControl implements Agents {
   }
 }
 
-/** Tier, cycle, renewal, own credits and their priority, whether it draws on the account, grace: as the script keeps them. */
-function termsOf({ lotPriorities }: Catalog, tier: AgentTierSpec): PackedOperation {
-  const { count, unit } = tier.cycle;
-  return [
-    tier.name,
-    unit === 'day' ? CYCLE.day : CYCLE.month,
-    unit === 'year' ? 12 * count : count,
-    tier.renewalMicros,
-    tier.cycleCreditsMicros,
-    lotPriorities.agent_cycle,
-    tier.drawsOnAccount ? 1 : 0,
-    tier.renewalGraceMs,
-  ];
-}
-
 function agentUnknown(): DrawdownError {
   return new DrawdownError('AGENT_UNKNOWN', 'no agent of this id was unlocked', { field: 'agent_id' });
-}
-
-/** Why an agent cannot be activated for which no terms were found. */
-function whyNot({ accountId }: AgentCall, agent: PackedAgent | undefined): DrawdownError {
-  if (agent === undefined || agent[2] === AGENT_STATE.removed) return agentUnknown();
-  const message = `agent_id: the agent's tier ${agent[3]} is not in the catalog any more (account ${accountId})`;
-  return new DrawdownError('TIER_UNKNOWN', message, { field: 'agent_id' });
 }
 
 function viewOf(agent: PackedAgent, account: AccountState): AgentView {

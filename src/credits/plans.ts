@@ -31,8 +31,9 @@ import type {
 import { type AccountImport, type CreateAccountCall, LOT_SOURCES } from './types.js';
 
 const FREE_PLAN = 2;
-/** What stands for the credits of a plan that the catalog does not know. */
+/** What stands for the credits, or the rank, of a plan that the catalog does not know. */
 const UNKNOWN_CREDITS = -1;
+const UNKNOWN_RANK = -1;
 
 /** The plan of a name in the catalog in force; why not, where it has none. */
 function planOf({ plans }: Catalog, name: string): PlanSpec | DrawdownError {
@@ -46,9 +47,16 @@ function paidPlanOf(catalog: Catalog, name: string): PlanSpec | DrawdownError {
   return plan instanceof DrawdownError || plan.period !== null ? plan : withoutPeriods(plan);
 }
 
-/** What the script needs of what an account begins with: its plan, and what it brings along. */
-export function beginningTerms(catalog: Catalog, call: CreateAccountCall): PackedOperation {
-  return [...beginningPlan(catalog, call), ...importTerms(catalog, call.imported)];
+/** What the script needs of what an account begins with: its plan, and what it brings along; and why it cannot begin so. */
+export function beginningTerms(
+  catalog: Catalog,
+  call: CreateAccountCall,
+): { readonly terms: PackedOperation; readonly refusal: DrawdownError | null } {
+  const plan = beginningPlan(catalog, call);
+  const refused = plan instanceof DrawdownError;
+  // The call may repeat one of the time in which the catalog had the plan, and then gets its outcome.
+  const terms = refused ? [call.plan, UNKNOWN_RANK, -1, -1, 0] : plan;
+  return { terms: [...terms, ...importTerms(catalog, call.imported)], refusal: refused ? plan : null };
 }
 
 function importTerms({ lotPriorities }: Catalog, imported: AccountImport | null): PackedOperation {
@@ -68,11 +76,14 @@ function importTerms({ lotPriorities }: Catalog, imported: AccountImport | null)
   ];
 }
 
-function beginningPlan(catalog: Catalog, { plan: name, imported }: CreateAccountCall): PackedOperation {
+function beginningPlan(
+  catalog: Catalog,
+  { plan: name, imported }: CreateAccountCall,
+): PackedOperation | DrawdownError {
   const runs = imported !== null && imported.periodEndTimeMs > 0;
   if (name === '' && !runs) return ['', 0, -1, -1, 0];
   const plan = runs ? paidPlanOf(catalog, name) : planOf(catalog, name);
-  if (plan instanceof DrawdownError) throw plan;
+  if (plan instanceof DrawdownError) return plan;
   const credits = plan.period === null ? plan.creditsMicros : -1;
   return [plan.name, plan.rank, plan.agentsMax ?? -1, credits, catalog.lotPriorities.free];
 }

@@ -60,8 +60,8 @@ export class Flusher {
   readonly #tracks: Track[];
   readonly #workers: Promise<void>[] = [];
   #stopping = false;
-  #wake: () => void = () => undefined;
-  #woken: Promise<void>;
+  /** Ends the rest of each worker that has nothing to do, the one that rests longest first. */
+  readonly #resting: (() => void)[] = [];
 
   constructor(
     partitions: readonly Partition[],
@@ -84,7 +84,6 @@ export class Flusher {
       progressToldMs: Number.NEGATIVE_INFINITY,
       lookedMs: Number.NEGATIVE_INFINITY,
     }));
-    this.#woken = this.#nextWake();
   }
 
   start(): void {
@@ -93,17 +92,25 @@ export class Flusher {
 
   /** Which partitions to flush from now on. */
   own(partitions: ReadonlySet<number>): void {
+    let gained = false;
     for (const track of this.#tracks) {
       const owned = partitions.has(track.partition.number);
-      if (owned && !track.owned) track.cursor = null;
+      if (owned && !track.owned) {
+        track.cursor = null;
+        gained = true;
+      }
       track.owned = owned;
     }
-    this.wake();
+    if (gained) this.#wakeAll();
   }
 
-  /** Something may be there to flush. */
+  /** Something may be there to flush: one worker that rests looks. Those that are busy look when they are done. */
   wake(): void {
-    this.#wake();
+    this.#resting[0]?.();
+  }
+
+  #wakeAll(): void {
+    for (const end of [...this.#resting]) end();
   }
 
   /** Entries that this process has seen and that are not durable, whoever flushes them. */
@@ -125,30 +132,20 @@ export class Flusher {
     const endsAt = performance.now() + withinMs;
     const owned = (): number => this.#backlogOf(this.#tracks.filter((track) => track.owned));
     while (owned() > 0 && performance.now() < endsAt) {
-      this.wake();
+      this.#wakeAll();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#stopping = true;
-    this.wake();
+    this.#wakeAll();
     await Promise.all(this.#workers);
     return owned() === 0;
   }
 
-  #nextWake(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = () => {
-        this.#woken = this.#nextWake();
-        resolve();
-      };
-    });
-  }
-
   async #work(): Promise<void> {
     while (!this.#stopping) {
-      const woken = this.#woken;
       const tracks = this.#claim();
       if (tracks.length === 0) {
-        await Promise.race([woken, this.#retryTimer()]);
+        await this.#rest();
         continue;
       }
       try {
@@ -159,10 +156,16 @@ export class Flusher {
     }
   }
 
-  /** Wakes for partitions that wait after a failure, and to look for entries that another sidecar has journaled. */
-  #retryTimer(): Promise<void> {
+  /** Until it is woken; or for a while: for partitions that wait after a failure, and to look for entries that another sidecar has journaled. */
+  #rest(): Promise<void> {
     return new Promise((resolve) => {
-      setTimeout(resolve, RETRY_FIRST_MS).unref();
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#resting.splice(this.#resting.indexOf(end), 1);
+        resolve();
+      };
+      const timer = setTimeout(end, RETRY_FIRST_MS).unref();
+      this.#resting.push(end);
     });
   }
 

@@ -33,6 +33,8 @@ export class Partition {
     private readonly installation: string,
     /** Called after the partition was closed or fenced. */
     private readonly onStopped: (partition: Partition) => void,
+    /** Called after entries were seen that were not before. */
+    private readonly onSeen: () => void,
   ) {}
 
   get state(): PartitionState {
@@ -95,6 +97,7 @@ export class Partition {
     if (epoch !== this.#epoch || seq <= this.#seqSeen) return;
     this.#seqSeen = seq;
     if (this.#pendingSinceMs === 0) this.#pendingSinceMs = bookedMs;
+    this.onSeen();
   }
 
   /** Entries through `seq`, the last of them booked at `bookedMs`, are durable. */

@@ -94,6 +94,48 @@ it('a conversion that is repeated when the catalog has lost its rate gets its ou
   });
 });
 
+it('an account whose creation is repeated before it is durable, when its plan has left the catalog, is told so; a new one is refused', async () => {
+  const create = (accountId: string) => ({ ...own(accountId, 'create'), plan: 'team', imported: null });
+  const { accounts: control, flusher, leases } = stack.core;
+  flusher.own(new Set());
+  const made = await control.create(create('early'), stack.options);
+  await stack.publish(LAST);
+  const repeated = await control.create(create('early'), stack.options);
+  flusher.own(leases.owned);
+  expect(repeated).toEqual({ ...made, duplicate: true });
+  await expect(control.create(create('late'), stack.options)).rejects.toMatchObject({
+    code: 'PLAN_UNKNOWN',
+    details: { field: 'plan' },
+  });
+});
+
+it('an agent whose tier has left the catalog is activated again on the terms that it has; none is unlocked in it any more', async () => {
+  const { agents } = stack.core;
+  const accountId = await account();
+  const topUp = { ...own(accountId, 'more'), unit: UNITS.credits, amount: 90 * CREDIT, expiresAtMs: 0 };
+  await stack.core.accounts.topUp(topUp, stack.options);
+  const unlock = { ...own(accountId, 'unlock'), agentId: 'reader', tier: 'endowed' };
+  const unlocked = await agents.unlock(unlock, stack.options);
+  await agents.suspend({ ...own(accountId, 'suspend'), agentId: 'reader' }, stack.options);
+  const before = await agents.get({ accountId, agentId: 'reader' }, stack.options);
+  await stack.publish(LAST);
+  const activate = { ...own(accountId, 'activate'), agentId: 'reader' };
+  const activated = await agents.activate(activate, stack.options);
+  expect(activated).toMatchObject({ verdict: 'allowed', cost: 15 * CREDIT, available: 75 * CREDIT });
+  expect(await agents.get({ accountId, agentId: 'reader' }, stack.options)).toEqual({
+    ...before,
+    state: 'active',
+    ownAvailable: 40 * CREDIT,
+  });
+  expect(await agents.activate(activate, stack.options)).toEqual({ ...activated, duplicate: true });
+  expect(await agents.unlock(unlock, stack.options)).toEqual({ ...unlocked, duplicate: true });
+  const another = { ...unlock, requestId: 'another', agentId: 'writer' };
+  await expect(agents.unlock(another, stack.options)).rejects.toMatchObject({
+    code: 'TIER_UNKNOWN',
+    details: { field: 'tier' },
+  });
+});
+
 it('a period and a change of plan that are repeated when their plan has left the catalog get their outcomes; new ones are refused', async () => {
   const { plans } = stack.core;
   const refused = { code: 'PLAN_UNKNOWN', details: { field: 'plan' } };

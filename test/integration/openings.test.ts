@@ -40,7 +40,13 @@ afterEach(async () => {
 /** As each sidecar has one; this one believes that it owns every partition. */
 function openings(): Openings {
   const partitions = Array.from({ length: PARTITIONS }, (_, number) => {
-    const partition = new Partition(number, partitionKeys('drawdown', number), '', () => undefined);
+    const partition = new Partition(
+      number,
+      partitionKeys('drawdown', number),
+      '',
+      () => undefined,
+      () => undefined,
+    );
     partition.open({ epoch: 1, seq: 0, runId: '' });
     return partition;
   });

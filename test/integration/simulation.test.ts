@@ -66,6 +66,10 @@ describe('a simulation', () => {
       expect(simulation.tally.calls).toBeGreaterThan(15_000);
       for (const word of ['starts: done', 'changes: done', 'converts: done', 'settles: done', 'gets: done'])
         expect(simulation.tally.said.get(word), word).toBeGreaterThan(100);
+      for (const word of ['unlocks: done', 'activates: done', 'removes: done', 'reserves: AGENT_SUSPENDED'])
+        expect(simulation.tally.said.get(word), word).toBeGreaterThan(30);
+      for (const event of ['renewed', 'unpaid', 'suspended'])
+        expect(simulation.tally.ofAgents.get(event), event).toBeGreaterThan(50);
     },
     YEAR_LIMIT_MS,
   );

@@ -41,6 +41,7 @@ import {
   type Import,
   type Lot,
   type OfferedPlan,
+  type OfferedTier,
   type Op,
   type Outcome,
   type Period,
@@ -49,7 +50,6 @@ import {
   type Result,
   type Step,
   type Subscription,
-  type Tier,
   UNITS,
   type Unit,
 } from '../oracle/model.js';
@@ -372,6 +372,7 @@ export function packOperation(
     case 'changePlan':
       return [...head(OP.changePlan, op.id, op.payload), ...packPlan(op.plan), op.endMs ?? 0];
     case 'unlockAgent':
+      if ('kind' in op.tier) return [...head(OP.unlockAgent, op.id, op.payload), op.agent, ''];
       return [
         ...head(OP.unlockAgent, op.id, op.payload),
         op.agent,
@@ -452,7 +453,9 @@ function packPrices(prices: readonly Price[]): number[] {
   });
 }
 
-function packTier({ name, cycle, renewal, own, priority, draws, graceMs }: Tier): (string | number)[] {
+function packTier(tier: OfferedTier): (string | number)[] {
+  if ('kind' in tier) return [tier.name];
+  const { name, cycle, renewal, own, priority, draws, graceMs } = tier;
   const calendar = cycle.unit === 'day' ? 1 : 2;
   return [name, calendar, cycle.count, Number(renewal), Number(own), priority, draws ? 1 : 0, graceMs];
 }
@@ -465,8 +468,9 @@ function packPlan(plan: OfferedPlan): (string | number)[] {
   return [name, rank, agentsMax ?? -1, Number(credits), priority, PLAN_KINDS[kind]];
 }
 
-function beginningTerms(plan: Plan | undefined): (string | number)[] {
+function beginningTerms(plan: OfferedPlan | undefined): (string | number)[] {
   if (plan === undefined) return ['', 0, -1, -1, 0];
+  if (plan.kind === 'unknown') return [plan.name, -1, -1, -1, 0];
   return packChange(plan);
 }
 
@@ -566,7 +570,7 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
     default: {
       const { reason, shortfall } = result;
       if (reason === 'ACCOUNT_UNKNOWN') return { code: 'miss' };
-      if (reason === 'PLAN_UNKNOWN') return { code: 'none' };
+      if (reason === 'PLAN_UNKNOWN' || reason === 'TIER_UNKNOWN') return { code: 'none' };
       return {
         code: 'denied',
         reason: REASON_NUMBERS[reason],

@@ -413,6 +413,7 @@ function create(work: Work, op: OpOf<'create'>): Result {
   if (repeat) return repeat;
   if (work.state.exists) return refused('ACCOUNT_EXISTS');
   const { plan, imported } = op;
+  if (plan?.kind === 'unknown') return refused('PLAN_UNKNOWN');
   const lots = imported?.lots ?? [];
   if (lots.some(({ expiresAtMs }) => expiresAtMs !== undefined && expiresAtMs <= work.nowMs))
     return refused('FIELD_INVALID');
@@ -727,15 +728,17 @@ const AGENTS_REMOVED_MAX = 100;
 function unlockAgent(work: Work, op: OpOf<'unlockAgent'>): Result {
   const repeat = work.repeat('agent', op.id, op.payload);
   if (repeat) return repeat;
+  const { tier } = op;
+  if ('kind' in tier) return refused('TIER_UNKNOWN');
   const refusal = work.refusal();
   if (refusal) return denied(refusal);
   const { agents, plan } = work.state.subscription ?? { agents: [], plan: undefined };
   const present = agents.filter(({ state }) => state !== 'removed');
   if (present.some(({ id }) => id === op.agent)) return refused('AGENT_EXISTS');
   if (present.length >= Math.min(AGENTS_MAX, plan?.agentsMax ?? AGENTS_MAX)) return denied('AGENTS_MAX');
-  const shortfall = work.shortOf(op.tier.unlock);
+  const shortfall = work.shortOf(tier.unlock);
   if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
-  if (op.tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
+  if (tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
   const subscription = work.subscription();
   subscription.agents = subscription.agents.filter(({ id }) => id !== op.agent);
   subscription.agentsMade += 1;
@@ -743,7 +746,7 @@ function unlockAgent(work: Work, op: OpOf<'unlockAgent'>): Result {
     number: subscription.agentsMade,
     id: op.agent,
     state: 'active',
-    tier: op.tier,
+    tier,
     anchorMs: work.nowMs,
     cycles: 0,
     startMs: work.nowMs,
@@ -751,8 +754,8 @@ function unlockAgent(work: Work, op: OpOf<'unlockAgent'>): Result {
     dueMs: undefined,
   };
   subscription.agents.push(agent);
-  work.beginCycle(op.id, agent, 'unlocked', op.tier.unlock);
-  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'unlocked', op.tier.unlock));
+  work.beginCycle(op.id, agent, 'unlocked', tier.unlock);
+  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'unlocked', tier.unlock));
 }
 
 function activateAgent(work: Work, op: OpOf<'activateAgent'>): Result {
@@ -764,12 +767,13 @@ function activateAgent(work: Work, op: OpOf<'activateAgent'>): Result {
   if (!agent || agent.state === 'removed') return refused('AGENT_UNKNOWN');
   if (agent.tier.name !== op.tier.name) return { verdict: 'stale' };
   if (agent.state === 'active') return refused('AGENT_ACTIVE');
-  const shortfall = work.shortOf(op.tier.renewal);
+  const tier = 'kind' in op.tier ? agent.tier : op.tier;
+  const shortfall = work.shortOf(tier.renewal);
   if (shortfall) return denied('INSUFFICIENT_BALANCE', shortfall);
-  if (op.tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
-  Object.assign(agent, { tier: op.tier, anchorMs: work.nowMs, cycles: 0, endMs: work.nowMs });
-  work.beginCycle(op.id, agent, 'activated', op.tier.renewal);
-  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'activated', op.tier.renewal));
+  if (tier.own > 0n && ownLotsFull(work.wallet('credits'))) return denied('LIMIT_REACHED');
+  Object.assign(agent, { tier, anchorMs: work.nowMs, cycles: 0, endMs: work.nowMs });
+  work.beginCycle(op.id, agent, 'activated', tier.renewal);
+  return work.store('agent', op.id, op.payload, agentOutcome(work, agent, 'activated', tier.renewal));
 }
 
 function endAgent(work: Work, op: OpOf<'suspendAgent'> | OpOf<'removeAgent'>): Result {

@@ -289,6 +289,9 @@ export const TIERS: readonly Tier[] = [
   },
 ];
 
+/** What the catalog says of a tier by now. */
+const TERMS = ['known', 'known', 'dearer', 'dearer', 'lost'] as const;
+
 const AGENT_IDS = ['n1', 'n2', 'n3'];
 
 /** For whom work is: mostly for nobody, else for an agent that may have been unlocked. */
@@ -441,7 +444,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     account,
     id: id('r'),
     payload: payload(),
-    plan: plan(),
+    plan: offered(plan()),
   });
   const reversal = fc.record({
     kind: fc.constant('reverseCharge' as const),
@@ -522,10 +525,11 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 1, arbitrary: fc.constant(3) },
   );
   const beginning = (kind: 'unlockAgent' | 'activateAgent'): fc.Arbitrary<Make> =>
-    fc.tuple(agentCall, tier, fc.boolean()).map(([call, index, dearer]) => () => {
+    fc.tuple(agentCall, tier, fc.constantFrom(...TERMS)).map(([call, index, terms]) => () => {
       const known = TIERS[index] as Tier;
-      const terms = dearer ? { ...known, renewal: known.renewal + 1n, own: known.own / 2n } : known;
-      return { kind, ...call, payload: `${kind} ${call.agent} ${known.name} ${dearer}`, tier: terms };
+      const dearer = { ...known, renewal: known.renewal + 1n, own: known.own / 2n };
+      const offered = { known, dearer, lost: { name: known.name, kind: 'unknown' as const } }[terms];
+      return { kind, ...call, payload: `${kind} ${call.agent} ${known.name} ${terms}`, tier: offered };
     });
   const ending = (kind: 'suspendAgent' | 'removeAgent'): fc.Arbitrary<Make> =>
     agentCall.map((call) => () => ({ kind, ...call, payload: `${kind} ${call.agent}` }));

@@ -64,6 +64,14 @@ export interface Tier {
   graceMs: number;
 }
 
+/** A tier that the catalog in force does not know, by its name alone. */
+export interface UnknownTier {
+  name: string;
+  kind: 'unknown';
+}
+
+export type OfferedTier = Tier | UnknownTier;
+
 export interface Agent {
   number: number;
   id: string;
@@ -225,7 +233,7 @@ export type Op =
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
-  | { kind: 'create'; account: string; id: string; payload: string; plan?: Plan; imported?: Import }
+  | { kind: 'create'; account: string; id: string; payload: string; plan?: OfferedPlan; imported?: Import }
   | {
       kind: 'startPeriod';
       account: string;
@@ -243,9 +251,9 @@ export type Op =
       plan: OfferedPlan;
       endMs: number | undefined;
     }
-  | { kind: 'unlockAgent'; account: string; id: string; payload: string; agent: string; tier: Tier }
+  | { kind: 'unlockAgent'; account: string; id: string; payload: string; agent: string; tier: OfferedTier }
   /** `tier` is the agent's own, with the terms that it has now. */
-  | { kind: 'activateAgent'; account: string; id: string; payload: string; agent: string; tier: Tier }
+  | { kind: 'activateAgent'; account: string; id: string; payload: string; agent: string; tier: OfferedTier }
   | { kind: 'suspendAgent'; account: string; id: string; payload: string; agent: string }
   | { kind: 'removeAgent'; account: string; id: string; payload: string; agent: string }
   | { kind: 'cancelChange'; account: string; id: string; payload: string }
@@ -313,6 +321,7 @@ export type Reason =
   | 'PLAN_UNKNOWN'
   | 'NOTHING_SCHEDULED'
   | 'AGENT_SUSPENDED'
+  | 'TIER_UNKNOWN'
   | 'AGENT_UNKNOWN'
   | 'AGENT_EXISTS'
   | 'AGENT_ACTIVE'

@@ -2,9 +2,17 @@
 import type { Pool } from 'pg';
 import { BinaryReader } from '../../src/redis/binary.js';
 import type { RedisConnection } from '../../src/redis/connection.js';
-import { readAccount, STATUS, type AccountState as StoredAccount } from '../../src/redis/format.js';
-import type { PartitionKeys } from '../../src/redis/keys.js';
-import { type AccountState, type Entry, UNITS } from '../oracle/model.js';
+import {
+  AGENT_STATE,
+  CYCLE,
+  type PackedSubscription,
+  readAccount,
+  STATUS,
+  type AccountState as StoredAccount,
+  unpack,
+} from '../../src/redis/format.js';
+import { accountScope, type PartitionKeys } from '../../src/redis/keys.js';
+import { type AccountState, type Agent, type Entry, UNITS } from '../oracle/model.js';
 
 const SOURCES = ['', 'free', 'plan', 'top_up', 'conversion', 'agent_cycle', 'correction'];
 
@@ -25,7 +33,10 @@ interface Account {
     expiresMs: number,
     remaining: number,
     held: number,
+    owner: number,
   ])[];
+  /** In the order of their unlocking, with their terms and cycles, as lua/includes/formats.lua has them. */
+  readonly agents: readonly (readonly (number | string)[])[];
 }
 
 /** What only Postgres can be asked for in one go. */
@@ -36,7 +47,7 @@ interface Promised {
 
 export function ofOracle(state: AccountState): { account: Account; promised: Promised } {
   const lots = UNITS.flatMap((unit) => state.wallets[unit].lots).sort((a, b) => a.lot - b.lot);
-  const { plan, period } = state.subscription ?? {};
+  const { plan, period, agents = [] } = state.subscription ?? {};
   return {
     account: {
       status: STATUS[state.status],
@@ -47,7 +58,7 @@ export function ofOracle(state: AccountState): { account: Account; promised: Pro
         const debt = Number(state.wallets[unit].debt);
         return debt === 0 ? [] : [[unit, debt] as const];
       }),
-      lots: lots.map(({ lot, unit, source, priority, expiresAtMs, remaining, held }) => [
+      lots: lots.map(({ lot, unit, source, priority, expiresAtMs, remaining, held, owner }) => [
         lot,
         unit,
         source,
@@ -55,7 +66,9 @@ export function ofOracle(state: AccountState): { account: Account; promised: Pro
         expiresAtMs ?? 0,
         Number(remaining),
         Number(held),
+        owner ?? 0,
       ]),
+      agents: agents.map(packedAgent),
     },
     promised: {
       holds: [...state.holds]
@@ -66,7 +79,22 @@ export function ofOracle(state: AccountState): { account: Account; promised: Pro
   };
 }
 
-function ofRedis({ status, entries, lotsMade, openHolds, wallets }: StoredAccount): Account {
+function packedAgent({ number, id, state, tier, anchorMs, cycles, startMs, endMs, dueMs }: Agent) {
+  const { name, cycle, renewal, own, priority, draws, graceMs } = tier;
+  return [
+    ...[number, id, AGENT_STATE[state], name, CYCLE[cycle.unit], cycle.count, Number(renewal), Number(own)],
+    ...[priority, draws ? 1 : 0, graceMs, anchorMs, cycles, startMs, endMs, dueMs ?? 0],
+  ];
+}
+
+function agentsOf(packed: Buffer | null | undefined): Account['agents'] {
+  return packed ? unpack<PackedSubscription>(packed)[9] : [];
+}
+
+function ofRedis(
+  { status, entries, lotsMade, openHolds, wallets }: StoredAccount,
+  subscription: Buffer | undefined,
+): Account {
   const unitOf = (number: number) => UNITS[number - 1] as string;
   return {
     status,
@@ -77,11 +105,21 @@ function ofRedis({ status, entries, lotsMade, openHolds, wallets }: StoredAccoun
     lots: wallets
       .flatMap(({ unit, lots }) =>
         lots.map(
-          ({ id, source, priority, expiresAtMs, remaining, held }) =>
-            [id, unitOf(unit), SOURCES[source] as string, priority, expiresAtMs, remaining, held] as const,
+          ({ id, source, priority, expiresAtMs, remaining, held, owner }) =>
+            [
+              id,
+              unitOf(unit),
+              SOURCES[source] as string,
+              priority,
+              expiresAtMs,
+              remaining,
+              held,
+              owner,
+            ] as const,
         ),
       )
       .sort(([a], [b]) => a - b),
+    agents: agentsOf(subscription),
   };
 }
 
@@ -93,8 +131,10 @@ export async function readRedis(
   const accounts = new Map<string, Account>();
   for (const { keys } of partitions) {
     const all = await connection.client.hgetallBuffer(keys[1]);
+    const subscriptions = await connection.client.hgetallBuffer(keys[2]);
     for (const [id, packed] of Object.entries(all)) {
-      if (id !== '') accounts.set(id, ofRedis(readAccount(new BinaryReader(packed))));
+      if (id !== '')
+        accounts.set(id, ofRedis(readAccount(new BinaryReader(packed)), subscriptions[accountScope(id)]));
     }
   }
   return accounts;
@@ -107,10 +147,10 @@ export async function readPostgres(
   const { rows } = await pool.query({
     name: 'simulation_accounts',
     text: `SELECT a.account_id, a.status, a.entries, a.lots_made, a.open_holds, coalesce(s.plan, '') AS plan,
-             coalesce(s.period_start_ms, 0) AS starts, coalesce(s.period_end_ms, 0) AS ends,
+             coalesce(s.period_start_ms, 0) AS starts, coalesce(s.period_end_ms, 0) AS ends, s.state AS subscription,
              (SELECT json_agg(json_build_array(unit, debt) ORDER BY array_position(ARRAY['credits', 'tts_characters', 'llm_messages'], unit))
               FROM wallets w WHERE w.account_key = a.account_key AND debt > 0) AS debts,
-             (SELECT json_agg(json_build_array(lot_id, unit, source, priority, expires_ms, remaining, held) ORDER BY lot_id)
+             (SELECT json_agg(json_build_array(lot_id, unit, source, priority, expires_ms, remaining, held, owner) ORDER BY lot_id)
               FROM lots l WHERE l.account_key = a.account_key AND remaining > 0) AS lots,
              (SELECT json_agg(json_build_array(hold_id, unit, held, deadline_ms) ORDER BY hold_id)
               FROM holds h WHERE h.account_key = a.account_key) AS holds
@@ -127,6 +167,7 @@ export async function readPostgres(
           openHolds: row.open_holds,
           debts: row.debts ?? [],
           lots: row.lots ?? [],
+          agents: agentsOf(row.subscription),
         },
         promised: { holds: row.holds ?? [], plan: [row.plan, row.starts, row.ends] },
       },

@@ -2,11 +2,16 @@
  * What one account does next: drawn from the seed and from what the oracle knows of it, so that most of it makes sense and some of
  * it does not. Times are whole hours where they can be, so that "exactly then" happens often.
  */
+import { UNITS } from '../../src/usage/types.js';
 import type { LotSource, OpenHold, Plan, Unit } from '../oracle/model.js';
+import { convert, create, topUp } from './account-calls.js';
+import { aboutAgents, agentOfWork } from './agent-choices.js';
 import type { Call, Scene } from './calls.js';
-import * as calls from './calls.js';
+import { expireLot, rerate, reverse, setStatus } from './correction-calls.js';
+import { cancelChange, changePlan, startPeriod } from './plan-calls.js';
 import type { Random } from './random.js';
 import { MODELS, type Quantities, type Tariff } from './tariffs.js';
+import { extend, record, release, reserve, settle } from './usage-calls.js';
 
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
@@ -57,7 +62,7 @@ export class Customer {
     const isImported = random.chance(0.3);
     const periodEndTimeMs =
       plan !== '' && this.pays && random.chance(0.7) ? nowMs + random.between(1, 30) * DAY_MS : 0;
-    const call = calls.create({
+    const call = create({
       ...this.#own('c', nowMs),
       plan,
       imported: isImported
@@ -74,8 +79,9 @@ export class Customer {
 
   /** What it does now; undefined where what came to mind cannot be done. */
   next(nowMs: number, scene: Scene): Call | undefined {
+    const { random } = this;
     const choices: readonly Choice[] = [
-      [30, () => this.#usage(nowMs)],
+      [30, () => this.#usage(nowMs, scene)],
       [11, () => this.#reserve(nowMs, scene)],
       [4, () => this.#extend(nowMs, scene)],
       [11, () => this.#settle(nowMs, scene)],
@@ -84,14 +90,15 @@ export class Customer {
       [4, () => this.#convert(nowMs)],
       [this.pays ? 7 : 1, () => this.#startPeriod(nowMs, scene)],
       [this.pays ? 4 : 1, () => this.#changePlan(nowMs, scene)],
-      [1, () => calls.cancelChange(this.#own('b', nowMs))],
+      [1, () => cancelChange(this.#own('b', nowMs))],
+      [5, () => aboutAgents(random, this.#own('a', nowMs), scene)],
       [2, () => this.#reverse(nowMs, scene)],
-      [0.6, () => calls.rerate(this.account, 'tomorrow', (name) => this.#quantities.get(name) ?? [])],
+      [0.6, () => rerate(this.account, 'tomorrow', (name) => this.#quantities.get(name) ?? [])],
       [0.6, () => this.#expireLot(nowMs, scene)],
       [scene.state.status === 'active' ? 0.6 : 12, () => this.#status(nowMs, scene)],
       [4, () => this.#again(nowMs)],
     ];
-    const call = this.random.weighted(choices)();
+    const call = random.weighted(choices)();
     if (call !== undefined) this.#remember(call, nowMs);
     return call;
   }
@@ -130,7 +137,7 @@ export class Customer {
     return counts;
   }
 
-  #usage(nowMs: number): Call {
+  #usage(nowMs: number, scene: Scene): Call {
     const { random } = this;
     // What is reported late comes alone: ids that are looked up in the ledger first are booked after the others.
     const late = random.chance(0.15);
@@ -141,13 +148,15 @@ export class Customer {
       const quantities = this.#quantitiesOf(model);
       const eventId = this.#id('u');
       if (model === 'tomorrow') this.#quantities.set(`usage/${eventId}`, quantities);
-      return { eventId, accountId: this.account, agentId: '', meter, model, quantities, eventTimeMs };
+      const agentId = agentOfWork(random, scene);
+      return { eventId, accountId: this.account, agentId, meter, model, quantities, eventTimeMs };
     });
-    return calls.record(this.account, events);
+    return record(this.account, events);
   }
 
-  #reserve(nowMs: number, { state }: Scene): Call {
+  #reserve(nowMs: number, scene: Scene): Call {
     const { random } = this;
+    const { state } = scene;
     const [meter, model] = random.pick(MODELS);
     const unit = random.pick<Unit>(
       meter === 'tts' ? ['tts_characters', 'credits'] : ['llm_messages', 'credits'],
@@ -158,15 +167,15 @@ export class Customer {
       random.chance(0.05) && state.holds.size > 0
         ? random.pick([...state.holds.keys()])
         : this.#id(`${model}/h`);
-    return calls.reserve({
+    return reserve({
       accountId: this.account,
-      agentId: '',
+      agentId: agentOfWork(random, scene),
       holdId,
       meter,
       model,
       estimate: random.chance(0.6)
         ? { kind: 'quantities', quantities: this.#quantitiesOf(model) }
-        : { kind: 'amount', unit: calls.UNIT_NUMBERS[unit], value },
+        : { kind: 'amount', unit: UNITS[unit], value },
       startTimeMs: nowMs,
       holdTimeMs: random.between(1, random.chance(0.7) ? 48 : 20 * 24) * HOUR_MS,
     });
@@ -189,7 +198,7 @@ export class Customer {
     if (found === undefined) return undefined;
     const [holdId, hold] = found;
     const most = hold === undefined || hold.unit === 'credits' ? 50 * CREDIT : 1_000;
-    return calls.extend({
+    return extend({
       accountId: this.account,
       holdId,
       extendId: this.#id('e'),
@@ -210,16 +219,16 @@ export class Customer {
     // A model that nobody can price yet is used once only: what was booked is what will be rated.
     const quantities = this.#quantities.get(`settle/${holdId}`) ?? this.#quantitiesOf(model);
     if (model === 'tomorrow') this.#quantities.set(`settle/${holdId}`, quantities);
-    return calls.settle({
+    return settle({
       accountId: this.account,
-      agentId: '',
+      agentId: hold?.agent ?? agentOfWork(random, scene),
       holdId,
       meter,
       model,
       final: byAmount
         ? {
             kind: 'amount',
-            unit: calls.UNIT_NUMBERS[hold.unit],
+            unit: UNITS[hold.unit],
             value: Math.floor(Number(hold.amount) * random.pick([0, 0.5, 0.9, 1, 1.5])),
           }
         : { kind: 'quantities', quantities },
@@ -230,7 +239,7 @@ export class Customer {
   #release(nowMs: number, scene: Scene): Call | undefined {
     const [holdId] = this.#hold(scene) ?? [];
     if (holdId === undefined) return undefined;
-    return calls.release({ accountId: this.account, holdId, eventTimeMs: nowMs });
+    return release({ accountId: this.account, holdId, eventTimeMs: nowMs });
   }
 
   // --- credits --------------------------------------------------------------------------------------------------------
@@ -252,7 +261,7 @@ export class Customer {
           : random.chance(0.5)
             ? 0
             : nowMs + random.between(1, 90) * DAY_MS;
-      return { unit: calls.UNIT_NUMBERS[unit], amount: this.#amountOf(unit), source, expiresAtMs };
+      return { unit: UNITS[unit], amount: this.#amountOf(unit), source, expiresAtMs };
     });
   }
 
@@ -266,11 +275,11 @@ export class Customer {
     const expiresAtMs = random.chance(0.5) ? 0 : this.#hour(nowMs) + random.between(0, 40 * 4) * 6 * HOUR_MS;
     const call = {
       ...this.#own('g', nowMs),
-      unit: calls.UNIT_NUMBERS[unit],
+      unit: UNITS[unit],
       amount: this.#amountOf(unit),
       expiresAtMs,
     };
-    return calls.topUp(call);
+    return topUp(call);
   }
 
   #convert(nowMs: number): Call {
@@ -279,7 +288,7 @@ export class Customer {
     const wish = random.chance(0.5)
       ? { kind: 'credits' as const, value: random.between(CREDIT, 60 * CREDIT) }
       : { kind: 'units' as const, value: this.#amountOf(unit) };
-    return calls.convert({ ...this.#own('k', nowMs), unit: calls.UNIT_NUMBERS[unit], wish });
+    return convert({ ...this.#own('k', nowMs), unit: UNITS[unit], wish });
   }
 
   // --- plans ----------------------------------------------------------------------------------------------------------
@@ -306,7 +315,7 @@ export class Customer {
       [1, (last?.endMs ?? nowMs) + random.between(-3, 3) * DAY_MS],
     ]);
     const endTimeMs = startTimeMs === last?.startMs ? last.endMs : this.#month(startTimeMs);
-    return calls.startPeriod({ ...this.#own('b', nowMs), plan: plan.name, startTimeMs, endTimeMs });
+    return startPeriod({ ...this.#own('b', nowMs), plan: plan.name, startTimeMs, endTimeMs });
   }
 
   #changePlan(nowMs: number, { tariff }: Scene): Call {
@@ -314,7 +323,7 @@ export class Customer {
     const plan: Plan = random.pick(tariff.plans);
     const endMs = random.chance(0.1) ? this.#hour(nowMs) - DAY_MS : this.#month(this.#hour(nowMs));
     const periodEndTimeMs = plan.kind === 'free' || random.chance(0.05) ? 0 : endMs;
-    return calls.changePlan({ ...this.#own('b', nowMs), plan: plan.name, periodEndTimeMs });
+    return changePlan({ ...this.#own('b', nowMs), plan: plan.name, periodEndTimeMs });
   }
 
   // --- corrections ----------------------------------------------------------------------------------------------------
@@ -327,13 +336,13 @@ export class Customer {
       );
     if (charges.length === 0) return undefined;
     const reason = { reasonCode: 'mistake', reasonText: '' };
-    return calls.reverse({ ...this.#own('v', nowMs), ...reason, charge: this.random.pick(charges) });
+    return reverse({ ...this.#own('v', nowMs), ...reason, charge: this.random.pick(charges) });
   }
 
   #expireLot(nowMs: number, { state }: Scene): Call {
     const reason = { reasonCode: 'mistake', reasonText: '' };
     const lotId = this.random.between(Math.max(1, state.lastLot - 6), state.lastLot + 1);
-    return calls.expireLot({ ...this.#own('l', nowMs), ...reason, lotId });
+    return expireLot({ ...this.#own('l', nowMs), ...reason, lotId });
   }
 
   #status(nowMs: number, { state }: Scene): Call {
@@ -342,6 +351,6 @@ export class Customer {
     const change = random.chance(0.7)
       ? back[state.status]
       : random.pick(['freeze', 'unfreeze', 'close', 'reopen'] as const);
-    return calls.setStatus({ ...this.#own('s', nowMs), change, reasonCode: 'risk', reasonText: '' });
+    return setStatus({ ...this.#own('s', nowMs), change, reasonCode: 'risk', reasonText: '' });
   }
 }

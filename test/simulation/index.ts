@@ -81,14 +81,14 @@ async function simulate({ seed, months, accounts, json }: Wanted): Promise<void>
     } finally {
       await stack.stop();
     }
-    const { said, ...counts } = tally;
+    const { said, ofAgents, ...counts } = tally;
     console.log(
       `product and oracle agree on ${tally.calls} calls and ${tally.lines} lines over ${days} days, ${seconds()}`,
     );
     if (json !== undefined)
       writeFileSync(
         json,
-        `${JSON.stringify({ seed, months, accounts, ...counts, said: Object.fromEntries(said) }, null, 2)}\n`,
+        `${JSON.stringify({ seed, months, accounts, ...counts, said: Object.fromEntries(said), ofAgents: Object.fromEntries(ofAgents) }, null, 2)}\n`,
       );
   } finally {
     clock.restore();

@@ -5,14 +5,14 @@
 
 import type { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { verifyInstallation } from '../../src/verify/index.js';
-import { applyTo, availableOf, emptyAccount } from '../oracle/account.js';
-import { fold } from '../oracle/ledger.js';
-import { type AccountState, type Entry, type Op, type Result, UNITS, type Unit } from '../oracle/model.js';
+import { applyTo, emptyAccount } from '../oracle/account.js';
+import type { AccountState, Entry, Op, Result } from '../oracle/model.js';
 import { type Call, heard, type Scene, told } from './calls.js';
 import { lineOf, ofOracle, readLines, readPostgres, readRedis } from './comparison.js';
 import { Customer, DAY_MS, HOUR_MS } from './customer.js';
 import { Random } from './random.js';
 import type { Stack } from './stack.js';
+import { compareStatements } from './statements.js';
 import { catalogText, TARIFFS } from './tariffs.js';
 
 export interface SimulationOptions {
@@ -31,6 +31,8 @@ export interface Tally {
   lines: number;
   sweeps: number;
   readonly said: Map<string, number>;
+  /** Lines about agents, by what happened to them. */
+  readonly ofAgents: Map<string, number>;
 }
 
 interface Life {
@@ -44,11 +46,17 @@ interface Life {
 export const START_MS = Date.UTC(2024, 0, 15);
 /** At a moment so many of the living do something. */
 const ACTIVE_SHARE = 0.18;
+/** Of so many accounts one has its statements read month by month. */
+const MONTHLY_EVERY = 4;
 /** Days with two moments. */
 const SECOND_MOMENT_SHARE = 0.2;
 
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1);
+}
+
 export class Simulation {
-  readonly tally: Tally = { days: 0, calls: 0, lines: 0, sweeps: 0, said: new Map() };
+  readonly tally: Tally = { days: 0, calls: 0, lines: 0, sweeps: 0, said: new Map(), ofAgents: new Map() };
   readonly #lives = new Map<string, Life>();
   readonly #random: Random;
   #tariff = TARIFFS[0] as (typeof TARIFFS)[number];
@@ -155,7 +163,7 @@ export class Simulation {
     }
     this.tally.calls += 1;
     const word = `${call.what.split(' ')[0]}: ${said.split(' ')[0]}`;
-    this.tally.said.set(word, (this.tally.said.get(word) ?? 0) + 1);
+    count(this.tally.said, word);
   }
 
   #apply(op: Op, call?: Call, index = 0): Result {
@@ -163,6 +171,7 @@ export class Simulation {
     const { result, entries } = applyTo(life.state, op, this.clock.nowMs);
     life.lines.push(...entries);
     this.tally.lines += entries.length;
+    for (const { agent } of entries) if (agent) count(this.tally.ofAgents, agent.event);
     if (result.verdict !== 'reprice' || call === undefined) return result;
     // Its hold began with another version of the catalog.
     const tariff = TARIFFS[result.catalogVersion - 1] as (typeof TARIFFS)[number];
@@ -211,14 +220,22 @@ export class Simulation {
   async finish(): Promise<void> {
     await this.sweep();
     await this.compare();
-    for (const [account, { state, lines }] of this.#lives) {
+    for (const [i, [account, { state, lines }]] of [...this.#lives].entries()) {
       if (!state.exists) continue;
       const found = await readLines(this.stack.pool, account);
       lines.forEach((line, i) => {
         this.#same(account, `line ${i + 1}`, lineOf(line), found[i]);
       });
       this.#same(account, 'the number of lines', lines.length, found.length);
-      await this.#compareStatement(account, { state, lines });
+      await compareStatements(
+        this.stack,
+        account,
+        { state, lines },
+        i % MONTHLY_EVERY === 0 ? this.#months() : [],
+        (what, expected, found) => {
+          this.#same(account, what, expected, found);
+        },
+      );
     }
     const { problems } = await verifyInstallation({
       pool: this.stack.pool,
@@ -228,24 +245,14 @@ export class Simulation {
     if (problems.length > 0) throw new Difference(`verify: ${JSON.stringify(problems.slice(0, 5))}`);
   }
 
-  async #compareStatement(account: string, { state, lines }: Pick<Life, 'state' | 'lines'>): Promise<void> {
-    const sums = fold(lines);
-    const query = { accountId: account, fromTimeMs: 0, toTimeMs: 0, pageSize: 1, pageToken: '' };
-    const { wallets } = await this.stack.core.statements.read(query, this.stack.options);
-    const units = UNITS.filter((unit) => lines.some((line) => line.unit === unit));
-    const expected = units.map((unit) => {
-      const { granted, spent, expired, converted } = sums[unit];
-      return [granted, spent, expired, converted, ...this.#closing(state, unit)].map(String);
-    });
-    const found = wallets.map(({ granted, spent, expired, converted, closing }) =>
-      [granted, spent, expired, converted, closing.available, closing.held, closing.debt].map(String),
-    );
-    this.#same(account, 'its statement', expected, found);
-  }
-
-  #closing(state: AccountState, unit: Unit): bigint[] {
-    const wallet = state.wallets[unit];
-    const held = wallet.lots.reduce((sum, lot) => sum + lot.held, 0n);
-    return [availableOf(wallet, this.clock.nowMs), held, wallet.debt];
+  /** When every month of the simulation begins, the first one before it. */
+  #months(): number[] {
+    const begin = new Date(START_MS);
+    const months: number[] = [];
+    for (let month = begin.getUTCMonth(); ; month++) {
+      const atMs = Date.UTC(begin.getUTCFullYear(), month);
+      if (atMs > this.clock.nowMs) return months;
+      months.push(atMs);
+    }
   }
 }

@@ -25,11 +25,7 @@ export interface StorePlaces {
   readonly catalogFile: string;
 }
 
-/** How often the flusher is woken: months pass in seconds, and many calls wait for the ledger. */
-const WAKE_EVERY_MS = 2;
-
 export class Stack {
-  readonly #waking: NodeJS.Timeout;
   #published = 0;
 
   private constructor(
@@ -41,9 +37,7 @@ export class Stack {
     readonly strayingSweeper: Sweeper,
     private readonly catalogs: Catalogs,
     private readonly clock: SimulatedClock,
-  ) {
-    this.#waking = setInterval(() => core.flusher.wake(), WAKE_EVERY_MS);
-  }
+  ) {}
 
   static async start(places: StorePlaces, clock: SimulatedClock): Promise<Stack> {
     const config: Config = {
@@ -126,7 +120,6 @@ export class Stack {
 
   async stop(): Promise<void> {
     this.clock.leave(this.connection);
-    clearInterval(this.#waking);
     await this.core.stop();
     await this.connection.close();
     await this.pool.end();

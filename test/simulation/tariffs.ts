@@ -2,7 +2,7 @@
  * The catalogs of a simulation, one version after the other, and what they say in plain numbers: the text goes to the product, the
  * numbers to the oracle. Prices are computed here a second time, without the product's code.
  */
-import type { Blocks, Plan, Price } from '../oracle/model.js';
+import type { Blocks, Plan, Price, Tier } from '../oracle/model.js';
 
 const MICROS = 1_000_000n;
 
@@ -27,6 +27,8 @@ export interface Tariff {
   /** Credits of a block where characters are bought as they are used. */
   readonly blockCredits: bigint | undefined;
   readonly conversionPriority: number;
+  /** Agent tiers. */
+  readonly tiers: readonly Tier[];
 }
 
 const PLAN_PRIORITY = 10;
@@ -49,13 +51,50 @@ const free: Plan = {
   kind: 'free',
 };
 
+const HOUR_MS = 3_600_000;
+const AGENT_PRIORITY = 5;
+
+/** Paid by the month, without credits of its own: what most agents have. */
+const standard: Tier = {
+  name: 'standard',
+  cycle: { unit: 'month', count: 1 },
+  unlock: 50n * MICROS,
+  renewal: 30n * MICROS,
+  own: 0n,
+  priority: AGENT_PRIORITY,
+  draws: true,
+  graceMs: 24 * HOUR_MS,
+};
+
+/** Own credits by the week, then the account's. */
+const endowed: Tier = {
+  ...standard,
+  name: 'endowed',
+  cycle: { unit: 'day', count: 7 },
+  unlock: 10n * MICROS,
+  renewal: 15n * MICROS,
+  own: 20n * MICROS,
+  graceMs: 72 * HOUR_MS,
+};
+
+/** Own credits and nothing else; no grace. */
+const alone: Tier = {
+  ...standard,
+  name: 'alone',
+  unlock: 5n * MICROS,
+  renewal: 20n * MICROS,
+  own: 60n * MICROS,
+  draws: false,
+  graceMs: 0,
+};
+
 const models: Tariff['models'] = {
   plain: { meter: 'llm', prices: { input_tokens: 1_500_000n, output_tokens: 6_000_000n } },
   chat: { meter: 'llm', prices: { input_tokens: 150_000n, output_tokens: 600_000n }, messageTokens: 2_000n },
   voice: { meter: 'tts', prices: { characters: 15_000_001n } },
 };
 
-/** What comes later: other prices, a plan of other credits, a model that was unknown; at last no automatic conversion. */
+/** What comes later: other prices and terms, a plan of other credits, a model that was unknown; at last no automatic conversion, and a tier less. */
 export const TARIFFS: readonly Tariff[] = [
   {
     version: 1,
@@ -70,6 +109,7 @@ export const TARIFFS: readonly Tariff[] = [
     rates: { tts_characters: { units: 100n, credits: 1n }, llm_messages: { units: 10n, credits: 1n } },
     blockCredits: 1n,
     conversionPriority: 20,
+    tiers: [standard, endowed],
   },
   {
     version: 2,
@@ -92,6 +132,11 @@ export const TARIFFS: readonly Tariff[] = [
     rates: { tts_characters: { units: 80n, credits: 1n }, llm_messages: { units: 7n, credits: 3n } },
     blockCredits: 2n,
     conversionPriority: 15,
+    tiers: [
+      { ...standard, renewal: 40n * MICROS },
+      { ...endowed, own: 30n * MICROS, graceMs: 12 * HOUR_MS },
+      alone,
+    ],
   },
   {
     version: 3,
@@ -104,6 +149,7 @@ export const TARIFFS: readonly Tariff[] = [
     rates: { tts_characters: { units: 80n, credits: 1n }, llm_messages: { units: 7n, credits: 3n } },
     blockCredits: undefined,
     conversionPriority: 25,
+    tiers: [{ ...standard, cycle: { unit: 'day', count: 30 } }, alone],
   },
 ];
 
@@ -165,13 +211,13 @@ function ceilDivide(amount: bigint, divisor: bigint): bigint {
 
 /** The catalog as an operator would write it. */
 export function catalogText(tariff: Tariff): string {
-  const { plans, models: cards, rates, blockCredits, conversionPriority } = tariff;
+  const { plans, models: cards, rates, blockCredits, conversionPriority, tiers } = tariff;
   const auto =
     blockCredits === undefined ? 'auto_convert: false' : `auto_convert: true, block_credits: ${blockCredits}`;
   return `format: 1
 plans:
 ${plans.map(planText).join('\n')}
-lot_priorities: { free: ${FREE_PRIORITY}, plan: ${PLAN_PRIORITY}, top_up: ${OTHER_PRIORITY}, conversion: ${conversionPriority}, agent_cycle: 5 }
+lot_priorities: { free: ${FREE_PRIORITY}, plan: ${PLAN_PRIORITY}, top_up: ${OTHER_PRIORITY}, conversion: ${conversionPriority}, agent_cycle: ${AGENT_PRIORITY} }
 meters:
   llm: { quantities: { input_tokens: {}, output_tokens: {} }, wallets: [llm_messages, credits] }
   tts: { quantities: { characters: {} }, wallets: [tts_characters, credits], one_to_one: { tts_characters: characters } }
@@ -182,7 +228,16 @@ ${Object.entries(cards).map(modelText).join('\n')}
 allowances:
   tts_characters: { units: ${rates.tts_characters.units}, credits: ${rates.tts_characters.credits}, ${auto} }
   llm_messages: { units: ${rates.llm_messages.units}, credits: ${rates.llm_messages.credits}, auto_convert: false }
+agents:
+  tiers:
+${tiers.map(tierText).join('\n')}
 `;
+}
+
+function tierText({ name, cycle, unlock, renewal, own, draws, graceMs }: Tier): string {
+  const length = cycle.unit === 'day' ? `${cycle.count}d` : cycle.unit;
+  const costs = `unlock_credits: ${unlock / MICROS}, renewal_credits: ${renewal / MICROS}, cycle_credits: ${own / MICROS}`;
+  return `    - { name: ${name}, cycle: ${length}, ${costs}, draws_on_account: ${draws}, renewal_grace: ${graceMs / HOUR_MS}h }`;
 }
 
 function planText({ name, rank, credits, agentsMax, kind }: Plan): string {

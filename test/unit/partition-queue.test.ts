@@ -30,7 +30,13 @@ function queueWith(limits: { bulkRestMaxMs?: number; batchOpsMax?: number } = {}
     const numbers = { epoch: 1, seq: 0, durableSeq: 0, nowMs: Date.now(), idsSinceMs: 0, firstSeq: 1 };
     return { status: 'OK', ...numbers, pendingBytes: 0, expiredHolds: 0, results };
   };
-  const partition = new Partition(0, partitionKeys('test', 0), 'test', () => undefined);
+  const partition = new Partition(
+    0,
+    partitionKeys('test', 0),
+    'test',
+    () => undefined,
+    () => undefined,
+  );
   partition.open({ epoch: 1, seq: 0, runId: 'run' });
   const queue = new PartitionQueue(
     partition,
