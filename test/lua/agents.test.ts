@@ -8,7 +8,7 @@ import { luaDirectory } from '../../src/paths.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import type { Entry, Op, Plan, Tier } from '../oracle/model.js';
+import type { Entry, Op, Plan, Price, Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition, TestScripts } from './compared-partition.js';
 
@@ -112,6 +112,27 @@ const start = (plan: Plan, startMs: number, endMs: number): Op => ({
   endMs,
 });
 const touch: Op = { kind: 'touch', account };
+const alone: Tier = { ...endowed, name: 'alone', unlock: 0n, draws: false };
+const reserve = (prices: Price[], agent?: string, hold = 'h'): Op => ({
+  kind: 'reserve',
+  account,
+  hold,
+  payload: 'p',
+  prices,
+  holdTimeMs: DAY,
+  catalogVersion: 1,
+  ...(agent && { agent }),
+});
+const settle = (prices: Price[], agent?: string, hold = 'h'): Op => ({
+  kind: 'settle',
+  account,
+  hold,
+  payload: 'p',
+  prices,
+  pricedWith: 1,
+  ...(agent && { agent }),
+});
+const inCredits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
 
 /** Plays one operation after the other, each at its time, and returns the verdicts in words. */
 async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
@@ -485,5 +506,50 @@ describe('agents', () => {
     await compared.batch([reversal, usage(5n), usage(5n, 'n1')], START_MS);
     expect(remaining(compared.world)).toBe(15n);
     expect(accountOf(compared.world, account).wallets.credits.debt).toBe(5n);
+  });
+});
+
+describe('a hold', () => {
+  it('of an agent is settled for that agent, whomever the call names', async () => {
+    for (const named of ['n2', 'label', undefined]) {
+      const { world } = await play([
+        [day(0), create()],
+        [day(0), topUp(100n)],
+        [day(0), unlock('n1', { ...alone, own: 5n })],
+        [day(0), unlock('n2', { ...alone, draws: true })],
+        [day(0), reserve(inCredits(5n), 'n1')],
+        [day(0), settle(inCredits(9n), named)],
+      ]);
+      const { credits } = accountOf(world, account).wallets;
+      expect([remaining(world), credits.debt]).toEqual([120n, 4n]);
+    }
+  });
+
+  it('of no agent is settled for the account, whomever the call names', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(10n)],
+      [day(0), unlock('n1', alone)],
+      [day(0), reserve(inCredits(5n))],
+      [day(0), settle(inCredits(9n), 'n1')],
+    ]);
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([1n, 20n]);
+  });
+
+  it('is flagged where its agent is suspended, and not where the one that the call names is', async () => {
+    for (const [suspended, flags] of [
+      ['n1', ['agent_suspended']],
+      ['n2', []],
+    ] as const) {
+      const { world } = await play([
+        [day(0), create()],
+        [day(0), unlock('n1', alone)],
+        [day(0), unlock('n2', alone)],
+        [day(0), reserve(inCredits(5n), 'n1')],
+        [day(0), suspend(suspended)],
+        [day(0), settle(inCredits(5n), 'n2')],
+      ]);
+      expect(world.ledger.at(-1)?.flags).toEqual(flags);
+    }
   });
 });

@@ -285,13 +285,13 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
 }
 
 function settle(work: Work, op: OpOf<'settle'>): Result {
-  work.workFor(op.agent);
   const ended = work.ended(op.hold);
   if (ended?.outcome.state === 'settled') {
     const same = ended.payload === op.payload;
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
+  work.workFor(hold ? hold.agent : op.agent);
   const priced = hold?.catalogVersion ?? ended?.catalogVersion;
   if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
     return { verdict: 'reprice', catalogVersion: priced };
