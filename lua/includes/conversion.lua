@@ -2,8 +2,11 @@
 -- @include "account_status"
 
 -- Conversions are the account's: they take nothing of what an agent has of its own, and for an agent that does not draw on the account nothing is
--- converted, but what a hold of it began with.
+-- converted, but what a hold of it has of the account.
 local function converts() return not ctx.agent or ctx.agent[G_DRAWS] == 1 end
+
+-- The credits that may be converted beyond what a hold has.
+local function convertible(account) return converts() and available(find_wallet(account, UNIT_CREDITS)) or 0 end
 
 -- Books that `amount` of credits left their wallet for an allowance, never more than there was. The lots have given theirs already
 -- (`changes`); `released` is what a hold of credits gave back.
@@ -63,20 +66,28 @@ local function blocks_payable(blocks, micros, terms)
   return payable, payable * terms[T_MICROS]
 end
 
--- Converts `blocks` for `cost` from what is available.
+-- What blocks of characters bring into the allowance beyond its debt.
+local function grant_blocks(op_index, account_index, blocks, terms)
+  local brought = blocks * terms[T_UNITS]
+  local _, paid = grant_converted(op_index, account_index, UNIT_TTS_CHARACTERS, brought, terms[T_PRIORITY])
+  return brought - paid
+end
+
+-- Converts `blocks` for `cost` from what is available. Returns what came into the allowance beyond its debt.
 local function convert_blocks(op_index, account_index, blocks, cost, terms)
   local wallet, changes = ensure_wallet(ctx.states[account_index], UNIT_CREDITS), {}
   draw(wallet, cost, changes)
   book_converted(op_index, account_index, wallet, cost, changes)
-  grant_converted(op_index, account_index, UNIT_TTS_CHARACTERS, blocks * terms[T_UNITS], terms[T_PRIORITY])
+  return grant_blocks(op_index, account_index, blocks, terms)
 end
 
--- Charges `amount` of characters that no hold of them set aside: what is available, the rest is debt. Returns what is available then,
--- the debt and the flags.
-local function charge_characters(op_index, account_index, kind, amount, flags)
+-- Charges `amount` of characters that no hold of them set aside: from the account's, as far as they are `spendable`; the rest is debt.
+-- Returns what is available then, the debt and the flags.
+local function charge_characters(op_index, account_index, kind, amount, spendable, flags)
   local account, changes = ctx.states[account_index], {}
   local wallet = ensure_wallet(account, UNIT_TTS_CHARACTERS)
-  local missing = draw(wallet, amount, changes)
+  local missing = math.max(0, amount - spendable)
+  if amount > missing then draw(wallet, amount - missing, changes) end
   if missing > 0 then
     wallet[W_DEBT] = wallet[W_DEBT] + missing
     flags = flags + FLAG_OVERDRAWN
@@ -91,15 +102,16 @@ local function book_converting(op_index, op, kind, amount, flags, terms, state, 
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local wallet = find_wallet(account, UNIT_TTS_CHARACTERS)
-  local blocks, cost = blocks_lacking(wallet, available(wallet), amount, terms)
+  local spendable = available(wallet, ctx.agent)
+  local blocks, cost = blocks_lacking(wallet, spendable, amount, terms)
   if not blocks then return nil end
-  blocks, cost = blocks_payable(blocks, available(find_wallet(account, UNIT_CREDITS)), terms)
+  blocks, cost = blocks_payable(blocks, convertible(account), terms)
   if blocks > 0 then
-    convert_blocks(op_index, account_index, blocks, cost, terms)
+    spendable = spendable + convert_blocks(op_index, account_index, blocks, cost, terms)
     flags = flags + FLAG_CONVERTED
   end
   local have, missing
-  have, missing, flags = charge_characters(op_index, account_index, kind, amount, flags)
+  have, missing, flags = charge_characters(op_index, account_index, kind, amount, spendable, flags)
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
   if blocks == 0 then
     return store_outcome(id_name, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, 0, version)

@@ -2,14 +2,15 @@
 -- @include "account_status"
 -- @include "conversion"
 
--- Takes `charge` from the parts of a hold and gives the rest of them back to the lots; appends what the lots lost to `changes`. Returns
--- what of the charge is left, and what came back to lots whose time is reached.
-local function take_parts(wallet, hold, charge, changes)
+-- Takes `charge` from the parts of a hold, or only from those that are the account's, and gives the rest of them back to the lots; appends
+-- what the lots lost to `changes`. Returns what of the charge is left, and what came back to lots whose time is reached.
+local function take_parts(wallet, hold, charge, changes, account_only)
   local left, returned = charge, {}
   local parts = hold[H_PARTS]
   for i = 1, #parts, 2 do
     local lot, part = find_lot(wallet, parts[i]), parts[i + 1]
     local taken = part < left and part or left
+    if account_only and lot[L_OWNER] then taken = 0 end
     add_held(wallet, lot, -part)
     add_remaining(wallet, lot, -taken)
     left = left - taken

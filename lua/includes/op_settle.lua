@@ -6,14 +6,14 @@
 local function may_convert(unit) return unit == UNIT_CREDITS or unit == UNIT_TTS_CHARACTERS and converts() end
 
 -- Ends a hold with what was really used, or books it without one. op: 7 catalog version of the amounts (0: the call named an
--- amount itself), 8 agent, 9.. (unit, amount) pairs; -1 = unrated.
+-- amount itself), 8 agent (of an open hold the hold's own counts), 9.. (unit, amount) pairs; -1 = unrated.
 local function op_settle(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local field = hold_field(op, op[P_ID])
   local hold = hold_get(field)
   local flags = 0
-  ctx.agent = noted_agent(account_index, op[8])
+  ctx.agent = noted_agent(account_index, hold and hold[H_AGENT] or op[8])
   local unit, amount, wallet, have
   if hold then
     if op[7] ~= 0 and op[7] ~= hold[H_VERSION] then return CODE_REPRICE, struct.pack(REPRICE, hold[H_VERSION]) end

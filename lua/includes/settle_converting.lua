@@ -1,25 +1,34 @@
 -- @include "end_hold"
 -- @include "conversion"
 
--- A hold of credits for characters: the blocks that the allowance lacks are converted from the hold, beyond it from what is available;
--- the rest of the hold goes back. The charge is in characters.
-local function settle_credits_hold(op_index, op, hold, amount, wanted, terms)
+-- What a hold has of the account; the rest is an agent's own.
+local function account_parts(account, wallet, hold)
+  if not account[A_NOTED] then return hold[H_AMOUNT] end
+  local sum, parts = 0, hold[H_PARTS]
+  for i = 1, #parts, 2 do
+    if not find_lot(wallet, parts[i])[L_OWNER] then sum = sum + parts[i + 1] end
+  end
+  return sum
+end
+
+-- A hold of credits for characters: the blocks that the allowance lacks are converted from what the hold has of the account, beyond it from
+-- what is available; the rest of the hold goes back. The charge is in characters, of which `spendable` are there for it.
+local function settle_credits_hold(op_index, op, hold, amount, spendable, wanted, terms)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local credits, changes = ensure_wallet(account, UNIT_CREDITS), {}
   local flags = FLAG_CONVERTED
-  if wanted * terms[T_MICROS] > hold[H_AMOUNT] then flags = flags + FLAG_OVER_HOLD end
-  local blocks, cost = blocks_payable(wanted, hold[H_AMOUNT] + available(credits), terms)
-  local beyond, returned = take_parts(credits, hold, cost, changes)
+  local of_account = account_parts(account, credits, hold)
+  if wanted * terms[T_MICROS] > of_account then flags = flags + FLAG_OVER_HOLD end
+  local blocks, cost = blocks_payable(wanted, of_account + convertible(account), terms)
+  local beyond, returned = take_parts(credits, hold, cost, changes, true)
   if beyond > 0 then draw(credits, beyond, changes) end
   account[A_HOLDS] = account[A_HOLDS] - 1
-  local released = math.max(0, hold[H_AMOUNT] - cost)
+  local released = hold[H_AMOUNT] - math.min(cost, of_account)
   book_converted(op_index, account_index, credits, cost, changes, released)
-  if blocks > 0 then
-    grant_converted(op_index, account_index, UNIT_TTS_CHARACTERS, blocks * terms[T_UNITS], terms[T_PRIORITY])
-  end
+  if blocks > 0 then spendable = spendable + grant_blocks(op_index, account_index, blocks, terms) end
   local have, missing
-  have, missing, flags = charge_characters(op_index, account_index, ENTRY_SETTLE, amount, flags)
+  have, missing, flags = charge_characters(op_index, account_index, ENTRY_SETTLE, amount, spendable, flags)
   expire_returned(account_index, credits, returned)
 
   local field = hold_field(op, op[P_ID])
@@ -36,12 +45,13 @@ local function settle_converting(op_index, op, hold, amount, terms)
   local wallet = find_wallet(account, UNIT_TTS_CHARACTERS)
   local in_credits = hold[H_UNIT] == UNIT_CREDITS
   local beyond = in_credits and amount or math.max(0, amount - hold[H_AMOUNT])
-  local blocks = blocks_lacking(wallet, available(wallet), beyond, terms)
+  local spendable = available(wallet, ctx.agent)
+  local blocks = blocks_lacking(wallet, spendable, beyond, terms)
   if not blocks then return nil end
-  if in_credits then return settle_credits_hold(op_index, op, hold, amount, blocks, terms) end
+  if in_credits then return settle_credits_hold(op_index, op, hold, amount, spendable, blocks, terms) end
 
   local cost
-  blocks, cost = blocks_payable(blocks, available(find_wallet(account, UNIT_CREDITS)), terms)
+  blocks, cost = blocks_payable(blocks, convertible(account), terms)
   if blocks == 0 then return end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], 0, op[7]) end
   convert_blocks(op_index, account_index, blocks, cost, terms)
   return end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], FLAG_CONVERTED, op[7], cost)

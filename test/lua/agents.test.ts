@@ -6,9 +6,9 @@ import { DateTime } from 'luxon';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { luaDirectory } from '../../src/paths.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
-import { remainingOf } from '../oracle/account.js';
+import { heldOf, remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import type { Entry, Op, Plan, Tier } from '../oracle/model.js';
+import type { Entry, Op, Plan, Price, Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition, TestScripts } from './compared-partition.js';
 
@@ -112,6 +112,27 @@ const start = (plan: Plan, startMs: number, endMs: number): Op => ({
   endMs,
 });
 const touch: Op = { kind: 'touch', account };
+const alone: Tier = { ...endowed, name: 'alone', unlock: 0n, draws: false };
+const reserve = (prices: Price[], agent?: string, hold = 'h'): Op => ({
+  kind: 'reserve',
+  account,
+  hold,
+  payload: 'p',
+  prices,
+  holdTimeMs: DAY,
+  catalogVersion: 1,
+  ...(agent && { agent }),
+});
+const settle = (prices: Price[], agent?: string, hold = 'h'): Op => ({
+  kind: 'settle',
+  account,
+  hold,
+  payload: 'p',
+  prices,
+  pricedWith: 1,
+  ...(agent && { agent }),
+});
+const inCredits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
 
 /** Plays one operation after the other, each at its time, and returns the verdicts in words. */
 async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
@@ -485,5 +506,150 @@ describe('agents', () => {
     await compared.batch([reversal, usage(5n), usage(5n, 'n1')], START_MS);
     expect(remaining(compared.world)).toBe(15n);
     expect(accountOf(compared.world, account).wallets.credits.debt).toBe(5n);
+  });
+});
+
+describe('a hold', () => {
+  it('of an agent is settled for that agent, whomever the call names', async () => {
+    for (const named of ['n2', 'label', undefined]) {
+      const { world } = await play([
+        [day(0), create()],
+        [day(0), topUp(100n)],
+        [day(0), unlock('n1', { ...alone, own: 5n })],
+        [day(0), unlock('n2', { ...alone, draws: true })],
+        [day(0), reserve(inCredits(5n), 'n1')],
+        [day(0), settle(inCredits(9n), named)],
+      ]);
+      const { credits } = accountOf(world, account).wallets;
+      expect([remaining(world), credits.debt]).toEqual([120n, 4n]);
+    }
+  });
+
+  it('of no agent is settled for the account, whomever the call names', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(10n)],
+      [day(0), unlock('n1', alone)],
+      [day(0), reserve(inCredits(5n))],
+      [day(0), settle(inCredits(9n), 'n1')],
+    ]);
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([1n, 20n]);
+  });
+
+  it('is flagged where its agent is suspended, and not where the one that the call names is', async () => {
+    for (const [suspended, flags] of [
+      ['n1', ['agent_suspended']],
+      ['n2', []],
+    ] as const) {
+      const { world } = await play([
+        [day(0), create()],
+        [day(0), unlock('n1', alone)],
+        [day(0), unlock('n2', alone)],
+        [day(0), reserve(inCredits(5n), 'n1')],
+        [day(0), suspend(suspended)],
+        [day(0), settle(inCredits(5n), 'n2')],
+      ]);
+      expect(world.ledger.at(-1)?.flags).toEqual(flags);
+    }
+  });
+});
+
+describe('conversions', () => {
+  const CREDIT = 1_000_000n;
+  /** 100 characters a block of one credit. */
+  const speech = (characters: bigint): Price[] => [
+    { unit: 'tts_characters', amount: characters },
+    { unit: 'credits', amount: 0n, blocks: { units: 100n, micros: CREDIT, priority: 30 } },
+  ];
+  const characters = (amount: bigint): Op => ({
+    kind: 'grant',
+    account,
+    id: `c${++ids}`,
+    payload: 'p',
+    unit: 'tts_characters',
+    amount,
+    expiresAtMs: undefined,
+  });
+  const costless: Tier = { ...endowed, unlock: 0n, renewal: 0n, own: 20n * CREDIT };
+  const apart: Tier = { ...costless, draws: false };
+
+  /** What is left: credits by lot, those that agents have of their own behind the account's; characters; their debt. */
+  function left(world: World) {
+    const { credits, tts_characters: allowance } = accountOf(world, account).wallets;
+    const byLot = (owned: boolean) =>
+      credits.lots.filter(({ owner }) => Boolean(owner) === owned).map(({ remaining }) => remaining / CREDIT);
+    return {
+      credits: byLot(false),
+      own: byLot(true),
+      characters: remainingOf(allowance),
+      debt: allowance.debt,
+      held: heldOf(credits),
+    };
+  }
+
+  it('take nothing from an agent that does not draw on the account, and give it none of its characters', async () => {
+    const begun = [
+      [day(0), create()],
+      [day(0), topUp(3n * CREDIT)],
+      [day(0), characters(500n)],
+      [day(0), unlock('n1', apart)],
+      [day(0), reserve(inCredits(5n * CREDIT), 'n1')],
+    ] as const;
+    const untouched = { credits: [3n], own: [20n], characters: 500n, debt: 600n, held: 0n };
+    const open = await play([...begun, [day(0), settle(speech(600n), 'n1')]]);
+    expect(left(open.world)).toEqual(untouched);
+    const last = open.world.ledger.at(-1);
+    expect([last?.kind, last?.spent, last?.debt]).toEqual(['settle', 600n, 600n]);
+    expect(last?.flags).toContain('overdrawn');
+    const release: Op = { kind: 'release', account, hold: 'h' };
+    const late = await play([...begun, [day(0), release], [day(0), settle(speech(600n), 'n1')]]);
+    expect(left(late.world)).toEqual(untouched);
+  });
+
+  it('are paid by what a hold has of the account: the own credits of an agent that draws on it go back', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(5n * CREDIT)],
+      [day(0), unlock('n1', costless)],
+      [day(0), reserve(speech(200n), 'n1')],
+      [
+        day(0),
+        { kind: 'extend', account, id: 'x', payload: 'p', hold: 'h', addAmount: 3n * CREDIT, holdTimeMs: 0 },
+      ],
+      [day(0), settle(speech(400n), 'n1')],
+    ]);
+    expect(left(world)).toEqual({ credits: [1n], own: [20n], characters: 0n, debt: 0n, held: 0n });
+    const conversion = world.ledger.find(({ kind }) => kind === 'conversion');
+    expect([conversion?.converted, conversion?.released]).toEqual([4n * CREDIT, 3n * CREDIT]);
+    expect(world.ledger.at(-1)?.flags).toContain('over_hold');
+  });
+
+  it('let own credits expire that a hold gives back after their cycle', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), unlock('n1', apart)],
+      [day(29.5), reserve(inCredits(5n * CREDIT), 'n1')],
+      [day(30.2), settle(speech(100n), 'n1')],
+    ]);
+    expect(left(world)).toEqual({ credits: [], own: [20n], characters: 0n, debt: 100n, held: 0n });
+    const expired = world.ledger.filter(({ kind }) => kind === 'lot_expired').map((entry) => entry.expired);
+    expect(expired).toEqual([15n * CREDIT, 5n * CREDIT]);
+  });
+
+  it('are paid by what was set aside for an agent while it drew on the account, and by no more', async () => {
+    const begun = [
+      [day(0), create()],
+      [day(0), topUp(5n * CREDIT)],
+      [day(0), unlock('n1', costless)],
+      [day(0), reserve(speech(200n), 'n1')],
+      [day(0), characters(500n)],
+      [day(0), suspend('n1')],
+      [day(0), activate('n1', { ...apart, name: costless.name })],
+    ] as const;
+    const own = [20n, 20n];
+    const within = await play([...begun, [day(0), settle(speech(150n), 'n1')]]);
+    expect(left(within.world)).toEqual({ credits: [3n], own, characters: 550n, debt: 0n, held: 0n });
+    const beyond = await play([...begun, [day(0), settle(speech(350n), 'n1')]]);
+    expect(left(beyond.world)).toEqual({ credits: [3n], own, characters: 500n, debt: 150n, held: 0n });
   });
 });

@@ -190,10 +190,11 @@ function chargeConverting(
   const lacking = work.lacking(amount, blocks);
   if (lacking === undefined) return undefined;
   const credits = work.wallet('credits');
-  const count = min(lacking, work.available(credits) / blocks.micros);
+  const count = min(lacking, work.convertible() / blocks.micros);
   const cost = count * blocks.micros;
-  if (count > 0n) work.enterConversion(count, blocks, work.draw(credits, cost), 0n);
-  return work.chargeCharacters(kind, id, amount, why, count > 0n ? cost : undefined);
+  let spendable = work.availableTo(work.wallet('tts_characters'));
+  if (count > 0n) spendable += work.enterConversion(count, blocks, work.draw(credits, cost), 0n);
+  return work.chargeCharacters(kind, id, { amount, spendable }, why, count > 0n ? cost : undefined);
 }
 
 // --- holds ------------------------------------------------------------------------------------------------------------
@@ -285,13 +286,13 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
 }
 
 function settle(work: Work, op: OpOf<'settle'>): Result {
-  work.workFor(op.agent);
   const ended = work.ended(op.hold);
   if (ended?.outcome.state === 'settled') {
     const same = ended.payload === op.payload;
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
+  work.workFor(hold ? hold.agent : op.agent);
   const priced = hold?.catalogVersion ?? ended?.catalogVersion;
   if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
     return { verdict: 'reprice', catalogVersion: priced };
@@ -338,17 +339,16 @@ function settleConverting(work: Work, op: OpOf<'settle'>, hold: OpenHold, blocks
   const ofCredits = hold.unit === 'credits';
   const lacking = work.lacking(ofCredits ? amount : positive(amount - hold.amount), blocks);
   if (lacking === undefined) return refused('AMOUNT_OUT_OF_RANGE');
-  const count = min(
-    lacking,
-    ((ofCredits ? hold.amount : 0n) + work.available(work.wallet('credits'))) / blocks.micros,
-  );
+  const ofAccount = ofCredits ? sum(work.accountParts(hold).map((part) => part.amount)) : 0n;
+  const count = min(lacking, (ofAccount + work.convertible()) / blocks.micros);
   const cost = count * blocks.micros;
   if (ofCredits) {
-    const why: Flag[] = lacking * blocks.micros > hold.amount ? ['over_hold'] : [];
-    const { changes, expiring } = work.takeHold(op.hold, cost);
-    const released = positive(hold.amount - cost);
-    work.enterConversion(count, blocks, changes, released);
-    const booked = work.chargeCharacters('settle', op.hold, amount, why, cost);
+    const why: Flag[] = lacking * blocks.micros > ofAccount ? ['over_hold'] : [];
+    let spendable = work.availableTo(work.wallet('tts_characters'));
+    const { changes, expiring } = work.takeHold(op.hold, min(cost, ofAccount), positive(cost - ofAccount));
+    const released = hold.amount - min(cost, ofAccount);
+    spendable += work.enterConversion(count, blocks, changes, released);
+    const booked = work.chargeCharacters('settle', op.hold, { amount, spendable }, why, cost);
     work.expireReturned('credits', expiring);
     return work.store('hold', op.hold, op.payload, { of: 'end', state: 'settled', ...booked, released });
   }
@@ -885,6 +885,16 @@ class Work {
     return !this.agent || this.agent.tier.draws;
   }
 
+  /** The credits that may be converted beyond what a hold has. */
+  convertible(): bigint {
+    return this.converts() ? this.available(this.wallet('credits')) : 0n;
+  }
+
+  /** The parts of a hold that are the account's. */
+  accountParts(hold: OpenHold): Part[] {
+    return hold.parts.filter(({ lot }) => !findLot(this.wallet(hold.unit), lot).owner);
+  }
+
   /** May a hold of this unit be settled on conversion terms? */
   mayConvert(unit: Unit): boolean {
     return unit === 'credits' || (unit === 'tts_characters' && this.converts());
@@ -928,7 +938,7 @@ class Work {
   /** The blocks that characters lack to pay `amount`, their debt included; undefined where a balance would be out of range. */
   lacking(amount: bigint, blocks: Blocks): bigint | undefined {
     const wallet = this.wallet('tts_characters');
-    const available = this.available(wallet);
+    const available = this.availableTo(wallet);
     if (available >= amount) return 0n;
     const needed = amount - available + wallet.debt;
     const count = ceilDivide(needed, blocks.units);
@@ -936,27 +946,30 @@ class Work {
     return sums.every((sum) => sum <= AMOUNT_MAX) ? count : undefined;
   }
 
-  /** Ends a hold of credits and takes `cost` from it, beyond it from what is available. What came back to expired lots is still to expire. */
-  takeHold(id: string, cost: bigint): { changes: LotChange[]; expiring: Part[] } {
+  /**
+   * Ends a hold of credits and takes `charge` from its parts that are the account's, and `beyond` from what is available to the account. What came back to
+   * expired lots is still to expire.
+   */
+  takeHold(id: string, charge: bigint, beyond: bigint): { changes: LotChange[]; expiring: Part[] } {
     const hold = this.state.holds.get(id);
     if (!hold) throw new Error(`hold ${id} is not open`);
     this.state.holds.delete(id);
     const wallet = this.wallet('credits');
-    const { changes, expiring } = this.takeParts(wallet, hold, min(cost, hold.amount));
-    changes.push(...this.draw(wallet, positive(cost - hold.amount)));
+    const { changes, expiring } = this.takeParts(wallet, hold, charge, this.accountParts(hold));
+    changes.push(...this.draw(wallet, beyond));
     return { changes, expiring };
   }
 
-  /** Charges characters that no hold of them set aside: what is available, the rest is debt. */
+  /** Charges characters that no hold of them set aside: from the account's, as far as they are `spendable`; the rest is debt. */
   chargeCharacters(
     kind: 'usage' | 'settle',
     id: string,
-    amount: bigint,
+    { amount, spendable }: { amount: bigint; spendable: bigint },
     why: Flag[],
     converted: bigint | undefined,
   ): Booked {
     const wallet = this.wallet('tts_characters');
-    const overdrawn = positive(amount - this.available(wallet));
+    const overdrawn = positive(amount - spendable);
     const lots = this.draw(wallet, amount - overdrawn);
     wallet.debt += overdrawn;
     const flags: Flag[] = [
@@ -971,19 +984,27 @@ class Work {
     return converted === undefined ? booked : { ...booked, converted };
   }
 
-  enterConversion(count: bigint, blocks: Blocks, lots: LotChange[], released: bigint): void {
+  /** Returns what came into the allowance beyond its debt. */
+  enterConversion(count: bigint, blocks: Blocks, lots: LotChange[], released: bigint): bigint {
     this.enter('conversion', undefined, 'credits', { converted: count * blocks.micros, lots, released });
-    if (count > 0n) this.bring(undefined, 'tts_characters', count * blocks.units, blocks.priority);
+    if (count === 0n) return 0n;
+    const brought = count * blocks.units;
+    return brought - this.bring(undefined, 'tts_characters', brought, blocks.priority).debtPaid;
   }
 
-  /** Takes `charge` from the parts of a hold and gives the rest back to their lots. */
-  takeParts(wallet: Wallet, hold: OpenHold, charge: bigint): { changes: LotChange[]; expiring: Part[] } {
+  /** Takes `charge` from the parts of a hold that pay and gives the rest back to their lots. */
+  takeParts(
+    wallet: Wallet,
+    hold: OpenHold,
+    charge: bigint,
+    paying: Part[] = hold.parts,
+  ): { changes: LotChange[]; expiring: Part[] } {
     const changes: LotChange[] = [];
     const expiring: Part[] = [];
     let left = charge;
     for (const part of hold.parts) {
       const lot = findLot(wallet, part.lot);
-      const taken = min(left, part.amount);
+      const taken = paying.includes(part) ? min(left, part.amount) : 0n;
       left -= taken;
       lot.held -= part.amount;
       lot.remaining -= taken;
