@@ -100,7 +100,18 @@ export function startCore(
   );
   const executor = new Executor(queues, watermarks);
   const calls = new AccountCalls(executor, config);
-  const flushThread = new FlushThread({ ...config, redisUrl, postgresUrl });
+  // One by one: a thread gets a copy, and what it needs not (tokens) stays here.
+  const flushThread = new FlushThread({
+    redisUrl,
+    redisConnectTimeoutMs: config.redisConnectTimeoutMs,
+    redisCommandTimeoutMs: config.redisCommandTimeoutMs,
+    postgresUrl,
+    postgresConnectTimeoutMs: config.postgresConnectTimeoutMs,
+    postgresStatementTimeoutMs: config.postgresStatementTimeoutMs,
+    flushConnections: config.flushConnections,
+    flushEntriesMax: config.flushEntriesMax,
+    logLevel: config.logLevel,
+  });
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
