@@ -16,10 +16,10 @@ export interface QueueLimits {
 
 /**
  * After a script with bulk usage its partition rests this many times as long as the script took, so that what arrives meanwhile
- * shares the cost of a script and of its accounts. 20 leaves bulk usage 5 % of a partition's time: 16 partitions together keep
- * Redis busy for 80 %, while an idle sidecar, whose scripts take half a millisecond, delays nobody by more than 10 ms.
+ * shares the cost of a script and of its accounts. 40 leaves bulk usage 2.5 % of a partition's time: 16 partitions together keep
+ * Redis busy for 40 %, while an idle sidecar, whose scripts take half a millisecond, delays nobody by more than 20 ms.
  */
-const REST_PER_DURATION = 20;
+const REST_PER_DURATION = 40;
 
 /** Looks up in Postgres what Redis cannot decide alone, and puts the operations back into the queue or ends them. */
 export interface Resolver {

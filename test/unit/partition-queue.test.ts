@@ -9,9 +9,9 @@ import { Partition } from '../../src/usage/partition.js';
 import { PartitionQueue } from '../../src/usage/partition-queue.js';
 import { ScriptSlots } from '../../src/usage/script-slots.js';
 
-/** Each script takes so long; the queue rests twenty times as long. */
+/** Each script takes so long; the queue rests forty times as long. */
 const SCRIPT_MS = 2;
-const REST_MS = 40;
+const REST_MS = 80;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -43,7 +43,7 @@ function queueWith(limits: { bulkRestMaxMs?: number; batchOpsMax?: number } = {}
     { batch } as unknown as Scripts,
     { resolve: () => undefined },
     new ScriptSlots(1),
-    { batchOpsMax: 10, queueOpsMax: 100, bulkRestMaxMs: 100, ...limits },
+    { batchOpsMax: 10, queueOpsMax: 100, bulkRestMaxMs: 250, ...limits },
     createMetrics(),
   );
   const push = (bulk: boolean): void => {
@@ -76,7 +76,7 @@ async function afterBulk(limits: Parameters<typeof queueWith>[0] = {}) {
 }
 
 describe('after a script with bulk usage', () => {
-  it('the next bulk usage waits twenty times as long as the script took, and goes together', async () => {
+  it('the next bulk usage waits forty times as long as the script took, and goes together', async () => {
     const { sent, push } = await afterBulk();
     push(true);
     await vi.advanceTimersByTimeAsync(REST_MS / 2);
