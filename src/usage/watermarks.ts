@@ -20,6 +20,7 @@ export class DurableWatermarks implements Watermarks {
   readonly #marks: Mark[];
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<() => void>();
+  #onAwaited: (positions: readonly Position[]) => void = () => undefined;
   #announced = false;
 
   constructor(partitionCount: number) {
@@ -79,7 +80,13 @@ export class DurableWatermarks implements Watermarks {
       );
       const waiter: Waiter = { positions, resolve, reject, timer };
       this.#waiters.add(waiter);
+      this.#onAwaited(positions);
     });
+  }
+
+  /** Who makes them durable is told of positions that somebody waits for. (Streams hear of what is durable and do not wait.) */
+  onAwaited(listener: (positions: readonly Position[]) => void): void {
+    this.#onAwaited = listener;
   }
 
   onAdvance(listener: () => void): () => void {
