@@ -10,7 +10,7 @@
 --         comes alone and means that nothing was read or written
 --       2 the codes, one byte an operation (includes/formats.lua)
 --       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
---         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND and the OK of an expired hold
+--         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND, BROKEN and the OK of an expired hold
 --
 -- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
@@ -159,14 +159,15 @@ local codes, outcomes = {}, {}
 for i = 1, rows_count do
   local op = rows[i]
   local kind, account_index = op[P_KIND], op[P_ACCOUNT]
-  local code, outcome
+  local code, outcome, undone
   local reads = kind == OP_TOUCH or kind == OP_LOOKUP or kind == OP_SHOW
+  if ctx.states[account_index] and not refuse_ending and not ctx.touched[account_index] then undone = advance(account_index) end
   if refuse_ending and not reads then
     code, outcome = CODE_LIMIT, refuse_ending
   elseif not ctx.states[account_index] and kind ~= OP_CREATE then
     code = CODE_MISS
-  elseif not refuse_ending and not ctx.touched[account_index] and not advance(account_index) then
-    code = CODE_BEHIND
+  elseif undone then
+    code = undone
   else
     -- Nothing may be written any more: what is due stays due.
     if refuse_ending then ctx.touched[account_index] = true end

@@ -42,16 +42,19 @@ local function advance_instant(account_index, at)
 end
 
 -- Does what has become due of an account, once for each account and batch: one instant after the other in the order of their times, so that it does not
--- matter how late anybody looks. Returns false where more is due than one call does: nothing may be judged before the rest is done.
+-- matter how late anybody looks. Returns nil; or CODE_BEHIND where more is due than one call does: nothing may be judged before the rest is done; or
+-- CODE_BROKEN where the account says that something is due, and its subscription knows of nothing: it would be due for ever.
 local function advance(account_index)
   local account = ctx.states[account_index]
   if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then
     ctx.touched[account_index] = true
-    return true
+    return nil
   end
-  while account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now and ctx.due_work > 0 do
-    local entries = #ctx.entries
-    advance_instant(account_index, account[A_PLAN_DUE])
+  local broken = false
+  while not broken and account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now and ctx.due_work > 0 do
+    local entries, at = #ctx.entries, account[A_PLAN_DUE]
+    advance_instant(account_index, at)
+    broken = account[A_PLAN_DUE] == at
     local looks = #subscription_of(account_index)[S_AGENTS] + count_lots(account)
     ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - looks / LOOKS_PER_ENTRY
   end
@@ -62,5 +65,5 @@ local function advance(account_index)
   end
   ctx.at = ctx.now
   account[A_DUE] = soonest_due(account)
-  return caught_up
+  return broken and CODE_BROKEN or not caught_up and CODE_BEHIND or nil
 end

@@ -34,7 +34,7 @@ local U_AGENT, U_AGENTS = 10, 11
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
-local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND = 6, 7, 8, 9, 10
+local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND, CODE_BROKEN = 6, 7, 8, 9, 10, 11
 
 -- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9

@@ -72,6 +72,7 @@ export type OperationResult =
         | typeof CODE.none
         | typeof CODE.stale
         | typeof CODE.behind
+        | typeof CODE.broken
         | 'expired';
     };
 
@@ -329,6 +330,7 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
     case CODE.none:
     case CODE.stale:
     case CODE.behind:
+    case CODE.broken:
       return { code };
     default:
       throw new Error(`a script answered code ${code}`);
