@@ -16,6 +16,7 @@
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
 --   due_work           how much of what is due this call may still do
+--   overdue            holds whose deadline has passed, once somebody asked: includes/overdue_holds.lua
 --   entries            the journal record's decisions
 --   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
 local ctx = {

@@ -45,7 +45,7 @@ export interface JournalEntry {
   } | null;
   /** For conversion_grant: the priority of its lot; 0 for all others. */
   readonly lotPriority: number;
-  /** For what happens by itself: when it was due; 0 for all else. */
+  /** For what may happen by itself: when it was due; 0 for all else. */
   readonly dueMs: number;
   /** For plan_grant, plan_change and opening_lot, which names no plan. */
   readonly plan: PlanEntry | null;
@@ -248,7 +248,7 @@ function readEntry(reader: BinaryReader, seq: number, operation: number, kind: n
   const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
   const ofAgent = AGENT_KINDS.has(kind);
-  const dueMs = planned || ofAgent || kind === ENTRY.lot_expired ? reader.u56() : 0;
+  const dueMs = planned || ofAgent || hold !== null || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
     seq,
     operation,

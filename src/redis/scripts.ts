@@ -73,7 +73,7 @@ export type OperationResult =
         | typeof CODE.stale
         | typeof CODE.behind
         | typeof CODE.broken
-        | 'expired';
+        | 'swept';
     };
 
 export interface DurableReply {
@@ -314,7 +314,7 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
         const account = readAccount(reader);
         return { code: 'account', account, subscription: unpack(reader.bytes(reader.u32())) };
       }
-      if (operation[0] === OP.expireHold) return { code: 'expired' };
+      if (operation[0] === OP.expireHold) return { code: 'swept' };
       return { code, outcome: readOutcome(reader) };
     case CODE.duplicate:
     case CODE.conflict:

@@ -343,6 +343,23 @@ describe('cycles', () => {
     await expectVerified(sidecar.config);
   });
 
+  it('are paid from what a hold gave back before, though nobody looked in between', async () => {
+    await moveClock(direct, -40 * DAY);
+    await begin({ sweepIntervalMs: 3_600_000 });
+    await client.account('acme', 90 * CREDITS);
+    await unlock('acme', 'support');
+    const held = await client.reserve('acme', 'h1', 40 * CREDITS, { holdTimeMs: 60_000 });
+    await moveClock(direct, 0);
+    expect(await shown('acme', 'support')).toMatchObject({
+      state: 'AGENT_STATE_ACTIVE',
+      graceEndTimeMs: '0',
+    });
+    expect(await client.balance('acme')).toEqual({ available: 10 * CREDITS, held: 0, debt: 0 });
+    const ended = (await client.ledger('acme')).find(({ kind }) => kind === 'ENTRY_KIND_HOLD_EXPIRED');
+    expect(ended?.eventTimeMs).toBe(held.deadlineMs);
+    await expectVerified(sidecar.config);
+  });
+
   it('that are behind by more than one call does are caught up with before anything is judged', async () => {
     await moveClock(direct, -390 * DAY);
     await begin({ sweepIntervalMs: 3_600_000 });

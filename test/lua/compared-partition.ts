@@ -531,7 +531,7 @@ function observedResult(reply: BatchReply, index: number): unknown {
   switch (result.code) {
     case 'account':
       return { code: 'ok', account: observedAccount(result.account) };
-    case 'expired':
+    case 'swept':
       return { code: 'ok' };
     case CODE.ok:
       return { code: 'ok', ...observedOutcome(result.outcome), seq: result.outcome.seq };
@@ -565,7 +565,7 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
     case 'swept': {
       if (!step.state.exists) return { code: 'miss' };
       if (op.kind === 'touch') return { code: 'ok', account: expectedAccount(step.state) };
-      return { code: step.entries.some((entry) => entry.kind === 'hold_expired') ? 'ok' : 'none' };
+      return { code: 'ok' };
     }
     default: {
       const { reason, shortfall } = result;
@@ -767,6 +767,8 @@ function expectedJournal(
 
 /** Those that time may cause carry when they were due. */
 const DUE = [
+  'release',
+  'hold_expired',
   'lot_expired',
   'plan_grant',
   'plan_change',

@@ -1097,11 +1097,15 @@ class Work {
     return [{ lot: origin.lot, delta: amount }];
   }
 
-  /** One instant after the other, the soonest first; at one instant what comes first in the list of `dueParts`, then renewals. */
+  /**
+   * One instant after the other, the soonest first; at one instant what comes first in the list of `dueParts`, then holds end, then renewals. Where nothing but
+   * ends of holds is due, nothing is done.
+   */
   doWhatIsDue(): void {
+    if (this.soonestDue() > this.nowMs) return;
     for (;;) {
-      const agentsDue = (this.state.subscription?.agents ?? []).map(({ dueMs }) => dueMs ?? Infinity);
-      const soonest = Math.min(...this.dueParts().map(({ atMs }) => atMs), ...agentsDue);
+      const deadlines = [...this.state.holds.values()].map(({ deadlineMs }) => deadlineMs);
+      const soonest = Math.min(this.soonestDue(), ...deadlines);
       if (soonest > this.nowMs) break;
       this.atMs = soonest;
       const entries = this.entries.length;
@@ -1110,10 +1114,17 @@ class Work {
         if (!first) break;
         first.run();
       }
+      for (const [id, { deadlineMs }] of [...this.state.holds])
+        if (deadlineMs === soonest) this.endWithoutCharge(id, 'expired');
       const granted = this.entries.slice(entries).some(({ kind }) => kind === 'plan_grant');
       this.renewAgents(granted);
     }
     this.atMs = this.nowMs;
+  }
+
+  soonestDue(): number {
+    const agentsDue = (this.state.subscription?.agents ?? []).map(({ dueMs }) => dueMs ?? Infinity);
+    return Math.min(...this.dueParts().map(({ atMs }) => atMs), ...agentsDue);
   }
 
   dueParts(): { atMs: number; run: () => void }[] {
@@ -1309,7 +1320,11 @@ class Work {
 
   expireDueHold(id: string): void {
     const hold = this.state.holds.get(id);
-    if (hold && this.nowMs >= hold.deadlineMs) this.endWithoutCharge(id, 'expired');
+    if (!hold || this.nowMs < hold.deadlineMs) return;
+    this.atMs = hold.deadlineMs;
+    this.endWithoutCharge(id, 'expired');
+    this.atMs = this.nowMs;
+    this.doWhatIsDue();
   }
 
   endWithoutCharge(id: string, state: 'released' | 'expired'): EndOutcome {
