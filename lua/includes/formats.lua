@@ -66,13 +66,13 @@ local STATE_AGENT_UNLOCKED, STATE_AGENT_ACTIVATED, STATE_AGENT_SUSPENDED, STATE_
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
--- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte), catalog version, and when it ended; for
+-- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte), catalog version, and when it ended; for SETTLE for which agent it was (ended by a zero byte); for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
 -- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot;
 -- for those of agents when it was due, number, id and tier of the agent, what happened to it, start and end of its cycle, and the priority of its own lots.
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4I7'
-local ENTRY_LOT_PRIORITY = '<I4'
+local ENTRY_SETTLE_TEXT, ENTRY_LOT_PRIORITY = 's', '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'

@@ -375,6 +375,67 @@ describe('cycles', () => {
   });
 });
 
+describe('the line of a settle', () => {
+  /** Which agent each line names that a settle booked. */
+  const named = async () =>
+    (await client.ledger('acme'))
+      .filter(({ kind }) => /SETTLE|CONVERSION/.test(kind))
+      .map(({ kind, agentId }) => [kind.replace('ENTRY_KIND_', '').toLowerCase(), agentId]);
+
+  it('names the agent of the hold, which paid, whomever the call names; where no hold is open, whom the call names', async () => {
+    await begin();
+    await client.account('acme', 100 * CREDITS);
+    await unlock('acme', 'first', 'endowed');
+    await unlock('acme', 'second', 'endowed');
+    await client.reserve('acme', 'open', 25 * CREDITS, { agentId: 'first' });
+    await client.settle('acme', 'open', 25 * CREDITS, { agentId: 'second' });
+    await client.reserve('acme', 'nobodys', CREDITS);
+    await client.settle('acme', 'nobodys', CREDITS, { agentId: 'second' });
+    await client.reserve('acme', 'released', CREDITS, { agentId: 'first' });
+    await client.release('acme', 'released');
+    await client.settle('acme', 'released', CREDITS, { agentId: 'second' });
+    await client.settle('acme', 'unknown', CREDITS, { agentId: 'label' });
+    expect(await named()).toEqual([
+      ['settle', 'first'],
+      ['settle', ''],
+      ['settle', 'second'],
+      ['settle', 'label'],
+    ]);
+    // 20 of the first agent's own and 5 of the account's; the late one from the second agent's own.
+    const { agentCredits } = await client.call('AccountService/GetBalance', { accountId: 'acme' });
+    expect(agentCredits.map((one) => [one.agentId, Number(one.available) / CREDITS])).toEqual([
+      ['second', 19],
+    ]);
+    await expectVerified(sidecar.config);
+  });
+
+  it('and so do the lines of what was converted for it', async () => {
+    await begin();
+    await client.account('acme', 100 * CREDITS);
+    const speech = {
+      ...{ accountId: 'acme', holdId: 'h1', meter: 'tts', model: 'tts-1' },
+      quantities: { values: { characters: 250 } },
+    };
+    await client.call('UsageService/Reserve', { ...speech, agentId: 'first', startTimeMs: Date.now() });
+    await client.call('UsageService/Settle', { ...speech, agentId: 'second', eventTimeMs: Date.now() });
+    await client.record([
+      {
+        ...usageEvent('acme', 'u1', 1, { agentId: 'third' }),
+        ...{ meter: 'tts', model: 'tts-1' },
+        quantities: { characters: 250 },
+      },
+    ]);
+    expect(await named()).toEqual([
+      ['conversion', 'first'],
+      ['conversion_grant', 'first'],
+      ['settle', 'first'],
+      ['conversion', 'third'],
+      ['conversion_grant', 'third'],
+    ]);
+    await expectVerified(sidecar.config);
+  });
+});
+
 describe("an agent's own credits", () => {
   it('are drawn first by its work and by nobody else, and shown apart', async () => {
     await begin();

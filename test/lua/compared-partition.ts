@@ -810,6 +810,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1'] : null,
+    settledFor: entry.kind === 'settle' ? entry.holdAgent || AGENT : '',
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan:
@@ -851,6 +852,7 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
+    settledFor: '',
     lotPriority: 0,
     dueMs: 0,
     plan: null,
@@ -886,6 +888,7 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     released,
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+    settledFor: entry.settledFor,
     lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],

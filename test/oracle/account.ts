@@ -292,7 +292,8 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
-  work.workFor(hold ? hold.agent : op.agent);
+  work.settledFor = hold ? hold.agent : (op.agent ?? '');
+  work.workFor(work.settledFor);
   const priced = hold?.catalogVersion ?? ended?.catalogVersion;
   if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
     return { verdict: 'reprice', catalogVersion: priced };
@@ -824,6 +825,8 @@ class Work {
   atMs: number;
   /** For whom the operation is, where that is an agent that was unlocked. */
   agent: Agent | undefined;
+  /** Whom the settle names that is being done, or its hold. */
+  settledFor = '';
 
   constructor(
     readonly state: AccountState,
@@ -1419,7 +1422,7 @@ class Work {
       priority: 0,
       plan: undefined,
       agent: undefined,
-      holdAgent: '',
+      holdAgent: kind === 'settle' ? this.settledFor : '',
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },
