@@ -66,7 +66,8 @@ local STATE_AGENT_UNLOCKED, STATE_AGENT_ACTIVATED, STATE_AGENT_SUSPENDED, STATE_
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
--- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte), catalog version, and when it ended; for SETTLE for which agent it was (ended by a zero byte); for
+-- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte), catalog version, and when it ended; for SETTLE for which agent it
+-- was (ended by a zero byte); for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
 -- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot;

@@ -1,7 +1,7 @@
 -- @include "batch_context"
 
--- Reads, once a batch, which holds have a deadline that has passed, of all accounts of the batch that have holds: {fields by the account's prefix, time through which
--- there are no others}.
+-- Which holds have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
+-- through which there are no others}.
 local function read_overdue()
   local members = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'LIMIT', 0, DEADLINES_LOOKED_MAX)
   local count, fields, through = #members, {}, ctx.now

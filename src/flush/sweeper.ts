@@ -30,7 +30,7 @@ const IDLE_MIN_MS = 1_000;
 /** How long a sweep's operations may wait in the queue. */
 const SWEEP_WAIT_MAX_MS = 10_000;
 
-/** Ends a hold whose deadline is reached; of no hold (''): does what is due of an account, as far as one call gets. */
+/** Does what is due of an account, and ends a hold ('': none) whose deadline is reached; as far as deadlines are looked at, it waits for nobody. */
 function expireHold(holdId: string): PackedOperation {
   return [OP.expireHold, 0, holdId, 0, 0, -1];
 }
