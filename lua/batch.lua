@@ -10,12 +10,13 @@
 --         comes alone and means that nothing was read or written
 --       2 the codes, one byte an operation (includes/formats.lua)
 --       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
---         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND and the OK of an expired hold
+--         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND, BROKEN and the OK of a swept hold
 --
 -- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
 -- written last. A batch that changes nothing writes nothing.
 --
+-- @include "advance"
 -- @include "op_usage"
 -- @include "op_reserve"
 -- @include "op_extend"
@@ -121,9 +122,13 @@ if #wanted_holds > 0 then
 end
 
 -- Decide.
-local function op_expire_hold(_, op)
-  if expire_due_hold(op[P_ACCOUNT], op[P_ID]) then return CODE_OK end
-  return CODE_NONE
+-- The sweeper's. What is due is done before any operation, and a hold that one names is ended: that was all. Of no hold ('') only what is due is wanted.
+local function op_expire_hold() return CODE_OK end
+
+-- Must the operation wait, because something is due that was not done? Where deadlines that were not looked at are in the way the sweeper must not: it ends
+-- holds in the order of their deadlines, and nobody else makes room.
+local function must_wait(op, undone)
+  return undone and not (undone == CODE_BEHIND and op[P_KIND] == OP_EXPIRE_HOLD and ctx.due_work > 0)
 end
 
 -- Touching is all: what is due is done before any operation. Returns the account as it is.
@@ -155,29 +160,30 @@ local OPERATIONS = {
   [OP_UNLOCK_AGENT] = op_unlock_agent, [OP_ACTIVATE_AGENT] = op_activate_agent, [OP_SUSPEND_AGENT] = op_suspend_agent,
   [OP_REMOVE_AGENT] = op_remove_agent,
 }
+-- Where an operation names a hold.
+local HOLD_NAMED = {
+  [OP_RESERVE] = P_ID, [OP_SETTLE] = P_ID, [OP_RELEASE] = P_ID, [OP_EXPIRE_HOLD] = P_ID, [OP_EXTEND] = 7, [OP_LOOKUP] = P_ID,
+}
 local codes, outcomes = {}, {}
 for i = 1, rows_count do
   local op = rows[i]
   local kind, account_index = op[P_KIND], op[P_ACCOUNT]
-  local code, outcome
+  local code, outcome, undone
   local reads = kind == OP_TOUCH or kind == OP_LOOKUP or kind == OP_SHOW
+  if ctx.states[account_index] and not refuse_ending then
+    if not ctx.touched[account_index] then undone = advance(account_index) end
+    if not undone and HOLD_NAMED[kind] then undone = expire_due_hold(account_index, op[HOLD_NAMED[kind]]) end
+  end
   if refuse_ending and not reads then
     code, outcome = CODE_LIMIT, refuse_ending
   elseif not ctx.states[account_index] and kind ~= OP_CREATE then
     code = CODE_MISS
-  elseif not refuse_ending and not ctx.touched[account_index] and not advance(account_index) then
-    code = CODE_BEHIND
+  elseif must_wait(op, undone) then
+    code = undone
   else
     -- Nothing may be written any more: what is due stays due.
     if refuse_ending then ctx.touched[account_index] = true end
     ctx.agent = nil
-    if ctx.states[account_index] and not refuse_ending then
-      if kind == OP_EXTEND then
-        expire_due_hold(account_index, op[7])
-      elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then
-        expire_due_hold(account_index, op[P_ID])
-      end
-    end
     code, outcome = OPERATIONS[kind](i, op)
   end
   codes[i] = string.char(code)

@@ -5,7 +5,11 @@
 -- Kinds from ENTRY_HOLD on are journaled but are no ledger lines. Returns what is available in the wallet now, to the agent for whom the operation is.
 local function add_entry(op_index, kind, account_index, wallet, amount, debt, flags, changes, released, text)
   local account = ctx.states[account_index]
-  if kind == ENTRY_LOT_EXPIRED then text = struct.pack(ENTRY_DUE_TEXT, ctx.at) end
+  if kind == ENTRY_LOT_EXPIRED then
+    text = struct.pack(ENTRY_DUE_TEXT, ctx.at)
+  elseif kind == ENTRY_SETTLE then
+    text = struct.pack(ENTRY_SETTLE_TEXT, ctx.settled_for)
+  end
   ctx.seq = ctx.seq + 1
   account[A_SEQ] = ctx.seq
   account[A_CHANGED_AT] = ctx.now

@@ -1,5 +1,7 @@
 -- @include "plans"
 -- @include "agents"
+-- @include "end_hold"
+-- @include "overdue_holds"
 
 -- Expires what is available of every lot whose time came by `through`, in the order of the lots' times; one entry a lot. Held parts stay
 -- until their holds end.
@@ -32,35 +34,63 @@ local function count_lots(account)
   return count
 end
 
--- Does what is due of an account at one instant: what is granted (which pays debt) comes before what expires, and that before renewals.
-local function advance_instant(account_index, at)
+-- Does what is due of an account at one instant: what is granted (which pays debt) comes before what expires, then holds end, and what they give back is
+-- there for renewals. `holds` are those whose deadline has passed, from place `next_hold` on; returns the place of the first that ends later.
+local function advance_instant(account_index, at, holds, next_hold)
+  local planned, granted = ctx.states[account_index][A_PLAN_DUE] == at, false
   expire_lots(account_index, at - 1)
   ctx.at = at
-  local granted = advance_plan(account_index)
+  if planned then granted = advance_plan(account_index) end
   expire_lots(account_index, at)
-  renew_agents(account_index, granted)
+  while holds[next_hold] and holds[next_hold][2][H_DEADLINE] == at do
+    end_due_hold(account_index, holds[next_hold][1], holds[next_hold][2])
+    next_hold = next_hold + 1
+  end
+  if planned then renew_agents(account_index, granted) end
+  return next_hold
 end
 
--- Does what has become due of an account, once for each account and batch: one instant after the other in the order of their times, so that it does not
--- matter how late anybody looks. Returns false where more is due than one call does: nothing may be judged before the rest is done.
+-- Does what has become due of an account, once for each account and batch: one instant after the other in the order of their times, ends of its holds
+-- among them, so that it does not matter how late anybody looks. Returns nil; or CODE_BEHIND where more is due than one call does: nothing may be judged
+-- before the rest is done; or CODE_BROKEN where the account says that something is due, and its subscription knows of nothing: it would be due for ever.
 local function advance(account_index)
   local account = ctx.states[account_index]
   if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then
     ctx.touched[account_index] = true
-    return true
+    return nil
   end
-  while account[A_PLAN_DUE] > 0 and account[A_PLAN_DUE] <= ctx.now and ctx.due_work > 0 do
-    local entries = #ctx.entries
-    advance_instant(account_index, account[A_PLAN_DUE])
-    local looks = #subscription_of(account_index)[S_AGENTS] + count_lots(account)
+  local holds, through, next_hold, broken = {}, ctx.now, 1, false
+  if account[A_HOLDS] > 0 then holds, through = overdue_holds(account_index) end
+  local function next_instant()
+    local plan_due, hold = account[A_PLAN_DUE], holds[next_hold]
+    local at = plan_due > 0 and plan_due or AMOUNT_MAX
+    return hold and math.min(at, hold[2][H_DEADLINE]) or at
+  end
+  local at = next_instant()
+  while at <= through and not broken and ctx.due_work > 0 do
+    local entries, planned = #ctx.entries, account[A_PLAN_DUE] == at
+    next_hold = advance_instant(account_index, at, holds, next_hold)
+    broken = planned and account[A_PLAN_DUE] == at
+    local looks = count_lots(account) + (planned and #subscription_of(account_index)[S_AGENTS] or 0)
     ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - looks / LOOKS_PER_ENTRY
+    at = next_instant()
   end
-  local caught_up = account[A_PLAN_DUE] == 0 or account[A_PLAN_DUE] > ctx.now
-  if caught_up then
-    expire_lots(account_index, ctx.now)
-    ctx.touched[account_index] = true
-  end
+  if at > through then expire_lots(account_index, through) end
   ctx.at = ctx.now
   account[A_DUE] = soonest_due(account)
-  return caught_up
+  if broken then return CODE_BROKEN end
+  if account[A_DUE] > 0 and account[A_DUE] <= ctx.now then return CODE_BEHIND end
+  ctx.touched[account_index] = true
+  return nil
+end
+
+-- A hold that an operation names ends before it is judged if its deadline is reached, whether or not the sweeper has been there. Unless it was among what
+-- was due of the account, nothing but lots that it gives back to can be due since then. Returns as above.
+local function expire_due_hold(account_index, hold_id)
+  local hold = hold_get(ctx.prefixes[account_index] .. hold_id)
+  if not hold or hold[H_DEADLINE] > ctx.now then return nil end
+  end_due_hold(account_index, hold_id, hold)
+  ctx.at = ctx.now
+  ctx.touched[account_index] = nil
+  return advance(account_index)
 end

@@ -15,7 +15,9 @@
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
+--   settled_for        the agent, or the mere label, that the present settle is for
 --   due_work           how much of what is due this call may still do
+--   overdue            holds whose deadline has passed, once somebody asked: includes/overdue_holds.lua
 --   entries            the journal record's decisions
 --   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
 local ctx = {

@@ -1,4 +1,3 @@
--- @include "advance"
 -- @include "account_status"
 -- @include "conversion"
 
@@ -17,7 +16,7 @@ local function take_parts(wallet, hold, charge, changes, account_only)
     if taken > 0 then
       append_pair(changes, lot[L_ID], -taken)
     end
-    if part > taken and lot[L_EXPIRES] > 0 and lot[L_EXPIRES] <= ctx.now then
+    if part > taken and lot[L_EXPIRES] > 0 and lot[L_EXPIRES] <= ctx.at then
       if not returned[lot] then returned[#returned + 1] = lot end
       returned[lot] = (returned[lot] or 0) + part - taken
     end
@@ -58,7 +57,7 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   local released = math.max(0, hold[H_AMOUNT] - charge)
   local text
   if kind ~= ENTRY_SETTLE then
-    text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
+    text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION], ctx.at)
   end
   add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
   expire_returned(account_index, wallet, returned)
@@ -74,14 +73,9 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   return store_outcome('h' .. field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
 end
 
--- A hold whose deadline is reached ends before any operation on it is judged, whether or not the sweeper has been there.
-local function expire_due_hold(account_index, hold_id)
-  local field = ctx.prefixes[account_index] .. hold_id
-  local hold = hold_get(field)
-  if hold and ctx.now >= hold[H_DEADLINE] then
-    end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
-    ctx.expired_holds = ctx.expired_holds + 1
-    return true
-  end
-  return false
+-- Ends a hold whose deadline is reached: then, whoever notices it now.
+local function end_due_hold(account_index, hold_id, hold)
+  ctx.at, ctx.agent = hold[H_DEADLINE], nil
+  end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
+  ctx.expired_holds = ctx.expired_holds + 1
 end

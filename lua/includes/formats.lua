@@ -34,7 +34,7 @@ local U_AGENT, U_AGENTS = 10, 11
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
-local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND = 6, 7, 8, 9, 10
+local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND, CODE_BROKEN = 6, 7, 8, 9, 10, 11
 
 -- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
@@ -66,13 +66,14 @@ local STATE_AGENT_UNLOCKED, STATE_AGENT_ACTIVATED, STATE_AGENT_SUSPENDED, STATE_
 
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
--- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for
+-- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte), catalog version, and when it ended; for SETTLE for which agent it
+-- was (ended by a zero byte); for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
 -- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot;
 -- for those of agents when it was due, number, id and tier of the agent, what happened to it, start and end of its cycle, and the priority of its own lots.
-local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
-local ENTRY_LOT_PRIORITY = '<I4'
+local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4I7'
+local ENTRY_SETTLE_TEXT, ENTRY_LOT_PRIORITY = 's', '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
@@ -154,3 +155,6 @@ local AGENTS_MAX, AGENTS_REMOVED_MAX = 1000, 100
 -- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents and lots, which cost a
 -- twentieth of an entry. 2,000 entries take 10 ms. What is left is done by the next call.
 local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20
+-- How many of a partition's members of `deadlines` a call looks at, to find holds of accounts of which something is due: at 1 us each half of what the
+-- work above may take. Above the 500 that a sweep takes, so that what it takes is always among them.
+local DEADLINES_LOOKED_MAX = 5000

@@ -13,7 +13,8 @@ local function op_settle(op_index, op)
   local field = hold_field(op, op[P_ID])
   local hold = hold_get(field)
   local flags = 0
-  ctx.agent = noted_agent(account_index, hold and hold[H_AGENT] or op[8])
+  ctx.settled_for = hold and hold[H_AGENT] or op[8]
+  ctx.agent = noted_agent(account_index, ctx.settled_for)
   local unit, amount, wallet, have
   if hold then
     if op[7] ~= 0 and op[7] ~= hold[H_VERSION] then return CODE_REPRICE, struct.pack(REPRICE, hold[H_VERSION]) end

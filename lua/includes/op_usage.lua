@@ -111,9 +111,9 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
   for u = 1, #ids do
     local op_index, account_index = first_index + u - 1, accounts[u]
     local account = states[account_index]
-    local caught_up = touched[account_index]
-    if account and not caught_up and not refuse_ending then
-      caught_up = advance(account_index)
+    local undone
+    if account and not touched[account_index] and not refuse_ending then
+      undone = advance(account_index)
       if #entries > entries_count then
         end_run()
         entries_count = #entries
@@ -123,8 +123,8 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       codes[op_index], outcomes[op_index] = string.char(CODE_LIMIT), refuse_ending
     elseif not account then
       codes[op_index], outcomes[op_index] = string.char(CODE_MISS), ''
-    elseif not caught_up then
-      codes[op_index], outcomes[op_index] = string.char(CODE_BEHIND), ''
+    elseif undone then
+      codes[op_index], outcomes[op_index] = string.char(undone), ''
     else
       local field, unit, amount = fields[fields_before + u], units[u], amounts[u]
       local wallets = account[A_WALLETS]

@@ -64,7 +64,7 @@ export async function flush(
   }
 }
 
-/** Before the transaction: making a partition of the table takes a lock that flushes must not wait for each time. */
+/** Before the transaction: making a partition of the table takes a lock for which sidecars wait for one another. */
 async function makeMonths(pool: Pool, months: ReadonlySet<number>, knownMonths: Set<number>): Promise<void> {
   const missing = [...months].filter((month) => !knownMonths.has(month)).sort((a, b) => a - b);
   if (missing.length === 0) return;

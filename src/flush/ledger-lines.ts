@@ -23,7 +23,7 @@ export function appendLines(record: JournalRecord, partition: number, lines: Lin
 }
 
 function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): EntryRow {
-  const { kind, amount, hold, agent } = entry;
+  const { kind, amount, hold } = entry;
   const isConversion = kind === ENTRY.conversion || kind === ENTRY.conversion_grant;
   const { operation } = entry;
   const { opaque } = record;
@@ -43,7 +43,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     eventMonth: monthOf(eventTimeMs),
     eventTimeMs,
     bookedTimeMs: record.bookedTimeMs,
-    agent: told < 0 ? (hold?.agent ?? agent?.id ?? '') : opaqueText(opaque, told, 3),
+    agent: agentOf(record, entry, told),
     meter: told < 0 ? (hold?.meter ?? '') : opaqueText(opaque, told, 1),
     model: told < 0 ? (hold?.model ?? '') : opaqueText(opaque, told, 2),
     // What a conversion was for has its quantities on its own line.
@@ -63,6 +63,19 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     flags: flagNames(entry.flags),
     note: noteOf(entry, operation < 0 ? undefined : record.batch.rows[operation]),
   };
+}
+
+/** For whom it is: a settle, and what was converted for it, for the agent of the hold, whomever its call names. */
+function agentOf(record: JournalRecord, entry: JournalEntry, told: number): string {
+  const { kind, operation, hold, agent } = entry;
+  if (kind === ENTRY.settle) return entry.settledFor;
+  if (told < 0) return hold?.agent ?? agent?.id ?? '';
+  if (kind === ENTRY.conversion || kind === ENTRY.conversion_grant) {
+    const follows = record.entries.slice(entry.seq - record.firstSeq, entry.seq - record.firstSeq + 3);
+    const settle = follows.find((one) => one.kind === ENTRY.settle && one.operation === operation);
+    if (settle !== undefined) return settle.settledFor;
+  }
+  return opaqueText(record.opaque, told, 3);
 }
 
 export function grantedBy(kind: number, amount: number): number {

@@ -30,6 +30,11 @@ const IDLE_MIN_MS = 1_000;
 /** How long a sweep's operations may wait in the queue. */
 const SWEEP_WAIT_MAX_MS = 10_000;
 
+/** Does what is due of an account, and ends a hold ('': none) whose deadline is reached; as far as deadlines are looked at, it waits for nobody. */
+function expireHold(holdId: string): PackedOperation {
+  return [OP.expireHold, 0, holdId, 0, 0, -1];
+}
+
 /**
  * Ends holds whose deadline has passed, expires lots whose time has come (also of accounts that Redis does not hold), books
  * the reversals that Postgres asks for, and drops idle accounts. Everything goes through the partition's queue like any call, and
@@ -109,11 +114,11 @@ export class Sweeper {
     return Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
   }
 
-  /** Accounts that Redis does not hold: touching one loads it with its holds, and expires its lots. */
+  /** Accounts that Redis does not hold: sweeping one loads it with its holds, and does what is due of it. */
   async #loadDueAccounts(owned: readonly Partition[], nowMs: number): Promise<void> {
     const numbers = owned.map((partition) => partition.number);
     const accountIds = await readDueAccounts(this.pool, numbers, nowMs, DUE_PER_SWEEP_MAX);
-    await this.#runAll(accountIds.map((accountId) => ({ accountId, packed: [OP.touch, 0] })));
+    await this.#runAll(accountIds.map((accountId) => ({ accountId, packed: expireHold('') })));
   }
 
   async #sweepDue(partition: Partition, nowMs: number): Promise<void> {
@@ -127,9 +132,9 @@ export class Sweeper {
     );
     await this.#runAll(
       due.map((member) => {
-        if (member.startsWith('a')) return { accountId: member.slice(1), packed: [OP.touch, 0] };
+        if (member.startsWith('a')) return { accountId: member.slice(1), packed: expireHold('') };
         const { accountId, id } = splitScope(member.slice(1));
-        return { accountId, packed: [OP.expireHold, 0, id, 0, 0, -1] };
+        return { accountId, packed: expireHold(id) };
       }),
     );
   }

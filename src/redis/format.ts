@@ -50,6 +50,8 @@ export const CODE = {
   stale: 9,
   /** More is due of the account than one call does: the operation is sent again. */
   behind: 10,
+  /** The account contradicts its subscription: nothing was done. */
+  broken: 11,
 } as const;
 
 export const REASON = {

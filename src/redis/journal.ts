@@ -43,9 +43,11 @@ export interface JournalEntry {
     readonly model: string;
     readonly catalogVersion: number;
   } | null;
+  /** For settle: the agent that it was for, as its hold names it, or its caller where there was none; empty for none, and for all others. */
+  readonly settledFor: string;
   /** For conversion_grant: the priority of its lot; 0 for all others. */
   readonly lotPriority: number;
-  /** For what happens by itself: when it was due; 0 for all else. */
+  /** For what may happen by itself: when it was due; 0 for all else. */
   readonly dueMs: number;
   /** For plan_grant, plan_change and opening_lot, which names no plan. */
   readonly plan: PlanEntry | null;
@@ -245,10 +247,11 @@ function readEntry(reader: BinaryReader, seq: number, operation: number, kind: n
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
   const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
+  const settledFor = kind === ENTRY.settle ? reader.text() : '';
   const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
   const ofAgent = AGENT_KINDS.has(kind);
-  const dueMs = planned || ofAgent || kind === ENTRY.lot_expired ? reader.u56() : 0;
+  const dueMs = planned || ofAgent || hold !== null || kind === ENTRY.lot_expired ? reader.u56() : 0;
   return {
     seq,
     operation,
@@ -265,6 +268,7 @@ function readEntry(reader: BinaryReader, seq: number, operation: number, kind: n
     released,
     lots,
     hold,
+    settledFor,
     lotPriority,
     dueMs,
     plan: planned || kind === ENTRY.opening_lot ? readPlanEntry(kind, reader) : null,
@@ -315,6 +319,7 @@ function paidEntry(
     released: 0,
     lots: [from.lot, -amount],
     hold: null,
+    settledFor: '',
     lotPriority: 0,
     dueMs: 0,
     plan: null,

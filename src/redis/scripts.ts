@@ -72,7 +72,8 @@ export type OperationResult =
         | typeof CODE.none
         | typeof CODE.stale
         | typeof CODE.behind
-        | 'expired';
+        | typeof CODE.broken
+        | 'swept';
     };
 
 export interface DurableReply {
@@ -313,7 +314,7 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
         const account = readAccount(reader);
         return { code: 'account', account, subscription: unpack(reader.bytes(reader.u32())) };
       }
-      if (operation[0] === OP.expireHold) return { code: 'expired' };
+      if (operation[0] === OP.expireHold) return { code: 'swept' };
       return { code, outcome: readOutcome(reader) };
     case CODE.duplicate:
     case CODE.conflict:
@@ -329,6 +330,7 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
     case CODE.none:
     case CODE.stale:
     case CODE.behind:
+    case CODE.broken:
       return { code };
     default:
       throw new Error(`a script answered code ${code}`);

@@ -6,7 +6,7 @@ import type { Partition } from './partition.js';
 
 /** What an operation comes to in the end: the script's word, or that its account exists nowhere. */
 export type FinalResult =
-  | Exclude<OperationResult, { code: 0 } | { code: 5 } | { code: 10 }>
+  | Exclude<OperationResult, { code: 0 } | { code: 5 } | { code: 10 } | { code: 11 }>
   | { readonly code: 'unknown account' };
 
 /** When and where a result was decided. */

@@ -248,11 +248,18 @@ export class PartitionQueue {
       if (result.code === CODE.miss) missing.push(operation);
       else if (result.code === CODE.check) unchecked.push(operation);
       else if (result.code === CODE.behind) this.push(operation);
+      else if (result.code === CODE.broken) operation.failed(brokenAccount(operation.accountId));
       else operation.done(result, decision);
     }
     if (missing.length > 0 || unchecked.length > 0)
       this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
   }
+}
+
+/** Whatever is asked of it: its state must be put right by hand. Those beside it in the batch go on. */
+function brokenAccount(accountId: string): DrawdownError {
+  const message = `account ${accountId}: something is due that its subscription does not know; nothing was done. Run drawdown verify`;
+  return new DrawdownError('INTERNAL', message);
 }
 
 function failAll(batch: readonly Operation[], error: DrawdownError): void {

@@ -343,6 +343,23 @@ describe('cycles', () => {
     await expectVerified(sidecar.config);
   });
 
+  it('are paid from what a hold gave back before, though nobody looked in between', async () => {
+    await moveClock(direct, -40 * DAY);
+    await begin({ sweepIntervalMs: 3_600_000 });
+    await client.account('acme', 90 * CREDITS);
+    await unlock('acme', 'support');
+    const held = await client.reserve('acme', 'h1', 40 * CREDITS, { holdTimeMs: 60_000 });
+    await moveClock(direct, 0);
+    expect(await shown('acme', 'support')).toMatchObject({
+      state: 'AGENT_STATE_ACTIVE',
+      graceEndTimeMs: '0',
+    });
+    expect(await client.balance('acme')).toEqual({ available: 10 * CREDITS, held: 0, debt: 0 });
+    const ended = (await client.ledger('acme')).find(({ kind }) => kind === 'ENTRY_KIND_HOLD_EXPIRED');
+    expect(ended?.eventTimeMs).toBe(held.deadlineMs);
+    await expectVerified(sidecar.config);
+  });
+
   it('that are behind by more than one call does are caught up with before anything is judged', async () => {
     await moveClock(direct, -390 * DAY);
     await begin({ sweepIntervalMs: 3_600_000 });
@@ -354,6 +371,67 @@ describe('cycles', () => {
     expect(await available('acme')).toBe(100_000 - 200 * 10 - 200 * 12 * 5 - 200 * 5);
     const records = await direct.xlen(partitionKeys('drawdown', partitionOf('acme', 4))[7]);
     expect(records).toBeGreaterThan(3);
+    await expectVerified(sidecar.config);
+  });
+});
+
+describe('the line of a settle', () => {
+  /** Which agent each line names that a settle booked. */
+  const named = async () =>
+    (await client.ledger('acme'))
+      .filter(({ kind }) => /SETTLE|CONVERSION/.test(kind))
+      .map(({ kind, agentId }) => [kind.replace('ENTRY_KIND_', '').toLowerCase(), agentId]);
+
+  it('names the agent of the hold, which paid, whomever the call names; where no hold is open, whom the call names', async () => {
+    await begin();
+    await client.account('acme', 100 * CREDITS);
+    await unlock('acme', 'first', 'endowed');
+    await unlock('acme', 'second', 'endowed');
+    await client.reserve('acme', 'open', 25 * CREDITS, { agentId: 'first' });
+    await client.settle('acme', 'open', 25 * CREDITS, { agentId: 'second' });
+    await client.reserve('acme', 'nobodys', CREDITS);
+    await client.settle('acme', 'nobodys', CREDITS, { agentId: 'second' });
+    await client.reserve('acme', 'released', CREDITS, { agentId: 'first' });
+    await client.release('acme', 'released');
+    await client.settle('acme', 'released', CREDITS, { agentId: 'second' });
+    await client.settle('acme', 'unknown', CREDITS, { agentId: 'label' });
+    expect(await named()).toEqual([
+      ['settle', 'first'],
+      ['settle', ''],
+      ['settle', 'second'],
+      ['settle', 'label'],
+    ]);
+    // 20 of the first agent's own and 5 of the account's; the late one from the second agent's own.
+    const { agentCredits } = await client.call('AccountService/GetBalance', { accountId: 'acme' });
+    expect(agentCredits.map((one) => [one.agentId, Number(one.available) / CREDITS])).toEqual([
+      ['second', 19],
+    ]);
+    await expectVerified(sidecar.config);
+  });
+
+  it('and so do the lines of what was converted for it', async () => {
+    await begin();
+    await client.account('acme', 100 * CREDITS);
+    const speech = {
+      ...{ accountId: 'acme', holdId: 'h1', meter: 'tts', model: 'tts-1' },
+      quantities: { values: { characters: 250 } },
+    };
+    await client.call('UsageService/Reserve', { ...speech, agentId: 'first', startTimeMs: Date.now() });
+    await client.call('UsageService/Settle', { ...speech, agentId: 'second', eventTimeMs: Date.now() });
+    await client.record([
+      {
+        ...usageEvent('acme', 'u1', 1, { agentId: 'third' }),
+        ...{ meter: 'tts', model: 'tts-1' },
+        quantities: { characters: 250 },
+      },
+    ]);
+    expect(await named()).toEqual([
+      ['conversion', 'first'],
+      ['conversion_grant', 'first'],
+      ['settle', 'first'],
+      ['conversion', 'third'],
+      ['conversion_grant', 'third'],
+    ]);
     await expectVerified(sidecar.config);
   });
 });

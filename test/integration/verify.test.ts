@@ -36,6 +36,35 @@ describe('beside traffic', () => {
     going = false;
     await traffic;
   });
+
+  it('the ledger gets its next month while somebody reads it, and everybody reads on', async () => {
+    const connect = async () => {
+      const connection = new pg.Client({ connectionString: scene.database.url });
+      await connection.connect();
+      await connection.query(`SET lock_timeout = '2s'`);
+      return connection;
+    };
+    const [reader, flusher, other] = await Promise.all([connect(), connect(), connect()]);
+    const count = async (connection: pg.Client) =>
+      Number((await connection.query(`SELECT count(*) AS n FROM entries`)).rows[0].n);
+    try {
+      await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const lines = await count(reader);
+      await flusher.query('BEGIN');
+      await flusher.query(`SELECT ensure_entries_month(203012)`);
+      expect(await count(other)).toBeGreaterThanOrEqual(lines);
+      await flusher.query('COMMIT');
+      expect(await count(reader)).toBe(lines);
+      // It refuses an id that it has, like every other month.
+      const { rows } = await other.query(
+        `SELECT count(*)::integer AS indexes, bool_or(indisunique) AS once FROM pg_index i JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+         WHERE indrelid = 'entries_203012'::regclass`,
+      );
+      expect(rows).toEqual([{ indexes: 4, once: true }]);
+    } finally {
+      await Promise.all([reader.end(), flusher.end(), other.end()]);
+    }
+  });
 });
 
 describe('at rest', () => {

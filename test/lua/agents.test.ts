@@ -5,12 +5,14 @@ import fc from 'fast-check';
 import { DateTime } from 'luxon';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { luaDirectory } from '../../src/paths.js';
+import { CODE } from '../../src/redis/format.js';
+import { accountScope } from '../../src/redis/keys.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { heldOf, remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
 import type { Entry, Op, Plan, Price, Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
 
 let redis: TestRedis;
 let scripts: TestScripts;
@@ -651,5 +653,26 @@ describe('conversions', () => {
     expect(left(within.world)).toEqual({ credits: [3n], own, characters: 550n, debt: 0n, held: 0n });
     const beyond = await play([...begun, [day(0), settle(speech(350n), 'n1')]]);
     expect(left(beyond.world)).toEqual({ credits: [3n], own, characters: 500n, debt: 150n, held: 0n });
+  });
+});
+
+describe('an account whose subscription is lost', () => {
+  it('says so to whoever asks once something is due of it, and those beside it go on', async () => {
+    const partition = await TestPartition.open(scripts, START_MS);
+    const accounts = [account, 'beside'];
+    const run = async (ops: readonly Op[], nowMs: number) => {
+      await scripts.setClock(nowMs);
+      const packed = ops.map((op) => packOperation(op, accounts.indexOf(op.account) + 1, nowMs, []));
+      return (await partition.apply(accounts, packed)).results.map(({ code }) => code);
+    };
+    const beside = (op: Op): Op => ({ ...op, account: 'beside' });
+    const begin = [create(), topUp(100n), unlock('n1')];
+    await run([...begin, ...begin.map(beside)], day(0));
+    await scripts.connection.client.hdel(partition.keys[2], accountScope(account));
+
+    expect(await run([usage(1n)], day(29))).toEqual([CODE.ok]);
+    const due = [touch, topUp(1n), beside(touch), usage(1n), beside(usage(1n))];
+    const { broken, ok } = CODE;
+    expect(await run(due, day(31))).toEqual([broken, broken, 'account', broken, ok]);
   });
 });

@@ -531,7 +531,7 @@ function observedResult(reply: BatchReply, index: number): unknown {
   switch (result.code) {
     case 'account':
       return { code: 'ok', account: observedAccount(result.account) };
-    case 'expired':
+    case 'swept':
       return { code: 'ok' };
     case CODE.ok:
       return { code: 'ok', ...observedOutcome(result.outcome), seq: result.outcome.seq };
@@ -565,7 +565,7 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
     case 'swept': {
       if (!step.state.exists) return { code: 'miss' };
       if (op.kind === 'touch') return { code: 'ok', account: expectedAccount(step.state) };
-      return { code: step.entries.some((entry) => entry.kind === 'hold_expired') ? 'ok' : 'none' };
+      return { code: 'ok' };
     }
     default: {
       const { reason, shortfall } = result;
@@ -767,6 +767,8 @@ function expectedJournal(
 
 /** Those that time may cause carry when they were due. */
 const DUE = [
+  'release',
+  'hold_expired',
   'lot_expired',
   'plan_grant',
   'plan_change',
@@ -808,6 +810,7 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
     hold: described ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1'] : null,
+    settledFor: entry.kind === 'settle' ? entry.holdAgent || AGENT : '',
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan:
@@ -849,6 +852,7 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
+    settledFor: '',
     lotPriority: 0,
     dueMs: 0,
     plan: null,
@@ -884,6 +888,7 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     released,
     lots: changes,
     hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+    settledFor: entry.settledFor,
     lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],

@@ -292,7 +292,8 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
-  work.workFor(hold ? hold.agent : op.agent);
+  work.settledFor = hold ? hold.agent : (op.agent ?? '');
+  work.workFor(work.settledFor);
   const priced = hold?.catalogVersion ?? ended?.catalogVersion;
   if (op.pricedWith !== 0 && priced !== undefined && op.pricedWith !== priced) {
     return { verdict: 'reprice', catalogVersion: priced };
@@ -824,6 +825,8 @@ class Work {
   atMs: number;
   /** For whom the operation is, where that is an agent that was unlocked. */
   agent: Agent | undefined;
+  /** Whom the settle names that is being done, or its hold. */
+  settledFor = '';
 
   constructor(
     readonly state: AccountState,
@@ -1097,11 +1100,15 @@ class Work {
     return [{ lot: origin.lot, delta: amount }];
   }
 
-  /** One instant after the other, the soonest first; at one instant what comes first in the list of `dueParts`, then renewals. */
+  /**
+   * One instant after the other, the soonest first; at one instant what comes first in the list of `dueParts`, then holds end, then renewals. Where nothing but
+   * ends of holds is due, nothing is done.
+   */
   doWhatIsDue(): void {
+    if (this.soonestDue() > this.nowMs) return;
     for (;;) {
-      const agentsDue = (this.state.subscription?.agents ?? []).map(({ dueMs }) => dueMs ?? Infinity);
-      const soonest = Math.min(...this.dueParts().map(({ atMs }) => atMs), ...agentsDue);
+      const deadlines = [...this.state.holds.values()].map(({ deadlineMs }) => deadlineMs);
+      const soonest = Math.min(this.soonestDue(), ...deadlines);
       if (soonest > this.nowMs) break;
       this.atMs = soonest;
       const entries = this.entries.length;
@@ -1110,10 +1117,17 @@ class Work {
         if (!first) break;
         first.run();
       }
+      for (const [id, { deadlineMs }] of [...this.state.holds])
+        if (deadlineMs === soonest) this.endWithoutCharge(id, 'expired');
       const granted = this.entries.slice(entries).some(({ kind }) => kind === 'plan_grant');
       this.renewAgents(granted);
     }
     this.atMs = this.nowMs;
+  }
+
+  soonestDue(): number {
+    const agentsDue = (this.state.subscription?.agents ?? []).map(({ dueMs }) => dueMs ?? Infinity);
+    return Math.min(...this.dueParts().map(({ atMs }) => atMs), ...agentsDue);
   }
 
   dueParts(): { atMs: number; run: () => void }[] {
@@ -1309,7 +1323,11 @@ class Work {
 
   expireDueHold(id: string): void {
     const hold = this.state.holds.get(id);
-    if (hold && this.nowMs >= hold.deadlineMs) this.endWithoutCharge(id, 'expired');
+    if (!hold || this.nowMs < hold.deadlineMs) return;
+    this.atMs = hold.deadlineMs;
+    this.endWithoutCharge(id, 'expired');
+    this.atMs = this.nowMs;
+    this.doWhatIsDue();
   }
 
   endWithoutCharge(id: string, state: 'released' | 'expired'): EndOutcome {
@@ -1404,7 +1422,7 @@ class Work {
       priority: 0,
       plan: undefined,
       agent: undefined,
-      holdAgent: '',
+      holdAgent: kind === 'settle' ? this.settledFor : '',
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },

@@ -580,7 +580,7 @@ export interface Entry {
   dueMs: number;
   plan: PlanNote | undefined;
   agent: AgentNote | undefined;
-  /** For whom the hold was that this entry ended without a charge; empty: none. */
+  /** For whom the hold was that this entry ended, or a settle where there was none; empty: for none. */
   holdAgent: string;
 }
 

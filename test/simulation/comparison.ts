@@ -184,6 +184,9 @@ export async function readTotals(pool: Pool): Promise<unknown[]> {
   return rows;
 }
 
+/** Lines that end a hold, or would: they say for whom it was. */
+const HOLD_ENDS = ['settle', 'release', 'hold_expired'];
+
 /** A line of the ledger in the form of the oracle's; changes of 0 name lots and move nothing. */
 export function lineOf({
   kind,
@@ -198,11 +201,25 @@ export function lineOf({
   after,
   flags,
   bookedMs,
+  dueMs,
+  holdAgent,
 }: Entry): string {
   const numbers = [granted, spent, expired, converted, debt, released].map(Number);
   const moved = lots.map(({ lot, delta }) => [lot, Number(delta)]).filter(([, delta]) => delta !== 0);
   const wallet = [after?.remaining ?? 0n, after?.held ?? 0n, after?.debt ?? 0n].map(Number);
-  return JSON.stringify([kind, unit ?? '', ...numbers, moved, ...wallet, [...flags].sort(), bookedMs]);
+  const hold = HOLD_ENDS.includes(kind) ? holdAgent : '';
+  const dated = kind === 'hold_expired' ? dueMs : 0;
+  return JSON.stringify([
+    kind,
+    unit ?? '',
+    ...numbers,
+    moved,
+    ...wallet,
+    [...flags].sort(),
+    bookedMs,
+    dated,
+    hold,
+  ]);
 }
 
 /** The ledger of one account, oldest line first. */
@@ -223,6 +240,8 @@ export async function readLines(pool: Pool, account: string): Promise<string[]> 
       ...[row.remaining_after, row.held_after, row.debt_after],
       row.flags === '' ? [] : row.flags.split(',').sort(),
       row.booked_time.getTime(),
+      row.kind === 'hold_expired' ? row.event_time.getTime() : 0,
+      HOLD_ENDS.includes(row.kind) ? row.agent : '',
     ]),
   );
 }

@@ -1,5 +1,6 @@
 /** When a queue sends: at once, or after the rest between scripts with bulk usage. Time is the test's, and so are the answers. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { DrawdownError } from '../../src/errors.js';
 import { createMetrics } from '../../src/metrics.js';
 import { CODE, OP, type PackedOperation } from '../../src/redis/format.js';
 import { partitionKeys } from '../../src/redis/keys.js';
@@ -21,12 +22,20 @@ afterEach(() => {
 });
 
 /** A queue whose scripts take SCRIPT_MS, and how many operations each was sent. */
-function queueWith(limits: { bulkRestMaxMs?: number; batchOpsMax?: number } = {}) {
+function queueWith({
+  code = CODE.none,
+  ...limits
+}: {
+  bulkRestMaxMs?: number;
+  batchOpsMax?: number;
+  code?: typeof CODE.none | typeof CODE.broken;
+} = {}) {
   const sent: number[] = [];
+  const failures: DrawdownError[] = [];
   const batch = async (_fence: unknown, operations: readonly PackedOperation[]): Promise<BatchReply> => {
     sent.push(operations.length);
     await new Promise((resolve) => setTimeout(resolve, SCRIPT_MS));
-    const results = operations.map(() => ({ code: CODE.none }));
+    const results = operations.map(() => ({ code }));
     const numbers = { epoch: 1, seq: 0, durableSeq: 0, nowMs: Date.now(), idsSinceMs: 0, firstSeq: 1 };
     return { status: 'OK', ...numbers, pendingBytes: 0, expiredHolds: 0, results };
   };
@@ -57,13 +66,11 @@ function queueWith(limits: { bulkRestMaxMs?: number; batchOpsMax?: number } = {}
       ending: false,
       deadlineMs: Number.MAX_SAFE_INTEGER,
       done: () => undefined,
-      failed: (error) => {
-        throw error;
-      },
+      failed: (error) => void failures.push(error),
     };
     queue.push(operation);
   };
-  return { sent, push };
+  return { sent, push, failures };
 }
 
 /** Sends a first batch of bulk usage and waits until its script has answered; the rest begins now. */
@@ -149,4 +156,15 @@ describe('after a script of single calls', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(sent).toEqual([1, 1]);
   });
+});
+
+it('an operation on an account whose state contradicts itself fails, and is not sent again', async () => {
+  const { sent, push, failures } = queueWith({ code: CODE.broken });
+  push(false);
+  await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+  expect(failures.map(({ code, message }) => [code, message])).toEqual([
+    ['INTERNAL', expect.stringMatching(/^account acme: .*drawdown verify/)],
+  ]);
+  await vi.advanceTimersByTimeAsync(REST_MS);
+  expect(sent).toEqual([1]);
 });

@@ -243,14 +243,18 @@ CREATE TABLE catalog_requests (
   made_version boolean NOT NULL
 );
 
--- Makes the partition of the ledger for one month where it is missing. Safe to call from many sidecars at once.
+-- Makes the partition of the ledger for one month where it is missing. Safe to call from many sidecars at once. Made as a table and attached then: to
+-- create it as a partition would lock the ledger against its readers, and wait for the longest of them, a verification.
 CREATE FUNCTION ensure_entries_month(month integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   next_month integer := CASE WHEN month % 100 = 12 THEN month + 89 ELSE month + 1 END;
 BEGIN
   IF to_regclass(format('entries_%s', month)) IS NULL THEN
     PERFORM pg_advisory_xact_lock(hashtext('drawdown entries month'));
-    EXECUTE format('CREATE TABLE IF NOT EXISTS entries_%s PARTITION OF entries FOR VALUES FROM (%s) TO (%s)', month, month, next_month);
+    IF to_regclass(format('entries_%s', month)) IS NULL THEN
+      EXECUTE format('CREATE TABLE entries_%s (LIKE entries INCLUDING ALL)', month);
+      EXECUTE format('ALTER TABLE entries ATTACH PARTITION entries_%s FOR VALUES FROM (%s) TO (%s)', month, month, next_month);
+    END IF;
   END IF;
 END $$;
 

@@ -1,0 +1,44 @@
+-- @include "batch_context"
+
+-- Which holds have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
+-- through which there are no others}.
+local function read_overdue()
+  local members = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'LIMIT', 0, DEADLINES_LOOKED_MAX)
+  local count, fields, through = #members, {}, ctx.now
+  for i, prefix in ipairs(ctx.prefixes) do
+    if ctx.states[i] and ctx.states[i][A_HOLDS] > 0 then fields[prefix] = {} end
+  end
+  for i = 1, count do
+    local digits = string.match(members[i], '^h(%d+):')
+    local of_account = digits and fields[string.sub(members[i], 2, 2 + #digits + tonumber(digits))]
+    if of_account then of_account[#of_account + 1] = string.sub(members[i], 2) end
+  end
+  if count == DEADLINES_LOOKED_MAX then
+    local first, last = tonumber(redis.call('ZSCORE', KEYS[7], members[1])), tonumber(redis.call('ZSCORE', KEYS[7], members[count]))
+    -- More of the same time as the last may follow.
+    through = first < last and last - 1 or last
+  end
+  return { fields, through }
+end
+
+-- Open holds of an account whose deadline has passed, in the order in which they end: {id, hold} each; and the time through which there are no others.
+local function overdue_holds(account_index)
+  ctx.overdue = ctx.overdue or read_overdue()
+  local prefix, unread, packed_holds, holds = ctx.prefixes[account_index], {}, {}, {}
+  local fields, through = ctx.overdue[1][prefix] or {}, ctx.overdue[2]
+  for _, field in ipairs(fields) do
+    if ctx.holds[field] == nil then unread[#unread + 1] = field end
+  end
+  hash_read(KEYS[4], unread, packed_holds)
+  for field, packed in pairs(packed_holds) do ctx.holds[field] = cmsgpack.unpack(packed) end
+  for _, field in ipairs(fields) do
+    local hold = hold_get(field)
+    -- This batch may have moved its deadline.
+    if hold and hold[H_DEADLINE] <= ctx.now then holds[#holds + 1] = { string.sub(field, #prefix + 1), hold } end
+  end
+  table.sort(holds, function(a, b)
+    if a[2][H_DEADLINE] ~= b[2][H_DEADLINE] then return a[2][H_DEADLINE] < b[2][H_DEADLINE] end
+    return a[2][H_SEQ] < b[2][H_SEQ]
+  end)
+  return holds, through
+end
