@@ -8,7 +8,7 @@ import { luaDirectory } from '../../src/paths.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { heldOf, remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import type { Entry, Op, Plan, Price, Tier } from '../oracle/model.js';
+import { AMOUNT_MAX, type Entry, type Op, type Plan, type Price, type Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition, TestScripts } from './compared-partition.js';
 
@@ -109,6 +109,14 @@ const start = (plan: Plan, startMs: number, endMs: number): Op => ({
   payload: 'p',
   plan,
   startMs,
+  endMs,
+});
+const change = (plan: Plan, endMs?: number): Op => ({
+  kind: 'changePlan',
+  account,
+  id: `b${++ids}`,
+  payload: 'p',
+  plan,
   endMs,
 });
 const touch: Op = { kind: 'touch', account };
@@ -319,14 +327,6 @@ describe('a renewal that cannot be paid', () => {
     withRerate: false,
     drawn: [{ lot: 1, amount }],
   });
-  const change = (plan: Plan, endMs?: number): Op => ({
-    kind: 'changePlan',
-    account,
-    id: `b${++ids}`,
-    payload: 'p',
-    plan,
-    endMs,
-  });
 
   it.each<[string, Op, Op[]]>([
     ['a top-up', topUp(20n), []],
@@ -372,6 +372,22 @@ describe('a renewal that cannot be paid', () => {
       [day(31), touch],
     ]);
     expect(story(world).slice(-2)).toEqual(['unpaid n1 30', 'suspended n1 31']);
+  });
+
+  it('is not tried again when a plan is taken that grants nothing', async () => {
+    const { world } = await play([
+      [day(0), create(free)],
+      [day(0), start(starter, day(0), day(30.5))],
+      [day(0), unlock('n1')],
+      [day(0), topUp(40n)],
+      [day(0), reserve(inCredits(40n))],
+      [day(0), change(free)],
+      [day(30), touch],
+      [day(30.25), { kind: 'release', account, hold: 'h' }],
+      [day(31), touch],
+    ]);
+    expect(story(world).slice(-3)).toEqual(['unpaid n1 30', 'expired 30.5', 'suspended n1 31']);
+    expect(remaining(world)).toBeGreaterThanOrEqual(30n);
   });
 
   it('suspends the agent at the end of the grace: a call at that instant comes too late, a grant that is due then does not', async () => {
@@ -420,7 +436,7 @@ describe('agents', () => {
       [day(1), unlock('n4')],
       [day(1), remove('n1')],
       [day(1), unlock('n4')],
-      [day(21), { kind: 'changePlan', account, id: 'down', payload: 'p', plan: free, endMs: undefined }],
+      [day(21), change(free)],
       [day(21), unlock('n5')],
       [day(22), suspend('n2')],
       [day(22), activate('n2')],
@@ -435,6 +451,78 @@ describe('agents', () => {
       ...['done', 'done', 'done', denied, 'done', denied, 'done', 'done'],
       ...['done', denied, 'done', 'done', 'done', 'done', denied, 'done', 'done'],
     ]);
+  });
+
+  it('cost the account all that it has, and no more: unlocked and activated for what is there, denied for one less', async () => {
+    const insufficient = 'denied INSUFFICIENT_BALANCE';
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(49n)],
+      [day(0), unlock('n1')],
+      [day(0), topUp(1n)],
+      [day(0), unlock('n1')],
+      [day(1), suspend('n1')],
+      [day(1), topUp(29n)],
+      [day(1), activate('n1')],
+      [day(1), topUp(1n)],
+      [day(1), activate('n1')],
+    ]);
+    expect(said.slice(2)).toEqual([
+      insufficient,
+      'done',
+      'done',
+      'done',
+      'done',
+      insufficient,
+      'done',
+      'done',
+    ]);
+    expect(remaining(world)).toBe(0n);
+  });
+
+  it('are activated for what a renewal costs now, on the new terms', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(100n)],
+      [day(0), unlock('n1')],
+      [day(1), suspend('n1')],
+      [day(1), activate('n1', { ...endowed, name: 'standard', renewal: 45n })],
+    ]);
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([5n, 20n]);
+  });
+
+  it('are paid for by the account, never from what is left of their own', async () => {
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(79n)],
+      [day(0), unlock('n1', endowed)],
+      [day(1), suspend('n1')],
+      [day(1), activate('n1', endowed)],
+      [day(1), topUp(1n)],
+      [day(1), activate('n1', endowed)],
+    ]);
+    expect(said.slice(4)).toEqual(['denied INSUFFICIENT_BALANCE', 'done', 'done']);
+    // The first cycle's own credits are there beside those of the new one.
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([20n, 20n]);
+  });
+
+  it('get own credits that pay no debt', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), usage(5n)],
+      [day(0), unlock('n1', alone)],
+    ]);
+    expect([remaining(world), accountOf(world, account).wallets.credits.debt]).toEqual([20n, 5n]);
+  });
+
+  it('get of their own credits what the wallet can hold', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(AMOUNT_MAX - 12n)],
+      [day(0), unlock('n1', alone)],
+    ]);
+    expect(remaining(world)).toBe(AMOUNT_MAX);
+    expect(world.ledger.at(-1)?.granted).toBe(12n);
   });
 
   it('are at most 1,000 without a plan, and of those that are removed the last 100 are remembered', async () => {

@@ -88,6 +88,18 @@ const status = (call: 'close' | 'reopen'): Op => ({
   call,
 });
 
+const reverse = (event: string, amount: bigint, lot: number): Op => ({
+  kind: 'reversal',
+  account,
+  id: `v-${event}`,
+  payload: 'p',
+  charge: `usage/${event}`,
+  unit: 'credits',
+  amount,
+  withRerate: false,
+  drawn: [{ lot, amount }],
+});
+
 /** Plays one operation after the other, each at its time, and returns the verdicts in words. */
 async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
   const compared = await ComparedPartition.open(scripts, START_MS);
@@ -327,6 +339,60 @@ describe('an upgrade', () => {
     ]);
   });
 
+  it('at the very end does not carry what holds have set aside either', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(1), reserve('h', 40n)],
+      [day(10), change(pro, day(20))],
+      [day(12), release('h')],
+    ]);
+    expect(lots(world)).toEqual([['plan', 200, 20]]);
+    expect(lines(world, 'lot_expired').map(({ expired }) => expired)).toEqual([10n, 40n]);
+  });
+
+  it('carries nothing of a lot that was spent in full: what a reversal gives back to it expires when it would have', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(1), usage('u', 20n)],
+      [day(1), usage('rest', 30n)],
+      [day(4), change(pro, day(14))],
+      [day(5), reverse('u', 20n, 1)],
+    ]);
+    expect(lines(world, 'plan_grant').at(-1)?.lots).toEqual([{ lot: 2, delta: 200n }]);
+    expect(lots(world)).toEqual([
+      ['plan', 200, 14],
+      ['plan', 20, 10],
+    ]);
+  });
+
+  it('leaves nothing to spend of such a lot where the reversal comes after its time', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(1), usage('u', 50n)],
+      [day(4), change(pro, day(14))],
+      [day(10), reverse('u', 50n, 1)],
+    ]);
+    expect(lots(world)).toEqual([['plan', 200, 14]]);
+    expect(lines(world, 'lot_expired').map(({ expired }) => expired)).toEqual([50n]);
+  });
+
+  it('carries a lot of which one unit is left, and with it what a reversal gives back to it', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(1), usage('u', 49n)],
+      [day(4), change(pro, day(14))],
+      [day(11), reverse('u', 49n, 1)],
+    ]);
+    expect(lots(world)).toEqual([
+      ['plan', 50, 14],
+      ['plan', 200, 14],
+    ]);
+  });
+
   it('to a plan that keeps its credits keeps what is carried, too', async () => {
     const { world } = await play([
       [day(0), create()],
@@ -340,7 +406,19 @@ describe('an upgrade', () => {
     ]);
   });
 
-  it('withdraws a downgrade that was scheduled, and is refused while a period is stored', async () => {
+  it('is in place of a downgrade that was scheduled: its own end changes no plan', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(1), change(free)],
+      [day(4), change(pro, day(14))],
+      [day(14), touch],
+    ]);
+    expect(accountOf(world, account).subscription?.plan?.name).toBe('pro');
+    expect(lots(world)).toEqual([]);
+  });
+
+  it('is refused while a period is stored; a scheduled downgrade and that period are withdrawn together', async () => {
     const { said, world } = await play([
       [day(0), create()],
       [day(0), start(starter, day(0), day(10))],
@@ -386,6 +464,16 @@ describe('a downgrade', () => {
     const stayed = await play([...begin, [day(10) - 1, cancel()], [day(25), touch], [day(26), cancel()]]);
     expect(accountOf(stayed.world, account).subscription?.plan?.name).toBe('pro');
     expect(stayed.said.at(-1)).toBe('refused NOTHING_SCHEDULED');
+  });
+
+  it('at the very end of the period waits for nothing', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(0), day(10))],
+      [day(10), change(free)],
+    ]);
+    expect(lines(world, 'plan_change').at(-1)?.plan?.event).toBe('changed');
+    expect(lots(world)).toEqual([['free', 7, 'never']]);
   });
 
   it('is overruled by a period that begins at the same instant', async () => {
