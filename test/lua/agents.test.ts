@@ -57,12 +57,12 @@ const topUp = (amount: bigint, expiresAtMs?: number): Op => ({
   amount,
   expiresAtMs,
 });
-const usage = (amount: bigint, agent?: string, id = `u${++ids}`): Op => ({
+const usage = (cost: bigint | Price[], agent?: string, id = `u${++ids}`): Op => ({
   kind: 'usage',
   account,
   id,
   payload: 'p',
-  prices: [{ unit: 'credits', amount }],
+  prices: typeof cost === 'bigint' ? inCredits(cost) : cost,
   ...(agent && { agent }),
 });
 const unlock = (agent: string, tier = standard): Op => ({
@@ -127,7 +127,7 @@ const reserve = (prices: Price[], agent?: string, hold = 'h'): Op => ({
   hold,
   payload: 'p',
   prices,
-  holdTimeMs: DAY,
+  holdTimeMs: 90 * DAY,
   catalogVersion: 1,
   ...(agent && { agent }),
 });
@@ -140,6 +140,7 @@ const settle = (prices: Price[], agent?: string, hold = 'h'): Op => ({
   pricedWith: 1,
   ...(agent && { agent }),
 });
+const release: Op = { kind: 'release', account, hold: 'h' };
 const inCredits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
 
 /** Plays one operation after the other, each at its time, and returns the verdicts in words. */
@@ -355,23 +356,27 @@ describe('a renewal that cannot be paid', () => {
   });
 
   it('is not tried again when a hold gives units back, or credits are converted', async () => {
-    const reserve: Op = {
-      kind: 'reserve',
+    const convert: Op = {
+      kind: 'convert',
       account,
-      hold: 'h',
+      id: 'k',
       payload: 'p',
-      prices: [{ unit: 'credits', amount: 40n }],
-      holdTimeMs: 90 * DAY,
+      unit: 'tts_characters',
+      units: 500n,
+      cost: 5n,
+      priority: 20,
       catalogVersion: 1,
     };
     const { world } = await play([
       ...unpaid,
-      [day(1), topUp(30n)],
-      [day(1), reserve],
-      [day(30.5), { kind: 'release', account, hold: 'h' }],
+      [day(1), topUp(35n)],
+      [day(1), reserve(inCredits(45n))],
+      [day(30.5), release],
+      [day(30.5), convert],
       [day(31), touch],
     ]);
     expect(story(world).slice(-2)).toEqual(['unpaid n1 30', 'suspended n1 31']);
+    expect(remaining(world)).toBe(40n);
   });
 
   it('is not tried again when a plan is taken that grants nothing', async () => {
@@ -383,7 +388,7 @@ describe('a renewal that cannot be paid', () => {
       [day(0), reserve(inCredits(40n))],
       [day(0), change(free)],
       [day(30), touch],
-      [day(30.25), { kind: 'release', account, hold: 'h' }],
+      [day(30.25), release],
       [day(31), touch],
     ]);
     expect(story(world).slice(-3)).toEqual(['unpaid n1 30', 'expired 30.5', 'suspended n1 31']);
@@ -689,7 +694,6 @@ describe('conversions', () => {
     const last = open.world.ledger.at(-1);
     expect([last?.kind, last?.spent, last?.debt]).toEqual(['settle', 600n, 600n]);
     expect(last?.flags).toContain('overdrawn');
-    const release: Op = { kind: 'release', account, hold: 'h' };
     const late = await play([...begun, [day(0), release], [day(0), settle(speech(600n), 'n1')]]);
     expect(left(late.world)).toEqual(untouched);
   });
@@ -710,6 +714,18 @@ describe('conversions', () => {
     const conversion = world.ledger.find(({ kind }) => kind === 'conversion');
     expect([conversion?.converted, conversion?.released]).toEqual([4n * CREDIT, 3n * CREDIT]);
     expect(world.ledger.at(-1)?.flags).toContain('over_hold');
+  });
+
+  it('of usage are paid by the account alone, also for an agent that draws on it and has more of its own', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(3n * CREDIT)],
+      [day(0), unlock('n1', costless)],
+      [day(0), usage(speech(150n), 'n1')],
+      [day(0), usage(speech(250n), 'n1')],
+    ]);
+    // 50 were left of the first two blocks; two more are lacking, and credits pay for one.
+    expect(left(world)).toEqual({ credits: [], own: [20n], characters: 0n, debt: 100n, held: 0n });
   });
 
   it('let own credits expire that a hold gives back after their cycle', async () => {

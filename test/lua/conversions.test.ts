@@ -195,16 +195,16 @@ describe('characters beyond the allowance', () => {
       grant('g1', 5n * CREDIT),
       grant('g2', 60n, 'tts_characters'),
       reserve('h', 50n),
-      settle('h', 170n),
+      settle('h', 151n),
     ]);
     expect(outcomes[3]).toMatchObject({ unit: 'tts_characters', held: 50n });
     expect(outcomes[4]).toMatchObject({
-      charged: 170n,
+      charged: 151n,
       overdrawn: 0n,
-      converted: 2n * CREDIT,
+      converted: CREDIT,
       flags: ['over_hold', 'converted'],
     });
-    expect(balances(world)).toEqual({ credits: [3n * CREDIT, 0n], tts_characters: [90n, 0n] });
+    expect(balances(world)).toEqual({ credits: [4n * CREDIT, 0n], tts_characters: [9n, 0n] });
   });
 
   it('return to a lot of credits that expired meanwhile, and expire there', async () => {
@@ -231,6 +231,40 @@ describe('characters beyond the allowance', () => {
       reason: 'INSUFFICIENT_BALANCE',
       shortfall: { unit: 'credits', available: 2n * CREDIT, missing: CREDIT },
     });
+  });
+});
+
+describe('a call', () => {
+  const convert = (id: string, units: bigint, cost: bigint): Op => ({
+    kind: 'convert',
+    account,
+    id,
+    payload: 'p',
+    unit: 'tts_characters',
+    units,
+    cost,
+    priority: 20,
+    catalogVersion: 1,
+  });
+
+  it('converts all that is available, and nothing where one micro-credit is missing', async () => {
+    const { outcomes, world } = await play([
+      create,
+      usage('u', 30n, [{ unit: 'tts_characters', amount: 30n }]),
+      grant('g1', 5n * CREDIT),
+      convert('k1', 500n, 5n * CREDIT + 1n),
+      convert('k2', 500n, 5n * CREDIT),
+      convert('k3', 1n, 1n),
+    ]);
+    expect(outcomes.map((outcome) => outcome?.of)).toEqual([
+      'create',
+      'usage',
+      'grant',
+      undefined,
+      'convert',
+      undefined,
+    ]);
+    expect(balances(world)).toEqual({ credits: [0n, 0n], tts_characters: [470n, 0n] });
   });
 });
 
