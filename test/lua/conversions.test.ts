@@ -1,24 +1,14 @@
 /** Credits into allowances, by a call and by a charge: the scripts against the oracle, and what no sequence of calls may do. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { availableOf } from '../oracle/account.js';
 import { batches, resolve, START_MS } from '../oracle/generators.js';
 import type { Op, Outcome, Price, Unit } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 const account = 'a';
 const CREDIT = 1_000_000n;

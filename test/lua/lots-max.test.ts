@@ -1,23 +1,13 @@
 /** How many lots a wallet may have: calls are refused, and what happens by itself gets no further than it must. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CODE, REASON } from '../../src/redis/format.js';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
 import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, OWN_LOTS_MAX, type Plan, type Tier } from '../oracle/model.js';
 import { accountOf } from '../oracle/world.js';
-import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, packOperation, TestPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 const account = 'a';
 const starter = PLANS[1] as Plan;

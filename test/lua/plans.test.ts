@@ -1,25 +1,14 @@
 /** Plans and billing periods: the scripts against the oracle, and what holds whatever happens when. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { remainingOf } from '../oracle/account.js';
 import { batches, PLANS, resolve, START_MS } from '../oracle/generators.js';
 import type { Entry, Op, Plan } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 const account = 'a';
 const DAY = 86_400_000;

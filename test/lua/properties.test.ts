@@ -1,24 +1,13 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { batches, type Planned, resolve, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
 import { AMOUNT_MAX, type Op, type Price, type Unit } from '../oracle/model.js';
 import type { World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 /** Reversals find their charges in earlier batches: those of the same batch are not known when it is sent. */
 function resolveAll(ops: readonly Planned[], world: World): Op[] {
