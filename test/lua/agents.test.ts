@@ -9,12 +9,25 @@ import { heldOf, remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
 import { AMOUNT_MAX, type Entry, type Op, type Plan, type Price, type Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition } from './compared-partition.js';
+import { ComparedPartition, playOn } from './compared-partition.js';
+import * as operations from './operations.js';
+import {
+  account,
+  changePlan,
+  convert,
+  create,
+  endAgent,
+  extend,
+  grant,
+  reverse,
+  setStatus,
+  startPeriod,
+  touch,
+} from './operations.js';
 import { scriptsOfFile } from './scripts.js';
 
 const scripts = scriptsOfFile();
 
-const account = 'a';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const day = (number: number): number => START_MS + number * DAY;
@@ -33,117 +46,26 @@ const standard: Tier = {
 const endowed: Tier = { ...standard, name: 'endowed', own: 20n };
 
 let ids = 0;
-const create = (plan?: Plan): Op => {
-  const op = { kind: 'create', account, id: 'r', payload: 'p' } as const;
-  return plan === undefined ? op : { ...op, plan };
-};
-const topUp = (amount: bigint, expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id: `g${++ids}`,
-  payload: 'p',
-  unit: 'credits',
-  amount,
-  expiresAtMs,
-});
-const usage = (cost: bigint | Price[], agent?: string, id = `u${++ids}`): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: typeof cost === 'bigint' ? inCredits(cost) : cost,
-  ...(agent && { agent }),
-});
-const unlock = (agent: string, tier = standard): Op => ({
-  kind: 'unlockAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-  tier,
-});
-const activate = (agent: string, tier = standard): Op => ({
-  kind: 'activateAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-  tier,
-});
-const suspend = (agent: string): Op => ({
-  kind: 'suspendAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-});
-const remove = (agent: string): Op => ({
-  kind: 'removeAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-});
-const status = (call: 'freeze' | 'close'): Op => ({
-  kind: 'setStatus',
-  account,
-  id: `s${++ids}`,
-  payload: call,
-  call,
-});
-const start = (plan: Plan, startMs: number, endMs: number): Op => ({
-  kind: 'startPeriod',
-  account,
-  id: `b${++ids}`,
-  payload: 'p',
-  plan,
-  startMs,
-  endMs,
-});
-const change = (plan: Plan, endMs?: number): Op => ({
-  kind: 'changePlan',
-  account,
-  id: `b${++ids}`,
-  payload: 'p',
-  plan,
-  endMs,
-});
-const touch: Op = { kind: 'touch', account };
+const topUp = (amount: bigint, expiresAtMs?: number): Op =>
+  grant(`g${++ids}`, amount, 'credits', expiresAtMs);
+const usage = (cost: bigint | Price[], agent?: string, id = `u${++ids}`): Op =>
+  operations.usage(id, cost, agent);
+const unlock = (agent: string, tier = standard): Op => operations.unlock(`t${++ids}`, agent, tier);
+const activate = (agent: string, tier = standard): Op => operations.activate(`t${++ids}`, agent, tier);
+const suspend = (agent: string): Op => endAgent(`t${++ids}`, 'suspend', agent);
+const remove = (agent: string): Op => endAgent(`t${++ids}`, 'remove', agent);
+const status = (call: 'freeze' | 'close'): Op => setStatus(`s${++ids}`, call);
+const start = (plan: Plan, startMs: number, endMs: number): Op =>
+  startPeriod(`b${++ids}`, plan, startMs, endMs);
+const change = (plan: Plan, endMs?: number): Op => changePlan(`b${++ids}`, plan, endMs);
 const alone: Tier = { ...endowed, name: 'alone', unlock: 0n, draws: false };
-const reserve = (prices: Price[], agent?: string, hold = 'h'): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  holdTimeMs: 90 * DAY,
-  catalogVersion: 1,
-  ...(agent && { agent }),
-});
-const settle = (prices: Price[], agent?: string, hold = 'h'): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  pricedWith: 1,
-  ...(agent && { agent }),
-});
-const release: Op = { kind: 'release', account, hold: 'h' };
+const reserve = (prices: Price[], agent?: string, hold = 'h'): Op =>
+  operations.reserve(hold, prices, { agent, holdTimeMs: 90 * DAY });
+const settle = (prices: Price[], agent?: string, hold = 'h'): Op => operations.settle(hold, prices, agent);
+const release: Op = operations.release('h');
 const inCredits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
 
-/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
-async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
-  const compared = await ComparedPartition.open(scripts, START_MS);
-  const said: string[] = [];
-  for (const [atMs, op] of steps) {
-    const [result] = await compared.batch([op], atMs);
-    said.push(
-      result && 'reason' in result ? `${result.verdict} ${result.reason}` : (result?.verdict as string),
-    );
-  }
-  return { said, world: compared.world };
-}
+const play = (steps: Parameters<typeof playOn>[1]) => playOn(scripts, steps);
 
 /** What happened to agents, and what was granted and expired between: kind or event, agent, the day on which it was due. */
 function story(world: World): string[] {
@@ -306,17 +228,8 @@ describe('a renewal that cannot be paid', () => {
     [day(0), topUp(60n)],
     [day(0), unlock('n1')],
   ];
-  const reversal = (charge: string, amount: bigint): Op => ({
-    kind: 'reversal',
-    account,
-    id: `v${++ids}`,
-    payload: charge,
-    charge,
-    unit: 'credits',
-    amount,
-    withRerate: false,
-    drawn: [{ lot: 1, amount }],
-  });
+  const reversal = (charge: string, amount: bigint): Op =>
+    reverse(`v${++ids}`, charge, amount, [{ lot: 1, amount }]);
 
   it.each<[string, Op, Op[]]>([
     ['a top-up', topUp(20n), []],
@@ -345,23 +258,12 @@ describe('a renewal that cannot be paid', () => {
   });
 
   it('is not tried again when a hold gives units back, or credits are converted', async () => {
-    const convert: Op = {
-      kind: 'convert',
-      account,
-      id: 'k',
-      payload: 'p',
-      unit: 'tts_characters',
-      units: 500n,
-      cost: 5n,
-      priority: 20,
-      catalogVersion: 1,
-    };
     const { world } = await play([
       ...unpaid,
       [day(1), topUp(35n)],
       [day(1), reserve(inCredits(45n))],
       [day(30.5), release],
-      [day(30.5), convert],
+      [day(30.5), convert('k', 500n, 5n)],
       [day(31), touch],
     ]);
     expect(story(world).slice(-2)).toEqual(['unpaid n1 30', 'suspended n1 31']);
@@ -530,17 +432,8 @@ describe('agents', () => {
     );
     expect(unlocked.map(({ verdict }) => verdict)).toEqual([...Array(1_000).fill('done'), 'denied']);
     await compared.batch(names.slice(0, 102).map(remove), START_MS);
-    const reserve = (agent: string): Op => ({
-      kind: 'reserve',
-      account,
-      hold: `h-${agent}`,
-      payload: 'p',
-      prices: [{ unit: 'credits', amount: 1n }],
-      holdTimeMs: DAY,
-      catalogVersion: 1,
-      agent,
-    });
-    const results = await compared.batch(['n1', 'n2', 'n101', 'n102'].map(reserve), START_MS);
+    const works = (agent: string): Op => reserve(inCredits(1n), agent, `h-${agent}`);
+    const results = await compared.batch(['n1', 'n2', 'n101', 'n102'].map(works), START_MS);
     // The first two are forgotten: their ids are labels.
     expect(results.map(({ verdict }) => verdict)).toEqual(['done', 'denied', 'denied', 'done']);
   });
@@ -574,17 +467,7 @@ describe('agents', () => {
     await compared.batch([create(), unlock('n1', cheap), usage(20n, 'n1', 'mistake')], START_MS);
     // From now on it has nothing of its own, and the account nothing at all.
     await compared.batch([suspend('n1'), activate('n1', { ...cheap, own: 0n })], START_MS);
-    const reversal: Op = {
-      kind: 'reversal',
-      account,
-      id: 'v',
-      payload: 'p',
-      charge: 'usage/mistake',
-      unit: 'credits',
-      amount: 20n,
-      withRerate: false,
-      drawn: [{ lot: 1, amount: 20n }],
-    };
+    const reversal = reverse('v', 'usage/mistake', 20n, [{ lot: 1, amount: 20n }]);
     await compared.batch([reversal, usage(5n), usage(5n, 'n1')], START_MS);
     expect(remaining(compared.world)).toBe(15n);
     expect(accountOf(compared.world, account).wallets.credits.debt).toBe(5n);
@@ -643,15 +526,7 @@ describe('conversions', () => {
     { unit: 'tts_characters', amount: characters },
     { unit: 'credits', amount: 0n, blocks: { units: 100n, micros: CREDIT, priority: 30 } },
   ];
-  const characters = (amount: bigint): Op => ({
-    kind: 'grant',
-    account,
-    id: `c${++ids}`,
-    payload: 'p',
-    unit: 'tts_characters',
-    amount,
-    expiresAtMs: undefined,
-  });
+  const characters = (amount: bigint): Op => grant(`c${++ids}`, amount, 'tts_characters');
   const costless: Tier = { ...endowed, unlock: 0n, renewal: 0n, own: 20n * CREDIT };
   const apart: Tier = { ...costless, draws: false };
 
@@ -693,10 +568,7 @@ describe('conversions', () => {
       [day(0), topUp(5n * CREDIT)],
       [day(0), unlock('n1', costless)],
       [day(0), reserve(speech(200n), 'n1')],
-      [
-        day(0),
-        { kind: 'extend', account, id: 'x', payload: 'p', hold: 'h', addAmount: 3n * CREDIT, holdTimeMs: 0 },
-      ],
+      [day(0), extend('x', 'h', 3n * CREDIT)],
       [day(0), settle(speech(400n), 'n1')],
     ]);
     expect(left(world)).toEqual({ credits: [1n], own: [20n], characters: 0n, debt: 0n, held: 0n });

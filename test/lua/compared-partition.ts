@@ -31,6 +31,7 @@ import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis
 import { OpaqueBuilder } from '../../src/redis/opaque.js';
 import type { BatchReply, Fence } from '../../src/redis/scripts.js';
 import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
+import { START_MS } from '../oracle/generators.js';
 import {
   type AccountState,
   type Agent,
@@ -261,6 +262,22 @@ export class ComparedPartition {
     const all = await this.partition.test.connection.client.hgetallBuffer(this.partition.keys[key]);
     return new Map(Object.entries(all).filter(([field]) => field !== ''));
   }
+}
+
+/** A verdict and, of a refusal, its reason. */
+export function inWords(result: { verdict: string; reason?: string }): string {
+  return result.reason === undefined ? result.verdict : `${result.verdict} ${result.reason}`;
+}
+
+/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
+export async function playOn(
+  scripts: TestScripts,
+  steps: readonly (readonly [atMs: number, op: Op])[],
+): Promise<{ said: string[]; world: World }> {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  const said: string[] = [];
+  for (const [atMs, op] of steps) said.push(...(await compared.batch([op], atMs)).map(inWords));
+  return { said, world: compared.world };
 }
 
 /** In a batch usage events come last. */

@@ -3,69 +3,25 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { remainingOf } from '../oracle/account.js';
 import { batches, resolve, START_MS, TIERS } from '../oracle/generators.js';
-import { type Op, type Part, type Result, UNITS } from '../oracle/model.js';
+import { type Op, type Result, UNITS } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition } from './compared-partition.js';
+import { ComparedPartition, inWords } from './compared-partition.js';
+import {
+  account,
+  create,
+  extend,
+  grant,
+  release,
+  reserve,
+  reverse,
+  setStatus,
+  settle,
+  usage,
+} from './operations.js';
 import { scriptsOfFile } from './scripts.js';
 
 const scripts = scriptsOfFile();
 
-const account = 'a';
-const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
-const grant = (id: string, amount: bigint, expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit: 'credits',
-  amount,
-  expiresAtMs,
-});
-const usage = (id: string, amount: bigint | 'unrated'): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-});
-const reserve = (hold: string, amount: bigint): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  holdTimeMs: 1_000,
-  catalogVersion: 1,
-});
-const extend = (id: string, hold: string): Op => ({
-  kind: 'extend',
-  account,
-  id,
-  hold,
-  payload: 'p',
-  addAmount: 1n,
-  holdTimeMs: 0,
-});
-const settle = (hold: string, amount: bigint): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  pricedWith: 0,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
-const reverse = (id: string, charge: string, amount: bigint, drawn: Part[], withRerate = false): Op => ({
-  kind: 'reversal',
-  account,
-  id,
-  payload: charge,
-  charge,
-  unit: 'credits',
-  amount,
-  withRerate,
-  drawn,
-});
 const rerate = (charge: string, amount: bigint): Op => ({
   kind: 'rerate',
   account,
@@ -79,13 +35,6 @@ const expireLot = (id: string, lot: number, payload = 'p'): Op => ({
   id,
   payload,
   lot,
-});
-const setStatus = (id: string, call: 'freeze' | 'unfreeze' | 'close' | 'reopen'): Op => ({
-  kind: 'setStatus',
-  account,
-  id,
-  payload: call,
-  call,
 });
 
 /** A verdict, and for a refusal its reason. */
@@ -105,10 +54,6 @@ async function expectVerdicts(steps: readonly (readonly [Op, Said])[], nowMs = S
   return apart.world;
 }
 
-function inWords(result: { verdict: string; reason?: string }): string {
-  return result.reason === undefined ? result.verdict : `${result.verdict} ${result.reason}`;
-}
-
 function credits(world: World): { remaining: bigint; debt: bigint } {
   const wallet = accountOf(world, account).wallets.credits;
   return { remaining: remainingOf(wallet), debt: wallet.debt };
@@ -117,7 +62,7 @@ function credits(world: World): { remaining: bigint; debt: bigint } {
 describe('the scripts do what the oracle says', () => {
   it('for reversals: once for each charge, debt first, then the lots, whatever the request', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 10n), 'done'],
       [usage('u', 25n), 'done'],
       [usage('v', 5n), 'done'],
@@ -132,7 +77,7 @@ describe('the scripts do what the oracle says', () => {
 
   it('for what was booked unrated: rerated once, reversed with it, and never rerated after', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 10n), 'done'],
       [usage('u', 'unrated'), 'done'],
       [usage('v', 'unrated'), 'done'],
@@ -148,9 +93,9 @@ describe('the scripts do what the oracle says', () => {
 
   it('for a lot that is expired by a call: what is held expires when its hold ends', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g1', 10n), 'done'],
-      [grant('g2', 10n, START_MS + 5), 'done'],
+      [grant('g2', 10n, 'credits', START_MS + 5), 'done'],
       [grant('g3', 10n), 'done'],
       [reserve('h', 13n), 'done'],
       [expireLot('l1', 1), 'done'],
@@ -173,7 +118,7 @@ describe('the scripts do what the oracle says', () => {
 
   it('for units that a reversal returns to a lot that a call has expired, also where its caller had looked before', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
-    await compared.batch([create, grant('g', 10n), usage('u', 4n)], START_MS);
+    await compared.batch([create(), grant('g', 10n), usage('u', 4n)], START_MS);
     // One batch: the reversal carries the lot as it was before.
     const reversal = reverse('r', 'usage/u', 4n, [{ lot: 1, amount: 4n }]);
     await compared.batch([expireLot('l', 1), reversal], START_MS + 1);
@@ -182,7 +127,7 @@ describe('the scripts do what the oracle says', () => {
 
   it('for every status and call', async () => {
     await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 100n), 'done'],
       [reserve('h', 10n), 'done'],
       [reserve('h2', 10n), 'done'],
@@ -195,8 +140,8 @@ describe('the scripts do what the oracle says', () => {
       [setStatus('s2', 'reopen'), 'refused ACCOUNT_FROZEN'],
       [reserve('h', 10n), 'duplicate'],
       [reserve('h3', 1n), 'denied ACCOUNT_FROZEN'],
-      [extend('x', 'h'), 'denied ACCOUNT_FROZEN'],
-      [extend('x', 'unknown'), 'denied HOLD_UNKNOWN'],
+      [extend('x', 'h', 1n), 'denied ACCOUNT_FROZEN'],
+      [extend('x', 'unknown', 1n), 'denied HOLD_UNKNOWN'],
       [usage('u0', 1n), 'done'],
       [usage('u1', 150n), 'done'],
       [settle('h', 20n), 'done'],
@@ -207,7 +152,7 @@ describe('the scripts do what the oracle says', () => {
       [setStatus('s4', 'freeze'), 'refused ACCOUNT_CLOSED'],
       [setStatus('s4', 'unfreeze'), 'refused ACCOUNT_CLOSED'],
       [reserve('h3', 1n), 'denied ACCOUNT_CLOSED'],
-      [extend('x', 'h2'), 'denied ACCOUNT_CLOSED'],
+      [extend('x', 'h2', 1n), 'denied ACCOUNT_CLOSED'],
       [grant('g2', 100n), 'duplicate'],
       [grant('g3', 100n), 'refused ACCOUNT_CLOSED'],
       [usage('u2', 'unrated'), 'done'],

@@ -5,12 +5,24 @@ import { remainingOf } from '../oracle/account.js';
 import { batches, PLANS, resolve, START_MS } from '../oracle/generators.js';
 import type { Entry, Op, Plan } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition } from './compared-partition.js';
+import { ComparedPartition, playOn } from './compared-partition.js';
+import {
+  account,
+  changePlan,
+  create,
+  grant,
+  release,
+  reserve,
+  reverse,
+  setStatus,
+  startPeriod,
+  touch,
+  usage,
+} from './operations.js';
 import { scriptsOfFile } from './scripts.js';
 
 const scripts = scriptsOfFile();
 
-const account = 'a';
 const DAY = 86_400_000;
 const free = PLANS[0] as Plan;
 const starter = PLANS[1] as Plan;
@@ -20,87 +32,17 @@ const huge = PLANS[4] as Plan;
 const day = (number: number): number => START_MS + number * DAY;
 
 let ids = 0;
-const create = (plan?: Plan): Op => {
-  const op = { kind: 'create', account, id: 'r', payload: 'p' } as const;
-  return plan === undefined ? op : { ...op, plan };
-};
-const start = (plan: Plan, startMs: number, endMs: number, id = `b${++ids}`): Op => ({
-  kind: 'startPeriod',
-  account,
-  id,
-  payload: `${plan.name} ${startMs} ${endMs}`,
-  plan,
-  startMs,
-  endMs,
-});
-const change = (plan: Plan, endMs?: number): Op => ({
-  kind: 'changePlan',
-  account,
-  id: `b${++ids}`,
-  payload: `${plan.name} ${endMs}`,
-  plan,
-  endMs,
-});
+const start = (plan: Plan, startMs: number, endMs: number, id = `b${++ids}`): Op =>
+  startPeriod(id, plan, startMs, endMs);
+const change = (plan: Plan, endMs?: number): Op => changePlan(`b${++ids}`, plan, endMs);
 const cancel = (): Op => ({ kind: 'cancelChange', account, id: `b${++ids}`, payload: 'cancel' });
-const touch: Op = { kind: 'touch', account };
-const usage = (id: string, amount: bigint): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-});
-const topUp = (id: string, amount: bigint, expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit: 'credits',
-  amount,
-  expiresAtMs,
-});
-const reserve = (hold: string, amount: bigint): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  holdTimeMs: 90 * DAY,
-  catalogVersion: 1,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
-const status = (call: 'close' | 'reopen'): Op => ({
-  kind: 'setStatus',
-  account,
-  id: `s${++ids}`,
-  payload: call,
-  call,
-});
+const reserveLong = (hold: string, amount: bigint): Op => reserve(hold, amount, { holdTimeMs: 90 * DAY });
+const status = (call: 'close' | 'reopen'): Op => setStatus(`s${++ids}`, call);
 
-const reverse = (event: string, amount: bigint, lot: number): Op => ({
-  kind: 'reversal',
-  account,
-  id: `v-${event}`,
-  payload: 'p',
-  charge: `usage/${event}`,
-  unit: 'credits',
-  amount,
-  withRerate: false,
-  drawn: [{ lot, amount }],
-});
+const giveBack = (event: string, amount: bigint, lot: number): Op =>
+  reverse(`v-${event}`, `usage/${event}`, amount, [{ lot, amount }]);
 
-/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
-async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
-  const compared = await ComparedPartition.open(scripts, START_MS);
-  const said: string[] = [];
-  for (const [atMs, op] of steps) {
-    const [result] = await compared.batch([op], atMs);
-    said.push(
-      result && 'reason' in result ? `${result.verdict} ${result.reason}` : (result?.verdict as string),
-    );
-  }
-  return { said, world: compared.world };
-}
+const play = (steps: Parameters<typeof playOn>[1]) => playOn(scripts, steps);
 
 function credits(world: World): { remaining: bigint; debt: bigint } {
   const wallet = accountOf(world, account).wallets.credits;
@@ -197,7 +139,7 @@ describe('a billing period', () => {
       [day(0), create()],
       [day(0), start(starter, day(0), day(10))],
       [day(1), start(starter, day(10), day(20))],
-      [day(1), reserve('h', 50n)],
+      [day(1), reserveLong('h', 50n)],
       [day(2), usage('u', 30n)],
       [day(60), release('h')],
     ]);
@@ -252,7 +194,7 @@ describe('a billing period', () => {
   it('that is due is granted as far as the wallet can hold it', async () => {
     const { world, said } = await play([
       [day(0), create()],
-      [day(0), topUp('g', 10n)],
+      [day(0), grant('g', 10n)],
       [day(0), start(huge, day(0), day(9))],
       [day(0), start(huge, day(1), day(9))],
       [day(2), touch],
@@ -266,9 +208,9 @@ describe('an upgrade', () => {
   it('opens a period now, grants in full, and carries what is left forward, held parts included', async () => {
     const { world } = await play([
       [day(0), create(free)],
-      [day(0), topUp('g', 11n, day(15))],
+      [day(0), grant('g', 11n, 'credits', day(15))],
       [day(0), start(starter, day(0), day(10))],
-      [day(1), reserve('h', 40n)],
+      [day(1), reserveLong('h', 40n)],
       [day(4), change(pro, day(14))],
       [day(12), release('h')],
     ]);
@@ -288,7 +230,7 @@ describe('an upgrade', () => {
   it('leaves a top-up alone that expires with the period', async () => {
     const { world } = await play([
       [day(0), create()],
-      [day(0), topUp('g', 11n, day(10))],
+      [day(0), grant('g', 11n, 'credits', day(10))],
       [day(0), start(starter, day(0), day(10))],
       [day(4), change(pro, day(14))],
       [day(10), touch],
@@ -332,7 +274,7 @@ describe('an upgrade', () => {
     const { world } = await play([
       [day(0), create()],
       [day(0), start(starter, day(0), day(10))],
-      [day(1), reserve('h', 40n)],
+      [day(1), reserveLong('h', 40n)],
       [day(10), change(pro, day(20))],
       [day(12), release('h')],
     ]);
@@ -347,7 +289,7 @@ describe('an upgrade', () => {
       [day(1), usage('u', 20n)],
       [day(1), usage('rest', 30n)],
       [day(4), change(pro, day(14))],
-      [day(5), reverse('u', 20n, 1)],
+      [day(5), giveBack('u', 20n, 1)],
     ]);
     expect(lines(world, 'plan_grant').at(-1)?.lots).toEqual([{ lot: 2, delta: 200n }]);
     expect(lots(world)).toEqual([
@@ -362,7 +304,7 @@ describe('an upgrade', () => {
       [day(0), start(starter, day(0), day(10))],
       [day(1), usage('u', 50n)],
       [day(4), change(pro, day(14))],
-      [day(10), reverse('u', 50n, 1)],
+      [day(10), giveBack('u', 50n, 1)],
     ]);
     expect(lots(world)).toEqual([['plan', 200, 14]]);
     expect(lines(world, 'lot_expired').map(({ expired }) => expired)).toEqual([50n]);
@@ -374,7 +316,7 @@ describe('an upgrade', () => {
       [day(0), start(starter, day(0), day(10))],
       [day(1), usage('u', 49n)],
       [day(4), change(pro, day(14))],
-      [day(11), reverse('u', 49n, 1)],
+      [day(11), giveBack('u', 49n, 1)],
     ]);
     expect(lots(world)).toEqual([
       ['plan', 50, 14],

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { batches, type Planned, resolve, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
-import { AMOUNT_MAX, type Op, type Price, type Unit } from '../oracle/model.js';
+import { AMOUNT_MAX, type Op } from '../oracle/model.js';
 import type { World } from '../oracle/world.js';
 import { ComparedPartition } from './compared-partition.js';
+import { account, create, extend, grant, release, reserve, settle, usage } from './operations.js';
 import { scriptsOfFile } from './scripts.js';
 
 const scripts = scriptsOfFile();
@@ -13,53 +14,6 @@ const scripts = scriptsOfFile();
 function resolveAll(ops: readonly Planned[], world: World): Op[] {
   return ops.map((op) => resolve(op, world)).filter((op) => op !== undefined);
 }
-
-const account = 'a';
-const credits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
-const create = (): Op => ({ kind: 'create', account, id: 'r', payload: 'p' });
-const grant = (id: string, amount: bigint, unit: Unit = 'credits', expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit,
-  amount,
-  expiresAtMs,
-});
-const usage = (id: string, amount: bigint): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: credits(amount),
-});
-const reserve = (hold: string, amount: bigint, holdTimeMs = 1_000): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices: credits(amount),
-  holdTimeMs,
-  catalogVersion: 1,
-});
-const extend = (id: string, hold: string, addAmount: bigint): Op => ({
-  kind: 'extend',
-  account,
-  id,
-  hold,
-  payload: 'p',
-  addAmount,
-  holdTimeMs: 0,
-});
-const settle = (hold: string, amount: bigint): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices: credits(amount),
-  pricedWith: 0,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
 
 describe('the scripts do what the oracle says', () => {
   it('for random batches: results, states, holds, ids, deadlines and journal', async () => {
@@ -141,7 +95,7 @@ describe('the scripts do what the oracle says', () => {
       const later = START_MS + 100;
       // The second grant expires sooner, so the parts are lot 1, lot 2, lot 1.
       await compared.batch(
-        [create(), grant('g1', 10n, 'credits', later), reserve('h', 4n, holdTimeMs)],
+        [create(), grant('g1', 10n, 'credits', later), reserve('h', 4n, { holdTimeMs })],
         START_MS,
       );
       await compared.batch([grant('g2', 3n, 'credits', START_MS + 50), extend('x', 'h', 5n)], START_MS);
