@@ -461,6 +461,24 @@ describe('agents', () => {
     expect(remaining(compared.world)).toBe(31n);
   });
 
+  it('get back by a reversal all that it drew of their own; only the rest pays debt and returns to the account', async () => {
+    const drawn = [
+      { lot: 2, amount: 20n },
+      { lot: 1, amount: 10n },
+    ];
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(10n)],
+      [day(0), unlock('n1', { ...endowed, unlock: 0n })],
+      [day(0), usage(30n, 'n1', 'mistake')],
+      [day(0), usage(15n)],
+      [day(0), reverse('v', 'usage/mistake', 30n, drawn)],
+    ]);
+    const { lots, debt } = accountOf(world, account).wallets.credits;
+    expect(lots.map(({ lot, remaining }) => [lot, remaining])).toEqual([[2, 20n]]);
+    expect(debt).toBe(5n);
+  });
+
   it('alone draw on own credits that a reversal brings back, also in the batch of the reversal', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
     const cheap: Tier = { ...endowed, unlock: 0n, renewal: 0n };

@@ -16,6 +16,7 @@ import {
   reverse,
   setStatus,
   settle,
+  touch,
   usage,
 } from './operations.js';
 import { scriptsOfFile } from './scripts.js';
@@ -123,6 +124,25 @@ describe('the scripts do what the oracle says', () => {
     const reversal = reverse('r', 'usage/u', 4n, [{ lot: 1, amount: 4n }]);
     await compared.batch([expireLot('l', 1), reversal], START_MS + 1);
     expect(credits(compared.world)).toEqual({ remaining: 0n, debt: 0n });
+  });
+
+  it('for lots that expire while nobody looks: in the order of their times, whatever their wallets; none is granted that is over', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    const granted = await compared.batch(
+      [
+        create(),
+        grant('g1', 1n, 'credits', START_MS + 30),
+        grant('g2', 2n, 'llm_messages', START_MS + 10),
+        grant('g3', 3n, 'tts_characters', START_MS + 20),
+        grant('g4', 4n, 'credits', START_MS + 1),
+        grant('g5', 5n, 'credits', START_MS),
+      ],
+      START_MS,
+    );
+    expect(granted.at(-1)).toMatchObject({ verdict: 'refused', reason: 'FIELD_INVALID' });
+    await compared.batch([touch], START_MS + 30);
+    const expired = compared.world.ledger.filter(({ kind }) => kind === 'lot_expired');
+    expect(expired.map((entry) => entry.expired)).toEqual([4n, 2n, 3n, 1n]);
   });
 
   it('for every status and call', async () => {

@@ -191,6 +191,16 @@ describe('a billing period', () => {
     ]);
   });
 
+  it('whose end is now is over, and one that ends a millisecond later is not', async () => {
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), start(starter, day(-5), day(0))],
+      [day(0), start(starter, day(-5), day(0) + 1)],
+    ]);
+    expect(said.slice(1)).toEqual(['refused PERIOD_ENDED', 'done']);
+    expect(lots(world)).toEqual([['plan', 50, 1 / DAY]]);
+  });
+
   it('that is due is granted as far as the wallet can hold it', async () => {
     const { world, said } = await play([
       [day(0), create()],
