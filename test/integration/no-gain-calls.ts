@@ -4,12 +4,11 @@ import type { CycleBegun, CycleDenied } from '../../src/credits/agent-types.js';
 import type { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { UNITS, type Unit } from '../../src/usage/types.js';
 import type { Tier } from '../oracle/model.js';
-import { START_MS } from '../simulation/simulation.js';
 import type { Stack } from '../simulation/stack.js';
 import { MODELS, TARIFFS, type Tariff } from '../simulation/tariffs.js';
 
 export const HOUR_MS = 3_600_000;
-export const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 24 * HOUR_MS;
 export const CREDITS = UNITS.credits;
 const CHARACTERS = UNITS.tts_characters;
 const BLOCK = { units: 100, micros: 1_000_000 };
@@ -55,6 +54,7 @@ export class Owner {
   readonly taken = new Map<string, { unit: Unit; amount: number }>();
   promises: Promise_[] = [];
   readonly cycles: Cycle[] = [];
+  readonly bornMs: number;
   /** When what has a name was first said: whoever repeats a call repeats its time. */
   readonly #times = new Map<string, number>();
 
@@ -62,7 +62,9 @@ export class Owner {
     readonly accountId: string,
     readonly stack: Stack,
     readonly clock: SimulatedClock,
-  ) {}
+  ) {
+    this.bornMs = clock.nowMs;
+  }
 
   timeOf(name: string): number {
     const timeMs = this.#times.get(name) ?? this.clock.nowMs;
@@ -169,7 +171,7 @@ export const CALLS = {
   },
   async startPeriod(owner: Owner, { id, pick, hours }: Step): Promise<Gains> {
     const plan = pickOf(['starter', 'team', 'pro', 'kept'], pick);
-    const startTimeMs = START_MS + (hours * 3 - 20) * HOUR_MS;
+    const startTimeMs = owner.bornMs + (hours * 3 - 20) * HOUR_MS;
     const call = {
       ...owner.own(`b${id}`),
       plan,
