@@ -270,6 +270,23 @@ describe('a renewal that cannot be paid', () => {
     expect(remaining(world)).toBe(40n);
   });
 
+  it('is tried again on a top-up of any unit, and on a reversal of credits alone', async () => {
+    const mistake: Price[] = [{ unit: 'tts_characters', amount: 5n }];
+    const enough: [number, Op][] = [
+      ...unpaid,
+      [day(1), topUp(30n)],
+      [day(1), reserve(inCredits(40n))],
+      [day(1), grant('c', 5n, 'tts_characters')],
+      [day(1), usage(mistake, undefined, 'mistake')],
+      [day(30.5), release],
+    ];
+    const characters = { ...reversal('usage/mistake', 5n), unit: 'tts_characters' } as Op;
+    const reversed = await play([...enough, [day(30.5), characters], [day(31), touch]]);
+    expect(story(reversed.world).at(-1)).toBe('suspended n1 31');
+    const toppedUp = await play([...enough, [day(30.5), grant('more', 1n, 'tts_characters')]]);
+    expect(story(toppedUp.world).at(-1)).toBe('renewed n1 30.5');
+  });
+
   it('is not tried again when a plan is taken that grants nothing', async () => {
     const { world } = await play([
       [day(0), create(free)],
@@ -346,6 +363,52 @@ describe('agents', () => {
     expect(said.slice(3)).toEqual([
       ...['done', 'done', 'done', denied, 'done', denied, 'done', 'done'],
       ...['done', denied, 'done', 'done', 'done', 'done', denied, 'done', 'done'],
+    ]);
+  });
+
+  it('are not unlocked, activated or suspended twice; the id of one that was removed is free for another', async () => {
+    const steps: [Op, string][] = [
+      [unlock('n1'), 'done'],
+      [unlock('n1'), 'refused AGENT_EXISTS'],
+      [activate('n1'), 'refused AGENT_ACTIVE'],
+      [suspend('n1'), 'done'],
+      [suspend('n1'), 'refused AGENT_SUSPENDED'],
+      [unlock('n1'), 'refused AGENT_EXISTS'],
+      // Whoever saw it in another tier looks again.
+      [activate('n1', endowed), 'stale'],
+      [status('freeze'), 'done'],
+      [activate('n1'), 'denied ACCOUNT_FROZEN'],
+      [unlock('n2'), 'denied ACCOUNT_FROZEN'],
+      [remove('n1'), 'done'],
+      [remove('n1'), 'refused AGENT_UNKNOWN'],
+      [suspend('n1'), 'refused AGENT_UNKNOWN'],
+      [setStatus('thaw', 'unfreeze'), 'done'],
+      [activate('n1'), 'refused AGENT_UNKNOWN'],
+      [unlock('n1'), 'done'],
+    ];
+    const begin = [create(), topUp(1_000n)];
+    const ops = [...begin, ...steps.map(([op]) => op)];
+    const { said, world } = await play(ops.map((op) => [day(0), op]));
+    expect(said.slice(begin.length)).toEqual(steps.map(([, words]) => words));
+    const agents = accountOf(world, account).subscription?.agents ?? [];
+    expect(agents.map(({ number, state }) => [number, state])).toEqual([[2, 'active']]);
+  });
+
+  it('have their finished usage booked, and flagged while they are suspended', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(200n)],
+      [day(0), unlock('n1')],
+      [day(0), usage(1n, 'n1')],
+      [day(0), suspend('n1')],
+      [day(0), usage(2n, 'n1')],
+      [day(0), usage(4n)],
+    ]);
+    const booked = world.ledger.filter(({ kind }) => kind === 'usage');
+    expect(booked.map(({ spent, flags }) => [spent, flags])).toEqual([
+      [1n, []],
+      [2n, ['agent_suspended']],
+      [4n, []],
     ]);
   });
 
@@ -578,6 +641,20 @@ describe('conversions', () => {
     expect(last?.flags).toContain('overdrawn');
     const late = await play([...begun, [day(0), release], [day(0), settle(speech(600n), 'n1')]]);
     expect(left(late.world)).toEqual(untouched);
+  });
+
+  it('are no terms for an agent that does not draw on the account: nothing is held on them, and the next wallet pays', async () => {
+    const withMessages = [...speech(100n), { unit: 'llm_messages' as const, amount: 1n }];
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(3n * CREDIT)],
+      [day(0), unlock('n1', apart)],
+      [day(0), reserve(speech(100n), 'n1')],
+      [day(0), usage(withMessages, 'n1')],
+    ]);
+    expect(said.slice(-2)).toEqual(['denied INSUFFICIENT_BALANCE', 'done']);
+    expect(left(world)).toEqual({ credits: [3n], own: [20n], characters: 0n, debt: 0n, held: 0n });
+    expect(accountOf(world, account).wallets.llm_messages.debt).toBe(1n);
   });
 
   it('are paid by what a hold has of the account: the own credits of an agent that draws on it go back', async () => {

@@ -169,6 +169,45 @@ describe('characters beyond the allowance', () => {
     expect(balances(world)).toEqual({ credits: [4n * CREDIT, 0n], tts_characters: [9n, 0n] });
   });
 
+  it('are not over a hold of as many blocks as they need', async () => {
+    const { outcomes } = await play([
+      create(),
+      grant('g1', 5n * CREDIT),
+      reserve('h', 200n),
+      settle('h', 200n),
+    ]);
+    expect(outcomes.at(-1)).toMatchObject({ converted: 2n * CREDIT, released: 0n, flags: ['converted'] });
+  });
+
+  it('convert nothing where as many are available, whatever debt there is beside them', async () => {
+    const { outcomes, world } = await play([
+      create(),
+      grant('g1', 60n, 'tts_characters'),
+      reserve('h', 60n, [{ unit: 'tts_characters', amount: 60n }]),
+      usage('u1', 10n, [{ unit: 'tts_characters', amount: 10n }]),
+      release('h'),
+      grant('g2', 5n * CREDIT),
+      usage('u2', 60n),
+    ]);
+    expect(outcomes.at(-1)).toMatchObject({ charged: 60n, overdrawn: 0n, flags: [] });
+    expect(balances(world)).toEqual({ credits: [5n * CREDIT, 0n], tts_characters: [0n, 10n] });
+  });
+
+  it('are paid by the last credits that cover them before another wallet is asked', async () => {
+    const prices = [...speech(100n), { unit: 'llm_messages' as const, amount: 1n }];
+    const { outcomes } = await play([
+      create(),
+      grant('g1', CREDIT),
+      grant('g2', 5n, 'llm_messages'),
+      usage('u1', 100n, prices),
+      usage('u2', 100n, prices),
+    ]);
+    expect(outcomes.slice(-2)).toMatchObject([
+      { unit: 'tts_characters', charged: 100n, converted: CREDIT },
+      { unit: 'llm_messages', charged: 1n },
+    ]);
+  });
+
   it('return to a lot of credits that expired meanwhile, and expire there', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
     await compared.batch(

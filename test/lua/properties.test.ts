@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { batches, type Planned, resolve, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
 import { AMOUNT_MAX, type Op } from '../oracle/model.js';
-import type { World } from '../oracle/world.js';
+import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition } from './compared-partition.js';
 import { account, create, extend, grant, release, reserve, settle, usage } from './operations.js';
 import { scriptsOfFile } from './scripts.js';
@@ -123,6 +123,14 @@ describe('the scripts do what the oracle says', () => {
     expect(
       compared.world.ledger.filter((entry) => entry.kind === 'usage').map((entry) => entry.unit),
     ).toEqual(['credits', 'tts_characters', 'tts_characters', 'credits', 'credits']);
+  });
+
+  it('for usage beside debt: what a hold gave back is drawn, and the debt stays', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), grant('g', 60n), reserve('h', 60n), usage('u1', 10n)], START_MS);
+    const [, , second] = await compared.batch([release('h'), usage('u2', 5n), usage('u3', 5n)], START_MS);
+    expect(second).toMatchObject({ outcome: { charged: 5n, overdrawn: 0n, available: 50n } });
+    expect(accountOf(compared.world, account).wallets.credits.debt).toBe(10n);
   });
 
   it('for a clock that goes back after a change', async () => {
