@@ -183,13 +183,14 @@ describe('characters beyond the allowance', () => {
     const { outcomes, world } = await play([
       create(),
       grant('g1', 60n, 'tts_characters'),
-      reserve('h', 60n, [{ unit: 'tts_characters', amount: 60n }]),
-      usage('u1', 10n, [{ unit: 'tts_characters', amount: 10n }]),
-      release('h'),
+      reserve('x', 60n, [{ unit: 'tts_characters', amount: 60n }]),
+      usage('u', 10n, [{ unit: 'tts_characters', amount: 10n }]),
       grant('g2', 5n * CREDIT),
-      usage('u2', 60n),
+      reserve('h', 60n),
+      release('x'),
+      settle('h', 60n),
     ]);
-    expect(outcomes.at(-1)).toMatchObject({ charged: 60n, overdrawn: 0n, flags: [] });
+    expect(outcomes.at(-1)).toMatchObject({ charged: 60n, overdrawn: 0n, converted: 0n, released: CREDIT });
     expect(balances(world)).toEqual({ credits: [5n * CREDIT, 0n], tts_characters: [0n, 10n] });
   });
 
