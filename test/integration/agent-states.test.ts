@@ -1,12 +1,10 @@
 /** Every cell of the table of agents in docs/states.md is a test, through gRPC and the real stores. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { packageRoot } from '../../src/paths.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { agentCatalogFile, MOVED_CLOCK, moveClock } from '../helpers/agents.js';
 import { CallFailure, type TestClient, usageEvent } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { cellsUnder } from '../helpers/states-table.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { expectVerified } from '../helpers/verified.js';
 
@@ -31,30 +29,8 @@ const CALLS = [
   'Settle',
 ];
 
-interface Cell {
-  readonly state: string;
-  readonly call: string;
-  readonly says: string;
-}
-
-const cells = readTable(readFileSync(join(packageRoot, 'docs/states.md'), 'utf8'));
-
-function readTable(page: string): Cell[] {
-  const text = page.split('\n# Agents\n')[1]?.split('\n# ')[0] ?? '';
-  const [head, , ...rows] = text
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .map((line) =>
-      line
-        .slice(1, -1)
-        .split('|')
-        .map((cell) => cell.trim()),
-    );
-  const calls = (head ?? []).slice(1);
-  return rows.flatMap(([state, ...columns]) =>
-    columns.map((says, i) => ({ state: state as string, call: calls[i] as string, says })),
-  );
-}
+const cells = cellsUnder('Agents', STATES, CALLS);
+type Cell = (typeof cells)[number];
 
 const CREDITS = 1_000_000;
 const DAY = 86_400_000;
@@ -159,12 +135,6 @@ async function stateOf(accountId: string): Promise<string> {
   const { agent } = await client.call('AgentService/GetAgent', { accountId, agentId });
   return (agent?.state ?? '').replace('AGENT_STATE_', '').toLowerCase();
 }
-
-test('the table has every state and call once, so no cell goes untested', () => {
-  expect(cells.map(({ state, call }) => `${state}: ${call}`)).toEqual(
-    STATES.flatMap((state) => CALLS.map((call) => `${state}: ${call}`)),
-  );
-});
 
 describe.each(STATES)('an agent: %s', (state) => {
   it.each(cells.filter((cell) => cell.state === state))('$call: $says', async (cell) => {

@@ -138,6 +138,26 @@ describe('ReverseUsage', () => {
     ]);
   });
 
+  it("into a lot that was spent in full before an upgrade keeps the old period's end", async () => {
+    const account = await client.account('acme', 0);
+    const [now, ends] = [Date.now(), Date.now() + 3_600_000];
+    const request = (requestId: string) => ({ accountId: account, requestId, eventTimeMs: now });
+    const period = { plan: 'starter', startTimeMs: now - 1_000, endTimeMs: ends };
+    const started = await client.call('AccountService/StartBillingPeriod', {
+      ...request('period'),
+      ...period,
+    });
+    await client.record([usageEvent(account, 'event', Number(started.granted))], 'ACK_LEVEL_DURABLE');
+    const upgrade = { plan: 'pro', periodEndTimeMs: ends + 1_000 };
+    await client.call('AccountService/ChangePlan', { ...request('upgrade'), ...upgrade });
+    await client.call('AccountService/ReverseUsage', reversal(account, { eventId: 'event' }));
+    const { lots } = await client.call('AccountService/ListLots', { accountId: account });
+    expect(lots.map(({ lotId, remaining, expiresAtMs }) => [lotId, remaining, expiresAtMs])).toEqual([
+      ['1', started.granted, String(ends)],
+      ['2', expect.any(String), String(ends + 1_000)],
+    ]);
+  });
+
   it('has one winner among many requests for one charge', async () => {
     const account = await client.account('acme', 10_000);
     await client.record([usageEvent(account, 'event', 300)]);

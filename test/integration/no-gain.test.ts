@@ -1,25 +1,33 @@
 /**
  * What must not exist: no sequence of calls makes units out of nothing, moves them between accounts, or gives an account more than
  * was granted to it or taken from it by its own charge. Judged from what the product itself says and stores, without the oracle.
+ * What agents have of their own is their account's worth: a cycle may add them, less what it costs, and they end with it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { AgentView } from '../../src/credits/agent-types.js';
 import { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { DrawdownError } from '../../src/errors.js';
-import { UNITS, type Unit } from '../../src/usage/types.js';
+import type { Unit } from '../../src/usage/types.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { START_MS } from '../simulation/simulation.js';
 import { Stack } from '../simulation/stack.js';
-import { catalogText, MODELS, TARIFFS, type Tariff } from '../simulation/tariffs.js';
-
-const HOUR_MS = 3_600_000;
-const CREDITS = UNITS.credits;
-const CHARACTERS = UNITS.tts_characters;
-const TARIFF = TARIFFS[0] as Tariff;
-const BLOCK = { units: 100, micros: 1_000_000 };
+import { catalogText } from '../simulation/tariffs.js';
+import {
+  agentOf,
+  CALLS,
+  CREDITS,
+  type Gains,
+  HOUR_MS,
+  type Kind,
+  Owner,
+  type Step,
+  TARIFF,
+  tierOf,
+} from './no-gain-calls.js';
 
 let redis: TestRedis;
 let database: TestDatabase;
@@ -44,234 +52,28 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-/** What a call may add to each wallet of its account; below 0: what it must at least take. */
-type Gains = ReadonlyMap<Unit, number>;
-const NOTHING: Gains = new Map();
-
-/** What is to come to an account by itself. */
-interface Promise_ {
-  readonly atMs: number;
-  readonly micros: number;
+interface Worth {
+  /** What every wallet has available and held, for the account and its agents, less its debt. */
+  readonly wallets: ReadonlyMap<Unit, number>;
+  /** What all agents have available of their own, those that are forgotten included. */
+  readonly own: number;
+  readonly agents: readonly AgentView[];
 }
 
-interface Owner {
-  readonly accountId: string;
-  /** What charges took, by their names, until they are reversed. */
-  readonly taken: Map<string, { unit: Unit; amount: number }>;
-  promises: Promise_[];
-  /** When what has a name was first said: whoever repeats a call repeats its time. */
-  readonly times: Map<string, number>;
-}
-
-interface Step {
-  readonly who: number;
-  readonly kind: Kind;
-  readonly id: number;
-  readonly amount: number;
-  readonly pick: number;
-  readonly hours: number;
-}
-
-type Kind = keyof typeof CALLS;
-
-function timeOf({ times }: Owner, name: string): number {
-  const timeMs = times.get(name) ?? clock.nowMs;
-  times.set(name, timeMs);
-  return timeMs;
-}
-
-const planMicros = (name: string): number => Number(TARIFF.plans.find((plan) => plan.name === name)?.credits);
-const own = (owner: Owner, requestId: string) => ({
-  accountId: owner.accountId,
-  requestId,
-  eventTimeMs: timeOf(owner, requestId),
-});
-const pickOf = <T>(items: readonly T[], pick: number): T => items[pick % items.length] as T;
-const reason = { reasonCode: 'test', reasonText: '' };
-
-/** A charge, and what it converted: so many credits went, and what they bought paid for it first. */
-function charged(
-  owner: Owner,
-  name: string,
-  { unit, amount, converted }: { unit: Unit; amount: number; converted: number },
-): Gains {
-  owner.taken.set(name, { unit, amount });
-  if (converted === 0) return NOTHING;
-  return new Map([
-    [CREDITS, -converted],
-    [CHARACTERS, (converted / BLOCK.micros) * BLOCK.units - amount],
-  ]);
-}
-
-function usageOf({ pick, amount }: Step) {
-  const [meter, model] = pickOf(MODELS, pick);
-  const quantities: [string, number][] =
-    meter === 'tts' ? [['characters', 1 + (amount % 5_000)]] : [['input_tokens', 1 + amount]];
-  return { agentId: '', meter, model, quantities };
-}
-
-/** One entry for every call that can change an account; what each returns is the most that it may give. */
-const CALLS = {
-  async create(owner: Owner, { pick, amount }: Step): Promise<Gains> {
-    const plan = pickOf(['', 'free', 'starter'], pick);
-    const lots =
-      pick % 2 === 0
-        ? []
-        : [{ unit: CREDITS, amount: amount + 1, source: 'top_up' as const, expiresAtMs: 0 }];
-    const imported = lots.length === 0 ? null : { lots, periodStartTimeMs: 0, periodEndTimeMs: 0 };
-    const call = { ...own(owner, 'create'), plan, imported };
-    const { duplicate } = await stack.core.accounts.create(call, stack.options);
-    if (duplicate) return NOTHING;
-    return new Map([[CREDITS, imported === null ? (plan === 'free' ? planMicros('free') : 0) : amount + 1]]);
-  },
-  async topUp(owner: Owner, { id, amount, pick, hours }: Step): Promise<Gains> {
-    const unit = pickOf(Object.values(UNITS), pick);
-    const expiresAtMs = pick % 2 === 0 ? 0 : clock.nowMs + (hours + 1) * HOUR_MS;
-    const call = { ...own(owner, `g${id}`), unit, amount: amount + 1, expiresAtMs };
-    const { granted, duplicate } = await stack.core.accounts.topUp(call, stack.options);
-    expect(granted).toBeLessThanOrEqual(duplicate ? Number.MAX_SAFE_INTEGER : amount + 1);
-    return duplicate ? NOTHING : new Map([[unit, granted]]);
-  },
-  async convert(owner: Owner, { id, amount, pick }: Step): Promise<Gains> {
-    const unit = pickOf([UNITS.tts_characters, UNITS.llm_messages], pick);
-    const call = {
-      ...own(owner, `k${id}`),
-      unit,
-      wish: { kind: 'credits' as const, value: 1_000_000 + amount },
-    };
-    const converted = await stack.core.conversions.convert(call, stack.options);
-    if (converted.verdict === 'denied' || converted.duplicate) return NOTHING;
-    const { convertedMicros, granted } = converted;
-    const { units, credits } = TARIFF.rates[unit === CHARACTERS ? 'tts_characters' : 'llm_messages'];
-    // Never cheaper than the rate.
-    expect(BigInt(granted) * credits * 1_000_000n).toBeLessThanOrEqual(BigInt(convertedMicros) * units);
-    return new Map<Unit, number>([
-      [CREDITS, -convertedMicros],
-      [unit, granted],
-    ]);
-  },
-  async startPeriod(owner: Owner, { id, pick, hours }: Step): Promise<Gains> {
-    const plan = pickOf(['starter', 'team', 'pro', 'kept'], pick);
-    const startTimeMs = START_MS + (hours * 3 - 20) * HOUR_MS;
-    const call = {
-      ...own(owner, `b${id}`),
-      plan,
-      startTimeMs,
-      endTimeMs: startTimeMs + (24 + hours) * HOUR_MS,
-    };
-    const { outcome, granted, duplicate } = await stack.core.plans.startPeriod(call, stack.options);
-    if (duplicate) return NOTHING;
-    if (outcome === 'period_stored') owner.promises.push({ atMs: startTimeMs, micros: planMicros(plan) });
-    expect(granted).toBeLessThanOrEqual(planMicros(plan));
-    return new Map([[CREDITS, granted]]);
-  },
-  async changePlan(owner: Owner, { id, pick, hours }: Step): Promise<Gains> {
-    const plan = pickOf(['free', 'starter', 'team', 'pro', 'kept'], pick);
-    const periodEndTimeMs = plan === 'free' ? 0 : clock.nowMs + (1 + hours) * HOUR_MS;
-    const call = { ...own(owner, `b${id}`), plan, periodEndTimeMs };
-    const { outcome, granted, duplicate, effectiveTimeMs } = await stack.core.plans.changePlan(
-      call,
-      stack.options,
-    );
-    if (duplicate) return NOTHING;
-    if (outcome === 'scheduled')
-      owner.promises.push({ atMs: effectiveTimeMs, micros: plan === 'free' ? planMicros(plan) : 0 });
-    expect(granted).toBeLessThanOrEqual(planMicros(plan));
-    return new Map([[CREDITS, granted]]);
-  },
-  async cancelChange(owner: Owner, { id }: Step): Promise<Gains> {
-    const { duplicate } = await stack.core.plans.cancelChange(own(owner, `b${id}`), stack.options);
-    if (!duplicate) owner.promises = [];
-    return NOTHING;
-  },
-  async record(owner: Owner, step: Step): Promise<Gains> {
-    const eventId = `u${step.id}`;
-    const event = {
-      ...usageOf(step),
-      eventId,
-      accountId: owner.accountId,
-      eventTimeMs: timeOf(owner, eventId),
-    };
-    const [result] = (await stack.core.meter.record([event], stack.options)).results;
-    if (result?.outcome !== 'recorded') return NOTHING;
-    return charged(owner, `usage/${eventId}`, { ...result, amount: result.charged });
-  },
-  async reserve(owner: Owner, step: Step): Promise<Gains> {
-    const { quantities, ...usage } = usageOf(step);
-    const estimate = { kind: 'quantities' as const, quantities };
-    const hold = {
-      accountId: owner.accountId,
-      holdId: `h${step.id}`,
-      startTimeMs: timeOf(owner, `h${step.id}`),
-    };
-    await stack.core.meter.reserve(
-      { ...usage, ...hold, estimate, holdTimeMs: (1 + step.hours) * HOUR_MS },
-      stack.options,
-    );
-    return NOTHING;
-  },
-  async extend(owner: Owner, { id, amount, hours }: Step): Promise<Gains> {
-    const times = { holdTimeMs: (1 + hours) * HOUR_MS, eventTimeMs: clock.nowMs };
-    const call = {
-      accountId: owner.accountId,
-      holdId: `h${id}`,
-      extendId: `x${amount % 5}`,
-      addAmount: amount % 1_000,
-      ...times,
-    };
-    await stack.core.meter.extend(call, stack.options);
-    return NOTHING;
-  },
-  async settle(owner: Owner, step: Step): Promise<Gains> {
-    const { quantities, ...usage } = usageOf(step);
-    const holdId = `h${step.id}`;
-    const final = { kind: 'quantities' as const, quantities };
-    const call = { ...usage, accountId: owner.accountId, holdId, final, eventTimeMs: clock.nowMs };
-    const settled = await stack.core.meter.settle(call, stack.options);
-    if (settled.duplicate) return NOTHING;
-    return charged(owner, `settle/${holdId}`, { ...settled, amount: settled.charged });
-  },
-  async release(owner: Owner, { id }: Step): Promise<Gains> {
-    const call = { accountId: owner.accountId, holdId: `h${id}`, eventTimeMs: clock.nowMs };
-    await stack.core.meter.release(call, stack.options);
-    return NOTHING;
-  },
-  async reverse(owner: Owner, { id, pick }: Step): Promise<Gains> {
-    const kind = pickOf(['usage', 'settle'] as const, pick);
-    const charge = { kind, id: `${kind === 'usage' ? 'u' : 'h'}${id}` };
-    const call = { ...own(owner, `v${id}`), ...reason, charge };
-    const { unit, reversed, duplicate } = await stack.core.corrections.reverseUsage(call, stack.options);
-    if (duplicate) return NOTHING;
-    const name = `${kind}/${charge.id}`;
-    const taken = owner.taken.get(name);
-    // Its own charge, once, and what that took.
-    expect({ unit, amount: reversed }).toEqual(taken);
-    owner.taken.delete(name);
-    return new Map([[unit, reversed]]);
-  },
-  async rerate(owner: Owner): Promise<Gains> {
-    const all = { meter: '', model: '', fromTimeMs: 0, toTimeMs: 0, limit: 100, cursor: '' };
-    await stack.core.corrections.rerateUsage({ accountId: owner.accountId, ...all }, stack.options);
-    return NOTHING;
-  },
-  async expireLot(owner: Owner, { id }: Step): Promise<Gains> {
-    await stack.core.corrections.expireLot({ ...own(owner, `l${id}`), ...reason, lotId: id }, stack.options);
-    return NOTHING;
-  },
-  async setStatus(owner: Owner, { id, pick }: Step): Promise<Gains> {
-    const change = pickOf(['freeze', 'unfreeze', 'unfreeze', 'close', 'reopen', 'reopen'] as const, pick);
-    await stack.core.corrections.setStatus({ ...own(owner, `s${id}`), ...reason, change }, stack.options);
-    return NOTHING;
-  },
-} as const;
-
-/** What every wallet is worth: available, held, and less its debt. */
-async function worth({ accountId }: Owner): Promise<Map<Unit, number>> {
-  const known = await stack.core.accounts.balance(accountId, stack.options).catch((error: unknown) => {
-    if (error instanceof DrawdownError && error.code === 'ACCOUNT_UNKNOWN') return { balances: [] };
+async function worth({ accountId }: Owner): Promise<Worth> {
+  const { accounts, agents } = stack.core;
+  const known = await accounts.balance(accountId, stack.options).catch((error: unknown) => {
+    if (error instanceof DrawdownError && error.code === 'ACCOUNT_UNKNOWN') return undefined;
     throw error;
   });
-  return new Map(known.balances.map(({ unit, available, held, debt }) => [unit, available + held - debt]));
+  if (known === undefined) return { wallets: new Map(), own: 0, agents: [] };
+  const page = await agents.list({ accountId, pageSize: 10, pageToken: '' }, stack.options);
+  const own = known.agentCredits.reduce((sum, { available }) => sum + available, 0);
+  const ofAccount = known.balances.map(
+    ({ unit, available, held, debt }) => [unit, available + held - debt] as const,
+  );
+  const wallets = new Map(ofAccount.map(([unit, sum]) => [unit, unit === CREDITS ? sum + own : sum]));
+  return { wallets, own, agents: page.items };
 }
 
 /** Every wallet's own sums, and the sums of its lines beside them. */
@@ -288,12 +90,46 @@ async function expectConserved(owners: readonly Owner[]): Promise<void> {
   expect(rows).toEqual([]);
 }
 
-function expectGains(before: Map<Unit, number>, after: Map<Unit, number>, gains: Gains, what: string): void {
-  for (const [unit, is] of after) {
-    const gain = is - (before.get(unit) ?? 0);
+/** How many cycles began that no call asked for: as time passed, and where a call granted something. */
+const renewals = { time: 0, calls: 0 };
+
+/** What the cycles bring that began so: own credits, less what they cost. `called` is the agent whose cycle a call began. */
+function renewed(
+  owner: Owner,
+  before: Worth,
+  after: Worth,
+  by: keyof typeof renewals,
+  called: string,
+): number {
+  let gain = 0;
+  for (const { agentId, tier, cycleStartTimeMs, cycleEndTimeMs } of after.agents) {
+    if (agentId === called) continue;
+    const was = before.agents.find((agent) => agent.agentId === agentId) as AgentView;
+    const { own, renewal, lengthMs } = tierOf(tier);
+    const cycles = (cycleStartTimeMs - was.cycleStartTimeMs) / lengthMs;
+    if (cycles > 0) owner.cycles.push({ endMs: cycleEndTimeMs, own });
+    gain += cycles * (own - renewal);
+    renewals[by] += cycles;
+  }
+  return gain;
+}
+
+function expectGains(before: Worth, after: Worth, gains: Gains, what: string): void {
+  for (const [unit, is] of after.wallets) {
+    const gain = is - (before.wallets.get(unit) ?? 0);
     const most = gains.get(unit) ?? 0;
     expect(gain <= most, `${what}: unit ${unit} gained ${gain}, at most ${most}`).toBe(true);
   }
+}
+
+/** Own credits are never more than the cycles that run brought. */
+function expectOwnEnded({ cycles }: Owner, { own }: Worth): void {
+  const running = cycles.filter(({ endMs }) => endMs > clock.nowMs);
+  expect(own).toBeLessThanOrEqual(running.reduce((sum, cycle) => sum + cycle.own, 0));
+}
+
+function plus(gains: Gains, credits: number): Gains {
+  return new Map([...gains, [CREDITS, (gains.get(CREDITS) ?? 0) + credits]]);
 }
 
 async function sweep(owners: readonly Owner[], hours: number): Promise<void> {
@@ -301,10 +137,12 @@ async function sweep(owners: readonly Owner[], hours: number): Promise<void> {
   await clock.set(clock.nowMs + hours * HOUR_MS);
   await stack.core.sweeper.sweep();
   for (const [i, owner] of owners.entries()) {
+    const [was, is] = [before[i] as Worth, await worth(owner)];
     const due = owner.promises.filter(({ atMs }) => atMs <= clock.nowMs);
     owner.promises = owner.promises.filter(({ atMs }) => atMs > clock.nowMs);
-    const micros = due.reduce((sum, one) => sum + one.micros, 0);
-    expectGains(before[i] as Map<Unit, number>, await worth(owner), new Map([[CREDITS, micros]]), 'time');
+    const granted = due.reduce((sum, { micros }) => sum + micros, 0);
+    expectGains(was, is, new Map([[CREDITS, granted + renewed(owner, was, is, 'time', '')]]), 'time');
+    expectOwnEnded(owner, is);
   }
 }
 
@@ -312,7 +150,7 @@ async function sweep(owners: readonly Owner[], hours: number): Promise<void> {
 async function take(owners: readonly Owner[], step: Step): Promise<boolean> {
   const owner = owners[step.who] as Owner;
   const before = await Promise.all(owners.map(worth));
-  let gains = NOTHING;
+  let gains: Gains = new Map();
   let answered = true;
   try {
     gains = await CALLS[step.kind](owner, step);
@@ -322,9 +160,13 @@ async function take(owners: readonly Owner[], step: Step): Promise<boolean> {
   }
   const after = await Promise.all(owners.map(worth));
   for (const [i, other] of owners.entries()) {
-    const [was, is] = [before[i] as Map<Unit, number>, after[i] as Map<Unit, number>];
-    if (other === owner) expectGains(was, is, gains, step.kind);
-    else expect(is, `${step.kind} of ${owner.accountId} changed ${other.accountId}`).toEqual(was);
+    const [was, is] = [before[i] as Worth, after[i] as Worth];
+    if (other === owner) {
+      // These two begin no cycle but that of the agent that they name.
+      const called = step.kind === 'unlock' || step.kind === 'activate' ? agentOf(step) : '';
+      expectGains(was, is, plus(gains, renewed(owner, was, is, 'calls', called)), step.kind);
+      expectOwnEnded(owner, is);
+    } else expect(is, `${step.kind} of ${owner.accountId} changed ${other.accountId}`).toEqual(was);
   }
   return answered;
 }
@@ -337,10 +179,13 @@ const steps = fc.array(
       'record' as const,
       'topUp' as const,
       'settle' as const,
+      'unlock' as const,
+      'unlock' as const,
     ),
     id: fc.integer({ min: 1, max: 4 }),
     amount: fc.oneof(fc.nat({ max: 1_000 }), fc.nat({ max: 30_000_000 })),
     pick: fc.nat({ max: 59 }),
+    agent: fc.nat({ max: 3 }),
     hours: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat({ max: 40 }) }),
   }),
   { minLength: 10, maxLength: 30 },
@@ -352,6 +197,7 @@ const step = (kind: Kind, more: Partial<Step> = {}): Step => ({
   id: 1,
   amount: 1_000,
   pick: 0,
+  agent: 0,
   hours: 0,
   ...more,
 });
@@ -372,7 +218,23 @@ const EVERY_CALL: Step[] = [
   step('reverse'),
   step('rerate'),
   step('expireLot'),
+  step('unlock'),
+  step('suspend', { id: 2 }),
+  step('activate', { id: 3 }),
+  step('remove', { id: 4 }),
   step('setStatus'),
+];
+
+/** An agent spends of its own, is renewed, cannot be, is renewed by a top-up, and at last is suspended. */
+const AGENT_LIFE: Step[] = [
+  step('topUp', { amount: 5_999_999 }),
+  step('unlock'),
+  step('record', { amount: 1_000_000 }),
+  step('record', { amount: 1_000_000, id: 2, hours: 24 }),
+  step('reserve', { amount: 2_000_000, hours: 24 }),
+  step('topUp', { amount: 1_999_999, id: 2, hours: 6 }),
+  step('settle', { amount: 1_000_000, hours: 40 }),
+  step('reverse', { id: 2, hours: 12 }),
 ];
 
 it('no account gains but by a grant to it or the reversal of its own charge, and every wallet is conserved after every call', async () => {
@@ -381,14 +243,7 @@ it('no account gains but by a grant to it or the reversal of its own charge, and
   await fc.assert(
     fc.asyncProperty(steps, async (sequence) => {
       runs += 1;
-      const owners = [0, 1, 2].map(
-        (number): Owner => ({
-          accountId: `run${runs}-${number}`,
-          taken: new Map(),
-          times: new Map(),
-          promises: [],
-        }),
-      );
+      const owners = [0, 1, 2].map((number) => new Owner(`run${runs}-${number}`, stack, clock));
       const births = owners.map((_, who) => step('create', { who, amount: 5_000_000, pick: runs + who }));
       for (const one of [...births, ...sequence]) {
         if (one.hours > 0) await sweep(owners, one.hours);
@@ -396,8 +251,10 @@ it('no account gains but by a grant to it or the reversal of its own charge, and
         await expectConserved(owners);
       }
     }),
-    { numRuns: 60, examples: [[EVERY_CALL]] },
+    { numRuns: 60, examples: [[EVERY_CALL], [AGENT_LIFE]] },
   );
   // Every kind of call was made and judged.
   expect([...answered].sort()).toEqual(Object.keys(CALLS).sort());
+  expect(renewals.time).toBeGreaterThan(0);
+  expect(renewals.calls).toBeGreaterThan(0);
 });

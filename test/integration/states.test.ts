@@ -1,11 +1,9 @@
 /** Every cell of the table in docs/states.md is a test, through gRPC and the real stores. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { packageRoot } from '../../src/paths.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { auditLedger, postgresBalance } from '../helpers/audit.js';
 import { CallFailure, reserveRequest, settleRequest, type TestClient } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { cellsUnder } from '../helpers/states-table.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
 
@@ -22,26 +20,7 @@ const CALLS = [
 ] as const;
 type Call = (typeof CALLS)[number];
 
-interface Cell {
-  readonly state: State;
-  readonly call: Call;
-  readonly says: string;
-}
-
-const [page = ''] = readFileSync(join(packageRoot, 'docs/states.md'), 'utf8').split('\n# ');
-const cells = readTable(page);
-
-function readTable(text: string): Cell[] {
-  const [head, , ...rows] = text
-    .split('\n')
-    .filter((line) => line.startsWith('|'))
-    .map((line) => line.slice(1, -1).split('|'))
-    .map((columns) => columns.map((column) => column.trim()));
-  const calls = (head ?? []).slice(1);
-  return rows.flatMap(([state, ...columns]) =>
-    columns.map((says, i) => ({ state: state as State, call: calls[i] as Call, says })),
-  );
-}
+const cells = cellsUnder('States of a hold', STATES, CALLS);
 
 const GRANTED = 1_000_000;
 const HELD = 10_000;
@@ -192,12 +171,6 @@ function balanceIn(state: State, held: number): { available: number; held: numbe
   const charged = state === 'settled' ? USED : 0;
   return { available: GRANTED - charged - held, held, debt: 0 };
 }
-
-test('the table has every state and call once, so no cell goes untested', () => {
-  expect(cells.map(({ state, call }) => `${state}: ${call}`)).toEqual(
-    STATES.flatMap((state) => CALLS.map((call) => `${state}: ${call}`)),
-  );
-});
 
 describe.each(STATES)('a hold that is %s', (state) => {
   const own = cells.filter((cell) => cell.state === state);

@@ -3,31 +3,33 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { DateTime } from 'luxon';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { luaDirectory } from '../../src/paths.js';
 import { CODE } from '../../src/redis/format.js';
 import { accountScope } from '../../src/redis/keys.js';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { heldOf, remainingOf } from '../oracle/account.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
-import type { Entry, Op, Plan, Price, Tier } from '../oracle/model.js';
+import { AMOUNT_MAX, type Entry, type Op, type Plan, type Price, type Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, packOperation, playOn, TestPartition } from './compared-partition.js';
+import * as operations from './operations.js';
+import {
+  account,
+  changePlan,
+  convert,
+  create,
+  endAgent,
+  extend,
+  grant,
+  reverse,
+  setStatus,
+  startPeriod,
+  touch,
+} from './operations.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
+const scripts = scriptsOfFile();
 
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
-
-const account = 'a';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 const day = (number: number): number => START_MS + number * DAY;
@@ -46,108 +48,26 @@ const standard: Tier = {
 const endowed: Tier = { ...standard, name: 'endowed', own: 20n };
 
 let ids = 0;
-const create = (plan?: Plan): Op => {
-  const op = { kind: 'create', account, id: 'r', payload: 'p' } as const;
-  return plan === undefined ? op : { ...op, plan };
-};
-const topUp = (amount: bigint, expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id: `g${++ids}`,
-  payload: 'p',
-  unit: 'credits',
-  amount,
-  expiresAtMs,
-});
-const usage = (amount: bigint, agent?: string, id = `u${++ids}`): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  ...(agent && { agent }),
-});
-const unlock = (agent: string, tier = standard): Op => ({
-  kind: 'unlockAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-  tier,
-});
-const activate = (agent: string, tier = standard): Op => ({
-  kind: 'activateAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-  tier,
-});
-const suspend = (agent: string): Op => ({
-  kind: 'suspendAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-});
-const remove = (agent: string): Op => ({
-  kind: 'removeAgent',
-  account,
-  id: `t${++ids}`,
-  payload: 'p',
-  agent,
-});
-const status = (call: 'freeze' | 'close'): Op => ({
-  kind: 'setStatus',
-  account,
-  id: `s${++ids}`,
-  payload: call,
-  call,
-});
-const start = (plan: Plan, startMs: number, endMs: number): Op => ({
-  kind: 'startPeriod',
-  account,
-  id: `b${++ids}`,
-  payload: 'p',
-  plan,
-  startMs,
-  endMs,
-});
-const touch: Op = { kind: 'touch', account };
+const topUp = (amount: bigint, expiresAtMs?: number): Op =>
+  grant(`g${++ids}`, amount, 'credits', expiresAtMs);
+const usage = (cost: bigint | Price[], agent?: string, id = `u${++ids}`): Op =>
+  operations.usage(id, cost, agent);
+const unlock = (agent: string, tier = standard): Op => operations.unlock(`t${++ids}`, agent, tier);
+const activate = (agent: string, tier = standard): Op => operations.activate(`t${++ids}`, agent, tier);
+const suspend = (agent: string): Op => endAgent(`t${++ids}`, 'suspend', agent);
+const remove = (agent: string): Op => endAgent(`t${++ids}`, 'remove', agent);
+const status = (call: 'freeze' | 'close'): Op => setStatus(`s${++ids}`, call);
+const start = (plan: Plan, startMs: number, endMs: number): Op =>
+  startPeriod(`b${++ids}`, plan, startMs, endMs);
+const change = (plan: Plan, endMs?: number): Op => changePlan(`b${++ids}`, plan, endMs);
 const alone: Tier = { ...endowed, name: 'alone', unlock: 0n, draws: false };
-const reserve = (prices: Price[], agent?: string, hold = 'h'): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  holdTimeMs: DAY,
-  catalogVersion: 1,
-  ...(agent && { agent }),
-});
-const settle = (prices: Price[], agent?: string, hold = 'h'): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  pricedWith: 1,
-  ...(agent && { agent }),
-});
+const reserve = (prices: Price[], agent?: string, hold = 'h'): Op =>
+  operations.reserve(hold, prices, { agent, holdTimeMs: 90 * DAY });
+const settle = (prices: Price[], agent?: string, hold = 'h'): Op => operations.settle(hold, prices, agent);
+const release: Op = operations.release('h');
 const inCredits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
 
-/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
-async function play(steps: readonly (readonly [atMs: number, op: Op])[]) {
-  const compared = await ComparedPartition.open(scripts, START_MS);
-  const said: string[] = [];
-  for (const [atMs, op] of steps) {
-    const [result] = await compared.batch([op], atMs);
-    said.push(
-      result && 'reason' in result ? `${result.verdict} ${result.reason}` : (result?.verdict as string),
-    );
-  }
-  return { said, world: compared.world };
-}
+const play = (steps: Parameters<typeof playOn>[1]) => playOn(scripts, steps);
 
 /** What happened to agents, and what was granted and expired between: kind or event, agent, the day on which it was due. */
 function story(world: World): string[] {
@@ -310,25 +230,8 @@ describe('a renewal that cannot be paid', () => {
     [day(0), topUp(60n)],
     [day(0), unlock('n1')],
   ];
-  const reversal = (charge: string, amount: bigint): Op => ({
-    kind: 'reversal',
-    account,
-    id: `v${++ids}`,
-    payload: charge,
-    charge,
-    unit: 'credits',
-    amount,
-    withRerate: false,
-    drawn: [{ lot: 1, amount }],
-  });
-  const change = (plan: Plan, endMs?: number): Op => ({
-    kind: 'changePlan',
-    account,
-    id: `b${++ids}`,
-    payload: 'p',
-    plan,
-    endMs,
-  });
+  const reversal = (charge: string, amount: bigint): Op =>
+    reverse(`v${++ids}`, charge, amount, [{ lot: 1, amount }]);
 
   it.each<[string, Op, Op[]]>([
     ['a top-up', topUp(20n), []],
@@ -357,23 +260,49 @@ describe('a renewal that cannot be paid', () => {
   });
 
   it('is not tried again when a hold gives units back, or credits are converted', async () => {
-    const reserve: Op = {
-      kind: 'reserve',
-      account,
-      hold: 'h',
-      payload: 'p',
-      prices: [{ unit: 'credits', amount: 40n }],
-      holdTimeMs: 90 * DAY,
-      catalogVersion: 1,
-    };
     const { world } = await play([
       ...unpaid,
-      [day(1), topUp(30n)],
-      [day(1), reserve],
-      [day(30.5), { kind: 'release', account, hold: 'h' }],
+      [day(1), topUp(35n)],
+      [day(1), reserve(inCredits(45n))],
+      [day(30.5), release],
+      [day(30.5), convert('k', 500n, 5n)],
       [day(31), touch],
     ]);
     expect(story(world).slice(-2)).toEqual(['unpaid n1 30', 'suspended n1 31']);
+    expect(remaining(world)).toBe(40n);
+  });
+
+  it('is tried again on a top-up of any unit, and on a reversal of credits alone', async () => {
+    const mistake: Price[] = [{ unit: 'tts_characters', amount: 5n }];
+    const enough: [number, Op][] = [
+      ...unpaid,
+      [day(1), topUp(30n)],
+      [day(1), reserve(inCredits(40n))],
+      [day(1), grant('c', 5n, 'tts_characters')],
+      [day(1), usage(mistake, undefined, 'mistake')],
+      [day(30.5), release],
+    ];
+    const characters = { ...reversal('usage/mistake', 5n), unit: 'tts_characters' } as Op;
+    const reversed = await play([...enough, [day(30.5), characters], [day(31), touch]]);
+    expect(story(reversed.world).at(-1)).toBe('suspended n1 31');
+    const toppedUp = await play([...enough, [day(30.5), grant('more', 1n, 'tts_characters')]]);
+    expect(story(toppedUp.world).at(-1)).toBe('renewed n1 30.5');
+  });
+
+  it('is not tried again when a plan is taken that grants nothing', async () => {
+    const { world } = await play([
+      [day(0), create(free)],
+      [day(0), start(starter, day(0), day(30.5))],
+      [day(0), unlock('n1')],
+      [day(0), topUp(40n)],
+      [day(0), reserve(inCredits(40n))],
+      [day(0), change(free)],
+      [day(30), touch],
+      [day(30.25), release],
+      [day(31), touch],
+    ]);
+    expect(story(world).slice(-3)).toEqual(['unpaid n1 30', 'expired 30.5', 'suspended n1 31']);
+    expect(remaining(world)).toBeGreaterThanOrEqual(30n);
   });
 
   it('suspends the agent at the end of the grace: a call at that instant comes too late, a grant that is due then does not', async () => {
@@ -422,7 +351,7 @@ describe('agents', () => {
       [day(1), unlock('n4')],
       [day(1), remove('n1')],
       [day(1), unlock('n4')],
-      [day(21), { kind: 'changePlan', account, id: 'down', payload: 'p', plan: free, endMs: undefined }],
+      [day(21), change(free)],
       [day(21), unlock('n5')],
       [day(22), suspend('n2')],
       [day(22), activate('n2')],
@@ -439,6 +368,124 @@ describe('agents', () => {
     ]);
   });
 
+  it('are not unlocked, activated or suspended twice; the id of one that was removed is free for another', async () => {
+    const steps: [Op, string][] = [
+      [unlock('n1'), 'done'],
+      [unlock('n1'), 'refused AGENT_EXISTS'],
+      [activate('n1'), 'refused AGENT_ACTIVE'],
+      [suspend('n1'), 'done'],
+      [suspend('n1'), 'refused AGENT_SUSPENDED'],
+      [unlock('n1'), 'refused AGENT_EXISTS'],
+      // Whoever saw it in another tier looks again.
+      [activate('n1', endowed), 'stale'],
+      [status('freeze'), 'done'],
+      [activate('n1'), 'denied ACCOUNT_FROZEN'],
+      [unlock('n2'), 'denied ACCOUNT_FROZEN'],
+      [remove('n1'), 'done'],
+      [remove('n1'), 'refused AGENT_UNKNOWN'],
+      [suspend('n1'), 'refused AGENT_UNKNOWN'],
+      [setStatus('thaw', 'unfreeze'), 'done'],
+      [activate('n1'), 'refused AGENT_UNKNOWN'],
+      [unlock('n1'), 'done'],
+    ];
+    const begin = [create(), topUp(1_000n)];
+    const ops = [...begin, ...steps.map(([op]) => op)];
+    const { said, world } = await play(ops.map((op) => [day(0), op]));
+    expect(said.slice(begin.length)).toEqual(steps.map(([, words]) => words));
+    const agents = accountOf(world, account).subscription?.agents ?? [];
+    expect(agents.map(({ number, state }) => [number, state])).toEqual([[2, 'active']]);
+  });
+
+  it('have their finished usage booked, and flagged while they are suspended', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(200n)],
+      [day(0), unlock('n1')],
+      [day(0), usage(1n, 'n1')],
+      [day(0), suspend('n1')],
+      [day(0), usage(2n, 'n1')],
+      [day(0), usage(4n)],
+    ]);
+    const booked = world.ledger.filter(({ kind }) => kind === 'usage');
+    expect(booked.map(({ spent, flags }) => [spent, flags])).toEqual([
+      [1n, []],
+      [2n, ['agent_suspended']],
+      [4n, []],
+    ]);
+  });
+
+  it('cost the account all that it has, and no more: unlocked and activated for what is there, denied for one less', async () => {
+    const insufficient = 'denied INSUFFICIENT_BALANCE';
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(49n)],
+      [day(0), unlock('n1')],
+      [day(0), topUp(1n)],
+      [day(0), unlock('n1')],
+      [day(1), suspend('n1')],
+      [day(1), topUp(29n)],
+      [day(1), activate('n1')],
+      [day(1), topUp(1n)],
+      [day(1), activate('n1')],
+    ]);
+    expect(said.slice(2)).toEqual([
+      insufficient,
+      'done',
+      'done',
+      'done',
+      'done',
+      insufficient,
+      'done',
+      'done',
+    ]);
+    expect(remaining(world)).toBe(0n);
+  });
+
+  it('are activated for what a renewal costs now, on the new terms', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(100n)],
+      [day(0), unlock('n1')],
+      [day(1), suspend('n1')],
+      [day(1), activate('n1', { ...endowed, name: 'standard', renewal: 45n })],
+    ]);
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([5n, 20n]);
+  });
+
+  it('are paid for by the account, never from what is left of their own', async () => {
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(79n)],
+      [day(0), unlock('n1', endowed)],
+      [day(1), suspend('n1')],
+      [day(1), activate('n1', endowed)],
+      [day(1), topUp(1n)],
+      [day(1), activate('n1', endowed)],
+    ]);
+    expect(said.slice(4)).toEqual(['denied INSUFFICIENT_BALANCE', 'done', 'done']);
+    // The first cycle's own credits are there beside those of the new one.
+    expect(accountOf(world, account).wallets.credits.lots.map((lot) => lot.remaining)).toEqual([20n, 20n]);
+  });
+
+  it('get own credits that pay no debt', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), usage(5n)],
+      [day(0), unlock('n1', alone)],
+    ]);
+    expect([remaining(world), accountOf(world, account).wallets.credits.debt]).toEqual([20n, 5n]);
+  });
+
+  it('get of their own credits what the wallet can hold', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(AMOUNT_MAX - 12n)],
+      [day(0), unlock('n1', alone)],
+    ]);
+    expect(remaining(world)).toBe(AMOUNT_MAX);
+    expect(world.ledger.at(-1)?.granted).toBe(12n);
+  });
+
   it('are at most 1,000 without a plan, and of those that are removed the last 100 are remembered', async () => {
     const cheap: Tier = { ...standard, unlock: 0n };
     const compared = await ComparedPartition.open(scripts, START_MS);
@@ -450,17 +497,8 @@ describe('agents', () => {
     );
     expect(unlocked.map(({ verdict }) => verdict)).toEqual([...Array(1_000).fill('done'), 'denied']);
     await compared.batch(names.slice(0, 102).map(remove), START_MS);
-    const reserve = (agent: string): Op => ({
-      kind: 'reserve',
-      account,
-      hold: `h-${agent}`,
-      payload: 'p',
-      prices: [{ unit: 'credits', amount: 1n }],
-      holdTimeMs: DAY,
-      catalogVersion: 1,
-      agent,
-    });
-    const results = await compared.batch(['n1', 'n2', 'n101', 'n102'].map(reserve), START_MS);
+    const works = (agent: string): Op => reserve(inCredits(1n), agent, `h-${agent}`);
+    const results = await compared.batch(['n1', 'n2', 'n101', 'n102'].map(works), START_MS);
     // The first two are forgotten: their ids are labels.
     expect(results.map(({ verdict }) => verdict)).toEqual(['done', 'denied', 'denied', 'done']);
   });
@@ -488,23 +526,31 @@ describe('agents', () => {
     expect(remaining(compared.world)).toBe(31n);
   });
 
+  it('get back by a reversal all that it drew of their own; only the rest pays debt and returns to the account', async () => {
+    const drawn = [
+      { lot: 2, amount: 20n },
+      { lot: 1, amount: 10n },
+    ];
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(10n)],
+      [day(0), unlock('n1', { ...endowed, unlock: 0n })],
+      [day(0), usage(30n, 'n1', 'mistake')],
+      [day(0), usage(15n)],
+      [day(0), reverse('v', 'usage/mistake', 30n, drawn)],
+    ]);
+    const { lots, debt } = accountOf(world, account).wallets.credits;
+    expect(lots.map(({ lot, remaining }) => [lot, remaining])).toEqual([[2, 20n]]);
+    expect(debt).toBe(5n);
+  });
+
   it('alone draw on own credits that a reversal brings back, also in the batch of the reversal', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
     const cheap: Tier = { ...endowed, unlock: 0n, renewal: 0n };
     await compared.batch([create(), unlock('n1', cheap), usage(20n, 'n1', 'mistake')], START_MS);
     // From now on it has nothing of its own, and the account nothing at all.
     await compared.batch([suspend('n1'), activate('n1', { ...cheap, own: 0n })], START_MS);
-    const reversal: Op = {
-      kind: 'reversal',
-      account,
-      id: 'v',
-      payload: 'p',
-      charge: 'usage/mistake',
-      unit: 'credits',
-      amount: 20n,
-      withRerate: false,
-      drawn: [{ lot: 1, amount: 20n }],
-    };
+    const reversal = reverse('v', 'usage/mistake', 20n, [{ lot: 1, amount: 20n }]);
     await compared.batch([reversal, usage(5n), usage(5n, 'n1')], START_MS);
     expect(remaining(compared.world)).toBe(15n);
     expect(accountOf(compared.world, account).wallets.credits.debt).toBe(5n);
@@ -563,15 +609,7 @@ describe('conversions', () => {
     { unit: 'tts_characters', amount: characters },
     { unit: 'credits', amount: 0n, blocks: { units: 100n, micros: CREDIT, priority: 30 } },
   ];
-  const characters = (amount: bigint): Op => ({
-    kind: 'grant',
-    account,
-    id: `c${++ids}`,
-    payload: 'p',
-    unit: 'tts_characters',
-    amount,
-    expiresAtMs: undefined,
-  });
+  const characters = (amount: bigint): Op => grant(`c${++ids}`, amount, 'tts_characters');
   const costless: Tier = { ...endowed, unlock: 0n, renewal: 0n, own: 20n * CREDIT };
   const apart: Tier = { ...costless, draws: false };
 
@@ -603,9 +641,22 @@ describe('conversions', () => {
     const last = open.world.ledger.at(-1);
     expect([last?.kind, last?.spent, last?.debt]).toEqual(['settle', 600n, 600n]);
     expect(last?.flags).toContain('overdrawn');
-    const release: Op = { kind: 'release', account, hold: 'h' };
     const late = await play([...begun, [day(0), release], [day(0), settle(speech(600n), 'n1')]]);
     expect(left(late.world)).toEqual(untouched);
+  });
+
+  it('are no terms for an agent that does not draw on the account: nothing is held on them, and the next wallet pays', async () => {
+    const withMessages = [...speech(100n), { unit: 'llm_messages' as const, amount: 1n }];
+    const { said, world } = await play([
+      [day(0), create()],
+      [day(0), topUp(3n * CREDIT)],
+      [day(0), unlock('n1', apart)],
+      [day(0), reserve(speech(100n), 'n1')],
+      [day(0), usage(withMessages, 'n1')],
+    ]);
+    expect(said.slice(-2)).toEqual(['denied INSUFFICIENT_BALANCE', 'done']);
+    expect(left(world)).toEqual({ credits: [3n], own: [20n], characters: 0n, debt: 0n, held: 0n });
+    expect(accountOf(world, account).wallets.llm_messages.debt).toBe(1n);
   });
 
   it('are paid by what a hold has of the account: the own credits of an agent that draws on it go back', async () => {
@@ -614,16 +665,25 @@ describe('conversions', () => {
       [day(0), topUp(5n * CREDIT)],
       [day(0), unlock('n1', costless)],
       [day(0), reserve(speech(200n), 'n1')],
-      [
-        day(0),
-        { kind: 'extend', account, id: 'x', payload: 'p', hold: 'h', addAmount: 3n * CREDIT, holdTimeMs: 0 },
-      ],
+      [day(0), extend('x', 'h', 3n * CREDIT)],
       [day(0), settle(speech(400n), 'n1')],
     ]);
     expect(left(world)).toEqual({ credits: [1n], own: [20n], characters: 0n, debt: 0n, held: 0n });
     const conversion = world.ledger.find(({ kind }) => kind === 'conversion');
     expect([conversion?.converted, conversion?.released]).toEqual([4n * CREDIT, 3n * CREDIT]);
     expect(world.ledger.at(-1)?.flags).toContain('over_hold');
+  });
+
+  it('of usage are paid by the account alone, also for an agent that draws on it and has more of its own', async () => {
+    const { world } = await play([
+      [day(0), create()],
+      [day(0), topUp(3n * CREDIT)],
+      [day(0), unlock('n1', costless)],
+      [day(0), usage(speech(150n), 'n1')],
+      [day(0), usage(speech(250n), 'n1')],
+    ]);
+    // 50 were left of the first two blocks; two more are lacking, and credits pay for one.
+    expect(left(world)).toEqual({ credits: [], own: [20n], characters: 0n, debt: 100n, held: 0n });
   });
 
   it('let own credits expire that a hold gives back after their cycle', async () => {

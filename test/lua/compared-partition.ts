@@ -2,11 +2,9 @@
 // everything that the scripts answered, stored and journaled is compared with what the oracle says.
 
 import { crc32 } from 'node:zlib';
-import { pino } from 'pino';
 import { expect } from 'vitest';
 import { packBatch } from '../../src/redis/batch.js';
 import { BinaryReader } from '../../src/redis/binary.js';
-import { RedisConnection } from '../../src/redis/connection.js';
 import {
   AGENT_EVENT,
   AGENT_STATE,
@@ -31,8 +29,9 @@ import {
 import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
 import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
 import { OpaqueBuilder } from '../../src/redis/opaque.js';
-import { type BatchReply, type Fence, type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
+import type { BatchReply, Fence } from '../../src/redis/scripts.js';
 import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
+import { START_MS } from '../oracle/generators.js';
 import {
   type AccountState,
   type Agent,
@@ -54,9 +53,7 @@ import {
   type Unit,
 } from '../oracle/model.js';
 import { applyBatch, emptyWorld, type World } from '../oracle/world.js';
-
-const CLOCK_KEY = 'test:clock';
-const CLOCK = `local function clock_ms() return tonumber(redis.call('GET', '${CLOCK_KEY}')) end\n`;
+import type { TestScripts } from './scripts.js';
 
 const UNIT_NUMBERS: Record<Unit, number> = { credits: 1, tts_characters: 2, llm_messages: 3 };
 const SOURCE_NUMBERS = { free: 1, plan: 2, top_up: 3, conversion: 4, agent_cycle: 5, correction: 6 } as const;
@@ -83,43 +80,6 @@ const EPOCH = 1;
 const AGENT = 'agent-1';
 /** The agent that an operation is for; those of the oracle's own agents name it. */
 const agentOf = (op: { agent?: string }): string => op.agent ?? AGENT;
-
-/** Far from any limit: these tests are about accounting. The caller's clock is the real one, the scripts' is not. */
-const LIMITS: ScriptLimits = {
-  clockSkewMaxMs: Number.MAX_SAFE_INTEGER,
-  eventFutureMaxMs: 0,
-  idsPerGenerationMax: 10_000_000,
-  idsWindowMs: Number.MAX_SAFE_INTEGER,
-  journalBytesMax: Number.MAX_SAFE_INTEGER,
-};
-
-/** A connection whose scripts read the time from a key. */
-export class TestScripts {
-  private constructor(
-    readonly connection: RedisConnection,
-    readonly scripts: Scripts,
-  ) {}
-
-  static async connect(url: string, limits: Partial<ScriptLimits> = {}): Promise<TestScripts> {
-    const connection = new RedisConnection({
-      url,
-      connectTimeoutMs: 10_000,
-      commandTimeoutMs: 30_000,
-      logger: pino({ level: 'silent' }),
-    });
-    await connection.connect();
-    const scripts = new Scripts(connection, { ...LIMITS, ...limits }, new Map([['clock', CLOCK]]));
-    return new TestScripts(connection, scripts);
-  }
-
-  async setClock(nowMs: number): Promise<void> {
-    await this.connection.client.set(CLOCK_KEY, String(nowMs));
-  }
-
-  async close(): Promise<void> {
-    await this.connection.close();
-  }
-}
 
 /** One partition without an oracle: for volumes that a copying oracle is too slow for. */
 export class TestPartition {
@@ -302,6 +262,22 @@ export class ComparedPartition {
     const all = await this.partition.test.connection.client.hgetallBuffer(this.partition.keys[key]);
     return new Map(Object.entries(all).filter(([field]) => field !== ''));
   }
+}
+
+/** A verdict and, of a refusal, its reason. */
+export function inWords(result: { verdict: string; reason?: string }): string {
+  return result.reason === undefined ? result.verdict : `${result.verdict} ${result.reason}`;
+}
+
+/** Plays one operation after the other, each at its time, and returns the verdicts in words. */
+export async function playOn(
+  scripts: TestScripts,
+  steps: readonly (readonly [atMs: number, op: Op])[],
+): Promise<{ said: string[]; world: World }> {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  const said: string[] = [];
+  for (const [atMs, op] of steps) said.push(...(await compared.batch([op], atMs)).map(inWords));
+  return { said, world: compared.world };
 }
 
 /** In a batch usage events come last. */

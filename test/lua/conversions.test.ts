@@ -1,67 +1,29 @@
 /** Credits into allowances, by a call and by a charge: the scripts against the oracle, and what no sequence of calls may do. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { availableOf } from '../oracle/account.js';
 import { batches, resolve, START_MS } from '../oracle/generators.js';
-import type { Op, Outcome, Price, Unit } from '../oracle/model.js';
+import type { Op, Outcome, Price } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition } from './compared-partition.js';
+import * as operations from './operations.js';
+import { account, convert, create, grant, release } from './operations.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
+const scripts = scriptsOfFile();
 
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
-
-const account = 'a';
 const CREDIT = 1_000_000n;
-const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
-const grant = (id: string, amount: bigint, unit: Unit = 'credits', expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit,
-  amount,
-  expiresAtMs,
-});
 /** 100 characters a block of one credit. */
 const speech = (characters: bigint): Price[] => [
   { unit: 'tts_characters', amount: characters },
   { unit: 'credits', amount: 0n, blocks: { units: 100n, micros: CREDIT, priority: 30 } },
 ];
-const usage = (id: string, characters: bigint, prices = speech(characters)): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices,
-});
-const reserve = (hold: string, characters: bigint, prices = speech(characters)): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  holdTimeMs: 1_000,
-  catalogVersion: 1,
-});
-const settle = (hold: string, characters: bigint, prices = speech(characters)): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices,
-  pricedWith: 1,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
+const usage = (id: string, characters: bigint, prices = speech(characters)): Op =>
+  operations.usage(id, prices);
+const reserve = (hold: string, characters: bigint, prices = speech(characters)): Op =>
+  operations.reserve(hold, prices);
+const settle = (hold: string, characters: bigint, prices = speech(characters)): Op =>
+  operations.settle(hold, prices);
 
 /** Plays operations one a batch and all in one, and returns the outcomes and the world. */
 async function play(ops: readonly Op[]): Promise<{ outcomes: (Outcome | undefined)[]; world: World }> {
@@ -93,7 +55,7 @@ const kinds = (world: World): string[] =>
 describe('characters beyond the allowance', () => {
   it('hold enough whole blocks for all of them, and convert what is missing at the settle', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', 5n * CREDIT),
       grant('g2', 30n, 'tts_characters'),
       reserve('h', 250n),
@@ -117,7 +79,7 @@ describe('characters beyond the allowance', () => {
 
   it('convert nothing where the allowance has enough by the settle, and give the whole hold back', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', 5n * CREDIT),
       reserve('h', 250n),
       grant('g2', 200n, 'tts_characters'),
@@ -129,10 +91,10 @@ describe('characters beyond the allowance', () => {
   });
 
   it('convert nothing when the hold is released, or expires', async () => {
-    const { world } = await play([create, grant('g1', 5n * CREDIT), reserve('h', 250n), release('h')]);
+    const { world } = await play([create(), grant('g1', 5n * CREDIT), reserve('h', 250n), release('h')]);
     expect(kinds(world)).toEqual(['release']);
     const late = await ComparedPartition.open(scripts, START_MS);
-    await late.batch([create, grant('g1', 5n * CREDIT), reserve('h', 250n)], START_MS);
+    await late.batch([create(), grant('g1', 5n * CREDIT), reserve('h', 250n)], START_MS);
     await late.batch([{ kind: 'expireHold', account, hold: 'h' }], START_MS + 1_000);
     expect(kinds(late.world)).toEqual(['hold_expired']);
     // A late settle converts from what is available.
@@ -145,7 +107,7 @@ describe('characters beyond the allowance', () => {
 
   it('beyond the hold take available credits, whole blocks of them, then become debt of characters', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', (5n * CREDIT) / 2n),
       reserve('h', 100n),
       settle('h', 320n),
@@ -171,7 +133,7 @@ describe('characters beyond the allowance', () => {
 
   it('of usage and of unknown holds convert too, as far as credits go; what an allowance covers converts nothing', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', 2n * CREDIT),
       usage('first', 30n),
       settle('unknown', 80n),
@@ -191,26 +153,66 @@ describe('characters beyond the allowance', () => {
 
   it('beyond a hold of characters convert what the hold and the allowance lack', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', 5n * CREDIT),
       grant('g2', 60n, 'tts_characters'),
       reserve('h', 50n),
-      settle('h', 170n),
+      settle('h', 151n),
     ]);
     expect(outcomes[3]).toMatchObject({ unit: 'tts_characters', held: 50n });
     expect(outcomes[4]).toMatchObject({
-      charged: 170n,
+      charged: 151n,
       overdrawn: 0n,
-      converted: 2n * CREDIT,
+      converted: CREDIT,
       flags: ['over_hold', 'converted'],
     });
-    expect(balances(world)).toEqual({ credits: [3n * CREDIT, 0n], tts_characters: [90n, 0n] });
+    expect(balances(world)).toEqual({ credits: [4n * CREDIT, 0n], tts_characters: [9n, 0n] });
+  });
+
+  it('are not over a hold of as many blocks as they need', async () => {
+    const { outcomes } = await play([
+      create(),
+      grant('g1', 5n * CREDIT),
+      reserve('h', 200n),
+      settle('h', 200n),
+    ]);
+    expect(outcomes.at(-1)).toMatchObject({ converted: 2n * CREDIT, released: 0n, flags: ['converted'] });
+  });
+
+  it('convert nothing where as many are available, whatever debt there is beside them', async () => {
+    const { outcomes, world } = await play([
+      create(),
+      grant('g1', 60n, 'tts_characters'),
+      reserve('x', 60n, [{ unit: 'tts_characters', amount: 60n }]),
+      usage('u', 10n, [{ unit: 'tts_characters', amount: 10n }]),
+      grant('g2', 5n * CREDIT),
+      reserve('h', 60n),
+      release('x'),
+      settle('h', 60n),
+    ]);
+    expect(outcomes.at(-1)).toMatchObject({ charged: 60n, overdrawn: 0n, converted: 0n, released: CREDIT });
+    expect(balances(world)).toEqual({ credits: [5n * CREDIT, 0n], tts_characters: [0n, 10n] });
+  });
+
+  it('are paid by the last credits that cover them before another wallet is asked', async () => {
+    const prices = [...speech(100n), { unit: 'llm_messages' as const, amount: 1n }];
+    const { outcomes } = await play([
+      create(),
+      grant('g1', CREDIT),
+      grant('g2', 5n, 'llm_messages'),
+      usage('u1', 100n, prices),
+      usage('u2', 100n, prices),
+    ]);
+    expect(outcomes.slice(-2)).toMatchObject([
+      { unit: 'tts_characters', charged: 100n, converted: CREDIT },
+      { unit: 'llm_messages', charged: 1n },
+    ]);
   });
 
   it('return to a lot of credits that expired meanwhile, and expire there', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
     await compared.batch(
-      [create, grant('g1', 5n * CREDIT, 'credits', START_MS + 500), reserve('h', 250n)],
+      [create(), grant('g1', 5n * CREDIT, 'credits', START_MS + 500), reserve('h', 250n)],
       START_MS,
     );
     await compared.batch([settle('h', 150n)], START_MS + 500);
@@ -226,11 +228,33 @@ describe('characters beyond the allowance', () => {
 
   it('are denied where credits do not cover the blocks, and nothing is held', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
-    const ops = [create, grant('g1', 2n * CREDIT), grant('g2', 90n, 'tts_characters'), reserve('h', 201n)];
+    const ops = [create(), grant('g1', 2n * CREDIT), grant('g2', 90n, 'tts_characters'), reserve('h', 201n)];
     expect((await compared.batch(ops, START_MS)).at(-1)).toMatchObject({
       reason: 'INSUFFICIENT_BALANCE',
       shortfall: { unit: 'credits', available: 2n * CREDIT, missing: CREDIT },
     });
+  });
+});
+
+describe('a call', () => {
+  it('converts all that is available, and nothing where one micro-credit is missing', async () => {
+    const { outcomes, world } = await play([
+      create(),
+      usage('u', 30n, [{ unit: 'tts_characters', amount: 30n }]),
+      grant('g1', 5n * CREDIT),
+      convert('k1', 500n, 5n * CREDIT + 1n),
+      convert('k2', 500n, 5n * CREDIT),
+      convert('k3', 1n, 1n),
+    ]);
+    expect(outcomes.map((outcome) => outcome?.of)).toEqual([
+      'create',
+      'usage',
+      'grant',
+      undefined,
+      'convert',
+      undefined,
+    ]);
+    expect(balances(world)).toEqual({ credits: [0n, 0n], tts_characters: [470n, 0n] });
   });
 });
 
@@ -242,7 +266,7 @@ describe('messages', () => {
 
   it('pay for a hold to its end: a longer answer takes further messages, then debt of messages, never credits', async () => {
     const { outcomes, world } = await play([
-      create,
+      create(),
       grant('g1', 10n, 'llm_messages'),
       grant('g2', 1_000n),
       reserve('h', 0n, messages(3n, 30n)),
@@ -259,7 +283,7 @@ describe('messages', () => {
 
   it('settle a hold of theirs with nothing where the answer weighs nothing; without the hold another wallet pays', async () => {
     const { outcomes } = await play([
-      create,
+      create(),
       grant('g1', 10n, 'llm_messages'),
       grant('g2', 1_000n),
       reserve('h', 0n, messages(3n, 30n)),
@@ -274,7 +298,7 @@ describe('messages', () => {
 
   it('pay all of an event or nothing of it', async () => {
     const { outcomes } = await play([
-      create,
+      create(),
       grant('g1', 2n, 'llm_messages'),
       grant('g2', 1_000n),
       usage('three', 0n, messages(3n, 30n)),

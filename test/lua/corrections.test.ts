@@ -1,82 +1,28 @@
 /** Corrections and the status of an account: the scripts against the oracle, and what no sequence of calls may do. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { remainingOf } from '../oracle/account.js';
 import { batches, resolve, START_MS, TIERS } from '../oracle/generators.js';
-import { type Op, type Part, type Result, UNITS } from '../oracle/model.js';
+import { type Op, type Result, UNITS } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, inWords } from './compared-partition.js';
+import {
+  account,
+  create,
+  extend,
+  grant,
+  release,
+  reserve,
+  reverse,
+  setStatus,
+  settle,
+  touch,
+  usage,
+} from './operations.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
+const scripts = scriptsOfFile();
 
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
-
-const account = 'a';
-const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
-const grant = (id: string, amount: bigint, expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit: 'credits',
-  amount,
-  expiresAtMs,
-});
-const usage = (id: string, amount: bigint | 'unrated'): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-});
-const reserve = (hold: string, amount: bigint): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  holdTimeMs: 1_000,
-  catalogVersion: 1,
-});
-const extend = (id: string, hold: string): Op => ({
-  kind: 'extend',
-  account,
-  id,
-  hold,
-  payload: 'p',
-  addAmount: 1n,
-  holdTimeMs: 0,
-});
-const settle = (hold: string, amount: bigint): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-  pricedWith: 0,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
-const reverse = (id: string, charge: string, amount: bigint, drawn: Part[], withRerate = false): Op => ({
-  kind: 'reversal',
-  account,
-  id,
-  payload: charge,
-  charge,
-  unit: 'credits',
-  amount,
-  withRerate,
-  drawn,
-});
 const rerate = (charge: string, amount: bigint): Op => ({
   kind: 'rerate',
   account,
@@ -90,13 +36,6 @@ const expireLot = (id: string, lot: number, payload = 'p'): Op => ({
   id,
   payload,
   lot,
-});
-const setStatus = (id: string, call: 'freeze' | 'unfreeze' | 'close' | 'reopen'): Op => ({
-  kind: 'setStatus',
-  account,
-  id,
-  payload: call,
-  call,
 });
 
 /** A verdict, and for a refusal its reason. */
@@ -116,10 +55,6 @@ async function expectVerdicts(steps: readonly (readonly [Op, Said])[], nowMs = S
   return apart.world;
 }
 
-function inWords(result: { verdict: string; reason?: string }): string {
-  return result.reason === undefined ? result.verdict : `${result.verdict} ${result.reason}`;
-}
-
 function credits(world: World): { remaining: bigint; debt: bigint } {
   const wallet = accountOf(world, account).wallets.credits;
   return { remaining: remainingOf(wallet), debt: wallet.debt };
@@ -128,7 +63,7 @@ function credits(world: World): { remaining: bigint; debt: bigint } {
 describe('the scripts do what the oracle says', () => {
   it('for reversals: once for each charge, debt first, then the lots, whatever the request', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 10n), 'done'],
       [usage('u', 25n), 'done'],
       [usage('v', 5n), 'done'],
@@ -143,7 +78,7 @@ describe('the scripts do what the oracle says', () => {
 
   it('for what was booked unrated: rerated once, reversed with it, and never rerated after', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 10n), 'done'],
       [usage('u', 'unrated'), 'done'],
       [usage('v', 'unrated'), 'done'],
@@ -159,9 +94,9 @@ describe('the scripts do what the oracle says', () => {
 
   it('for a lot that is expired by a call: what is held expires when its hold ends', async () => {
     const world = await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g1', 10n), 'done'],
-      [grant('g2', 10n, START_MS + 5), 'done'],
+      [grant('g2', 10n, 'credits', START_MS + 5), 'done'],
       [grant('g3', 10n), 'done'],
       [reserve('h', 13n), 'done'],
       [expireLot('l1', 1), 'done'],
@@ -183,17 +118,38 @@ describe('the scripts do what the oracle says', () => {
   });
 
   it('for units that a reversal returns to a lot that a call has expired, also where its caller had looked before', async () => {
+    for (const held of [0n, 3n]) {
+      const compared = await ComparedPartition.open(scripts, START_MS);
+      await compared.batch([create(), grant('g', 10n), usage('u', 4n), reserve('h', held)], START_MS);
+      // One batch: the reversal carries the lot as it was before. Where something is held the lot is still there.
+      const reversal = reverse('r', 'usage/u', 4n, [{ lot: 1, amount: 4n }]);
+      await compared.batch([expireLot('l', 1), reversal], START_MS + 1);
+      expect(credits(compared.world)).toEqual({ remaining: held, debt: 0n });
+    }
+  });
+
+  it('for lots that expire while nobody looks: in the order of their times, whatever their wallets; none is granted that is over', async () => {
     const compared = await ComparedPartition.open(scripts, START_MS);
-    await compared.batch([create, grant('g', 10n), usage('u', 4n)], START_MS);
-    // One batch: the reversal carries the lot as it was before.
-    const reversal = reverse('r', 'usage/u', 4n, [{ lot: 1, amount: 4n }]);
-    await compared.batch([expireLot('l', 1), reversal], START_MS + 1);
-    expect(credits(compared.world)).toEqual({ remaining: 0n, debt: 0n });
+    const granted = await compared.batch(
+      [
+        create(),
+        grant('g1', 1n, 'credits', START_MS + 30),
+        grant('g2', 2n, 'llm_messages', START_MS + 10),
+        grant('g3', 3n, 'tts_characters', START_MS + 20),
+        grant('g4', 4n, 'credits', START_MS + 1),
+        grant('g5', 5n, 'credits', START_MS),
+      ],
+      START_MS,
+    );
+    expect(granted.at(-1)).toMatchObject({ verdict: 'refused', reason: 'FIELD_INVALID' });
+    await compared.batch([touch], START_MS + 30);
+    const expired = compared.world.ledger.filter(({ kind }) => kind === 'lot_expired');
+    expect(expired.map((entry) => entry.expired)).toEqual([4n, 2n, 3n, 1n]);
   });
 
   it('for every status and call', async () => {
     await expectVerdicts([
-      [create, 'done'],
+      [create(), 'done'],
       [grant('g', 100n), 'done'],
       [reserve('h', 10n), 'done'],
       [reserve('h2', 10n), 'done'],
@@ -206,8 +162,8 @@ describe('the scripts do what the oracle says', () => {
       [setStatus('s2', 'reopen'), 'refused ACCOUNT_FROZEN'],
       [reserve('h', 10n), 'duplicate'],
       [reserve('h3', 1n), 'denied ACCOUNT_FROZEN'],
-      [extend('x', 'h'), 'denied ACCOUNT_FROZEN'],
-      [extend('x', 'unknown'), 'denied HOLD_UNKNOWN'],
+      [extend('x', 'h', 1n), 'denied ACCOUNT_FROZEN'],
+      [extend('x', 'unknown', 1n), 'denied HOLD_UNKNOWN'],
       [usage('u0', 1n), 'done'],
       [usage('u1', 150n), 'done'],
       [settle('h', 20n), 'done'],
@@ -218,7 +174,7 @@ describe('the scripts do what the oracle says', () => {
       [setStatus('s4', 'freeze'), 'refused ACCOUNT_CLOSED'],
       [setStatus('s4', 'unfreeze'), 'refused ACCOUNT_CLOSED'],
       [reserve('h3', 1n), 'denied ACCOUNT_CLOSED'],
-      [extend('x', 'h2'), 'denied ACCOUNT_CLOSED'],
+      [extend('x', 'h2', 1n), 'denied ACCOUNT_CLOSED'],
       [grant('g2', 100n), 'duplicate'],
       [grant('g3', 100n), 'refused ACCOUNT_CLOSED'],
       [usage('u2', 'unrated'), 'done'],

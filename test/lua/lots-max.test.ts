@@ -1,76 +1,46 @@
 /** How many lots a wallet may have: calls are refused, and what happens by itself gets no further than it must. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CODE, REASON } from '../../src/redis/format.js';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
 import { LOTS_HOLDING_MAX, LOTS_MAX, type Op, OWN_LOTS_MAX, type Plan, type Tier } from '../oracle/model.js';
 import { accountOf } from '../oracle/world.js';
-import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, packOperation, TestPartition } from './compared-partition.js';
+import {
+  account,
+  create,
+  extend,
+  grant,
+  reserve,
+  reverse,
+  settle,
+  startPeriod,
+  touch,
+  unlock,
+  usage,
+} from './operations.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
+const scripts = scriptsOfFile();
 
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
-
-const account = 'a';
 const starter = PLANS[1] as Plan;
-const create: Op = { kind: 'create', account, id: 'r', payload: 'p' };
-const topUp = (id: string): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit: 'credits',
-  amount: 10n,
-  expiresAtMs: undefined,
-});
-const usage = (id: string, amount: bigint): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: [{ unit: 'credits', amount }],
-});
-const start = (id: string, startMs: number): Op => ({
-  kind: 'startPeriod',
-  account,
-  id,
-  payload: id,
-  plan: starter,
-  startMs,
-  endMs: startMs + 100,
-});
+const topUp = (id: string): Op => grant(id, 10n);
+const start = (id: string, startMs: number): Op => startPeriod(id, starter, startMs, startMs + 100);
 
 it('calls that would make one more are refused; a period that is stored already begins all the same', async () => {
   const compared = await ComparedPartition.open(scripts, START_MS);
-  await compared.batch([create, topUp('first'), usage('u', 10n), start('stored', START_MS + 50)], START_MS);
+  await compared.batch([create(), topUp('first'), usage('u', 10n), start('stored', START_MS + 50)], START_MS);
   await compared.batch(
     Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)),
     START_MS,
   );
-  const reversal: Op = {
-    kind: 'reversal',
-    account,
-    id: 'v',
-    payload: 'p',
-    charge: 'usage/u',
-    unit: 'credits',
-    amount: 10n,
-    withRerate: false,
-    drawn: [{ lot: 1, amount: 10n }],
-  };
   const refused = { verdict: 'refused', reason: 'LIMIT_REACHED' };
-  const results = await compared.batch([topUp('more'), reversal, start('now', START_MS - 1_000)], START_MS);
+  const results = await compared.batch(
+    [topUp('more'), reverse('v', 'usage/u', 10n, [{ lot: 1, amount: 10n }]), start('now', START_MS - 1_000)],
+    START_MS,
+  );
   expect(results.slice(0, 2)).toEqual([refused, refused]);
 
-  await compared.batch([{ kind: 'touch', account }], START_MS + 50);
+  await compared.batch([touch], START_MS + 50);
   expect(accountOf(compared.world, account).wallets.credits.lots).toHaveLength(LOTS_MAX + 1);
   expect(await compared.batch([start('next', START_MS + 500)], START_MS + 50)).toEqual([refused]);
 });
@@ -85,30 +55,16 @@ it('automatic conversions between holds stop at the number from which characters
       )
     ).results;
   const run = async (op: Op) => (await runAll([op]))[0];
-  await run(create);
-  await run({ ...topUp('credits'), amount: 10_000_000_000n } as Op);
+  await run(create());
+  await run(grant('credits', 10_000_000_000n));
   // Each charge leaves 99 characters of a block, and each hold takes them: the next charge needs a block again.
   const blocks = { units: 100n, micros: 1_000_000n, priority: 20 };
-  const speak = (i: number): Op => ({
-    kind: 'settle',
-    account,
-    hold: `s${i}`,
-    payload: 'p',
-    prices: [
+  const speak = (i: number): Op =>
+    settle(`s${i}`, [
       { unit: 'tts_characters', amount: 1n },
       { unit: 'credits', amount: 0n, blocks },
-    ],
-    pricedWith: 0,
-  });
-  const hold = (i: number): Op => ({
-    kind: 'reserve',
-    account,
-    hold: `h${i}`,
-    payload: 'p',
-    prices: [{ unit: 'tts_characters', amount: 99n }],
-    holdTimeMs: 1_000,
-    catalogVersion: 1,
-  });
+    ]);
+  const hold = (i: number): Op => reserve(`h${i}`, [{ unit: 'tts_characters', amount: 99n }]);
   const pairs = Array.from({ length: LOTS_HOLDING_MAX - 1 }, (_, i) => [speak(i + 1), hold(i + 1)]).flat();
   for (let first = 0; first < pairs.length; first += 500) {
     const results = await runAll(pairs.slice(first, first + 500));
@@ -116,16 +72,10 @@ it('automatic conversions between holds stop at the number from which characters
   }
   expect((await run(speak(0)))?.code).toBe(CODE.ok);
   expect(await run(hold(0))).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
-  const more: Op = {
-    kind: 'extend',
-    account,
-    id: 'x',
-    hold: 'h1',
-    payload: 'p',
-    addAmount: 1n,
-    holdTimeMs: 0,
-  };
-  expect(await run(more)).toMatchObject({ code: CODE.denied, denial: { reason: REASON.lotsMax } });
+  expect(await run(extend('x', 'h1', 1n))).toMatchObject({
+    code: CODE.denied,
+    denial: { reason: REASON.lotsMax },
+  });
   // Finished usage is booked all the same.
   for (let i = 1; i <= 3; i++) expect((await run(speak(-i)))?.code).toBe(CODE.ok);
 });
@@ -148,8 +98,10 @@ it('what has become due of an account with that many is done in several calls, a
       [account],
       ops.map((op) => packOperation(op, 1, nowMs, [])),
     );
-  const unlock: Op = { kind: 'unlockAgent', account, id: 't', payload: 'p', agent: 'n1', tier: daily };
-  await run([create, ...Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)), unlock], START_MS);
+  await run(
+    [create(), ...Array.from({ length: LOTS_MAX }, (_, i) => topUp(`g${i}`)), unlock('t', 'n1', daily)],
+    START_MS,
+  );
 
   const days = 100;
   const nowMs = START_MS + days * 86_400_000;
@@ -157,7 +109,7 @@ it('what has become due of an account with that many is done in several calls, a
   const renewals: number[] = [];
   for (;;) {
     const before = partition.seq;
-    const { results } = await run([{ kind: 'touch', account }, usage('u', 1n)], nowMs);
+    const { results } = await run([touch, usage('u', 1n)], nowMs);
     const [touched, used] = results.map(({ code }) => code);
     expect(used).toBe(touched === CODE.behind ? CODE.behind : CODE.ok);
     renewals.push(partition.seq - before);
@@ -183,7 +135,7 @@ it('calls begin no cycle with credits of its own where agents have that many lot
     return results;
   };
   const codes = async (ops: readonly Op[]) => (await run(ops)).map(({ code }) => code);
-  await run([create, call('unlockAgent', 'other'), call('unlockAgent')]);
+  await run([create(), call('unlockAgent', 'other'), call('unlockAgent')]);
   const again = Array.from({ length: OWN_LOTS_MAX - 2 }, () => [call('suspendAgent'), call('activateAgent')]);
   for (let first = 0; first < again.length; first += 250)
     expect(new Set(await codes(again.slice(first, first + 250).flat()))).toEqual(new Set([CODE.ok]));
@@ -200,7 +152,7 @@ it('calls begin no cycle with credits of its own where agents have that many lot
 
   const nowMs = START_MS + 86_400_000;
   await scripts.setClock(nowMs);
-  while ((await run([{ kind: 'touch', account }], nowMs))[0]?.code === CODE.behind);
+  while ((await run([touch], nowMs))[0]?.code === CODE.behind);
   // All that was left has expired with its cycles; the one that runs has its own again.
   expect(await partition.wallet(account, 1)).toEqual({ remaining: 5n, debt: 0n });
 });

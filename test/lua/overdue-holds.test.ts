@@ -1,26 +1,16 @@
 /** Holds whose deadline passes before somebody looks: they end among all else that is due of their account. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CODE, OP, type PackedOperation } from '../../src/redis/format.js';
 import { accountScope } from '../../src/redis/keys.js';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { PLANS, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
 import type { Op, Plan, Tier } from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
-import { ComparedPartition, packOperation, TestPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition, packOperation, TestPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 const account = 'a';
 const DAY = 86_400_000;

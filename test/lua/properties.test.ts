@@ -1,76 +1,19 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { describe, expect, it } from 'vitest';
 import { batches, type Planned, resolve, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
-import { AMOUNT_MAX, type Op, type Price, type Unit } from '../oracle/model.js';
-import type { World } from '../oracle/world.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { AMOUNT_MAX, type Op } from '../oracle/model.js';
+import { accountOf, type World } from '../oracle/world.js';
+import { ComparedPartition } from './compared-partition.js';
+import { account, create, extend, grant, release, reserve, settle, usage } from './operations.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 /** Reversals find their charges in earlier batches: those of the same batch are not known when it is sent. */
 function resolveAll(ops: readonly Planned[], world: World): Op[] {
   return ops.map((op) => resolve(op, world)).filter((op) => op !== undefined);
 }
-
-const account = 'a';
-const credits = (amount: bigint): Price[] => [{ unit: 'credits', amount }];
-const create = (): Op => ({ kind: 'create', account, id: 'r', payload: 'p' });
-const grant = (id: string, amount: bigint, unit: Unit = 'credits', expiresAtMs?: number): Op => ({
-  kind: 'grant',
-  account,
-  id,
-  payload: 'p',
-  unit,
-  amount,
-  expiresAtMs,
-});
-const usage = (id: string, amount: bigint): Op => ({
-  kind: 'usage',
-  account,
-  id,
-  payload: 'p',
-  prices: credits(amount),
-});
-const reserve = (hold: string, amount: bigint, holdTimeMs = 1_000): Op => ({
-  kind: 'reserve',
-  account,
-  hold,
-  payload: 'p',
-  prices: credits(amount),
-  holdTimeMs,
-  catalogVersion: 1,
-});
-const extend = (id: string, hold: string, addAmount: bigint): Op => ({
-  kind: 'extend',
-  account,
-  id,
-  hold,
-  payload: 'p',
-  addAmount,
-  holdTimeMs: 0,
-});
-const settle = (hold: string, amount: bigint): Op => ({
-  kind: 'settle',
-  account,
-  hold,
-  payload: 'p',
-  prices: credits(amount),
-  pricedWith: 0,
-});
-const release = (hold: string): Op => ({ kind: 'release', account, hold });
 
 describe('the scripts do what the oracle says', () => {
   it('for random batches: results, states, holds, ids, deadlines and journal', async () => {
@@ -152,7 +95,7 @@ describe('the scripts do what the oracle says', () => {
       const later = START_MS + 100;
       // The second grant expires sooner, so the parts are lot 1, lot 2, lot 1.
       await compared.batch(
-        [create(), grant('g1', 10n, 'credits', later), reserve('h', 4n, holdTimeMs)],
+        [create(), grant('g1', 10n, 'credits', later), reserve('h', 4n, { holdTimeMs })],
         START_MS,
       );
       await compared.batch([grant('g2', 3n, 'credits', START_MS + 50), extend('x', 'h', 5n)], START_MS);
@@ -180,6 +123,14 @@ describe('the scripts do what the oracle says', () => {
     expect(
       compared.world.ledger.filter((entry) => entry.kind === 'usage').map((entry) => entry.unit),
     ).toEqual(['credits', 'tts_characters', 'tts_characters', 'credits', 'credits']);
+  });
+
+  it('for usage beside debt: what a hold gave back is drawn, and the debt stays', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create(), grant('g', 60n), reserve('h', 60n), usage('u1', 10n)], START_MS);
+    const [, , second] = await compared.batch([release('h'), usage('u2', 5n), usage('u3', 5n)], START_MS);
+    expect(second).toMatchObject({ outcome: { charged: 5n, overdrawn: 0n, available: 50n } });
+    expect(accountOf(compared.world, account).wallets.credits.debt).toBe(10n);
   });
 
   it('for a clock that goes back after a change', async () => {

@@ -1,23 +1,12 @@
 /** Usage that one lot paid in full is journaled in runs, from which readers count: whatever stands between must end them. */
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
+import { expect, it } from 'vitest';
 import { START_MS } from '../oracle/generators.js';
 import type { Op, Unit } from '../oracle/model.js';
-import { ComparedPartition, TestScripts } from './compared-partition.js';
+import { ComparedPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url);
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile();
 
 const ACCOUNTS = ['a', 'b', 'c'];
 const EXPIRES_MS = START_MS + 100;

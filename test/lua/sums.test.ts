@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { CODE, OP, type PackedOperation } from '../../src/redis/format.js';
-import { startRedis, type TestRedis } from '../helpers/stores.js';
 import { START_MS } from '../oracle/generators.js';
 import { AMOUNT_MAX } from '../oracle/model.js';
-import { TestPartition, TestScripts } from './compared-partition.js';
+import { TestPartition } from './compared-partition.js';
+import { scriptsOfFile } from './scripts.js';
 
 const EVENTS = 1_000_000;
 const EVENTS_PER_BATCH = 1_000;
@@ -11,18 +11,7 @@ const EVENTS_PER_BATCH = 1_000;
 const REPEAT_EVERY = 20;
 const IDS_PER_GENERATION = 50_000;
 
-let redis: TestRedis;
-let scripts: TestScripts;
-
-beforeAll(async () => {
-  redis = await startRedis();
-  scripts = await TestScripts.connect(redis.url, { idsPerGenerationMax: IDS_PER_GENERATION });
-});
-
-afterAll(async () => {
-  await scripts?.close();
-  await redis?.stop();
-});
+const scripts = scriptsOfFile({ idsPerGenerationMax: IDS_PER_GENERATION });
 
 /** mulberry32: numbers from 0 to 2^32-1 that a seed repeats. */
 function randomNumbers(seed: number): () => number {

@@ -1,0 +1,68 @@
+/** The product's scripts in a Redis of a test file's own, reading the time from a key. */
+import { pino } from 'pino';
+import { afterAll, beforeAll } from 'vitest';
+import { RedisConnection } from '../../src/redis/connection.js';
+import { type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
+import { startRedis, type TestRedis } from '../helpers/stores.js';
+
+const CLOCK_KEY = 'test:clock';
+const CLOCK = `local function clock_ms() return tonumber(redis.call('GET', '${CLOCK_KEY}')) end\n`;
+
+/** Far from any limit: these tests are about accounting. The caller's clock is the real one, the scripts' is not. */
+const LIMITS: ScriptLimits = {
+  clockSkewMaxMs: Number.MAX_SAFE_INTEGER,
+  eventFutureMaxMs: 0,
+  idsPerGenerationMax: 10_000_000,
+  idsWindowMs: Number.MAX_SAFE_INTEGER,
+  journalBytesMax: Number.MAX_SAFE_INTEGER,
+};
+
+export class TestScripts {
+  #redis: TestRedis | undefined;
+  #opened: { connection: RedisConnection; scripts: Scripts } | undefined;
+
+  constructor(private readonly limits: Partial<ScriptLimits>) {}
+
+  async start(): Promise<void> {
+    this.#redis = await startRedis();
+    const connection = new RedisConnection({
+      url: this.#redis.url,
+      connectTimeoutMs: 10_000,
+      commandTimeoutMs: 30_000,
+      logger: pino({ level: 'silent' }),
+    });
+    await connection.connect();
+    const scripts = new Scripts(connection, { ...LIMITS, ...this.limits }, new Map([['clock', CLOCK]]));
+    this.#opened = { connection, scripts };
+  }
+
+  get connection(): RedisConnection {
+    return this.#whenOpen().connection;
+  }
+
+  get scripts(): Scripts {
+    return this.#whenOpen().scripts;
+  }
+
+  async setClock(nowMs: number): Promise<void> {
+    await this.connection.client.set(CLOCK_KEY, String(nowMs));
+  }
+
+  async stop(): Promise<void> {
+    await this.#opened?.connection.close();
+    await this.#redis?.stop();
+  }
+
+  #whenOpen() {
+    if (this.#opened === undefined) throw new Error('the scripts are there once tests run');
+    return this.#opened;
+  }
+}
+
+/** There from the first test of the file to its last. */
+export function scriptsOfFile(limits: Partial<ScriptLimits> = {}): TestScripts {
+  const scripts = new TestScripts(limits);
+  beforeAll(() => scripts.start());
+  afterAll(() => scripts.stop());
+  return scripts;
+}
