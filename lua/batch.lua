@@ -117,7 +117,7 @@ hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
 if #wanted_holds > 0 then
   local packed_holds = {}
   hash_read(HOLDS, wanted_holds, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = cmsgpack.unpack(packed) end
+  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
 end
 
 -- Decide.
@@ -210,16 +210,16 @@ if #entries > 0 then
   local hold_states = {}
   for _, field in ipairs(ctx.hold_fields) do
     local hold = ctx.holds[field]
-    hold_states[#hold_states + 1] = cmsgpack.pack(field)
     if hold then
-      local packed = cmsgpack.pack(hold)
+      local packed = pack_hold(hold)
+      hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, #packed)
       hold_states[#hold_states + 1] = packed
       hold_pairs[#hold_pairs + 1] = field
       hold_pairs[#hold_pairs + 1] = packed
       due[#due + 1] = hold[H_DEADLINE]
       due[#due + 1] = 'h' .. field
     else
-      hold_states[#hold_states + 1] = cmsgpack.pack(false)
+      hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, 0)
       ended[#ended + 1] = field
       not_due[#not_due + 1] = 'h' .. field
     end

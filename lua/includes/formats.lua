@@ -1,6 +1,6 @@
 -- Numbers, positions and layouts that scripts, journal and src/redis/format.ts share. Whoever changes one raises FORMAT, and
 -- readers refuse a number that they do not know. The loader puts the values in place of the names (Lua allows 200 local
--- names in a script, and a literal is faster than a name): numbers and quoted strings only. Batches and holds are msgpack; what is packed once an event or once an account
+-- names in a script, and a literal is faster than a name): numbers and quoted strings only. Batches are msgpack; what is packed once an event, a hold or an account
 -- has a fixed layout for struct.pack, which costs a third of a msgpack table (measured: 0.4 against 1.1 us an outcome).
 local FORMAT = 1
 
@@ -123,11 +123,18 @@ local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
 -- lots are one an agent, and what is left of cycles that ended early: calls begin no cycle where there are OWN_LOTS_MAX.
 local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 
--- Hold: {format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change,
--- held and available and deadline as first answered, start time, agent, meter, model, account key, parts as (lot, amount) pairs}
+-- Hold: format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change, held and available and deadline as
+-- first answered, start time, agent, meter, model, account key, count of parts; and of a session: its generation (0: an ordinary hold), what the last
+-- checkpoint charges, and what the ledger is told of it (JSON of the quantities, unread here); then the terms on which a hold of credits is
+-- converted for characters (units of a block, its micro-credits, priority of the lot; 0 units: it is not); the parts as (lot, amount) pairs.
+-- Unpacked: a table of these; H_PARTS a flat list, H_TERMS false or a table as T_ says.
+local HOLD, HOLD_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4', '<I4I7'
 local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_HASH, H_SEQ, H_LAST_SEQ = 1, 2, 3, 4, 5, 6, 7, 8
 local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
 local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
+local H_GENERATION, H_CHARGE, H_DETAILS, H_TERMS = 18, 19, 20, 21
+-- In the journal: the hold's field, and how many bytes of a hold follow (0: it ended).
+local HOLD_STATE = '<sI4'
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
 -- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change

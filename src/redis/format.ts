@@ -239,27 +239,6 @@ export interface AccountState {
   readonly wallets: readonly Wallet[];
 }
 
-/** An open hold as Redis keeps it: a msgpack array, which Postgres stores unchanged. */
-export type PackedHold = [
-  format: number,
-  unit: number,
-  amount: number,
-  deadlineMs: number,
-  catalogVersion: number,
-  hash: number,
-  seq: number,
-  lastSeq: number,
-  firstHeld: number,
-  firstAvailable: number,
-  firstDeadlineMs: number,
-  startTimeMs: number,
-  agentId: string,
-  meter: string,
-  model: string,
-  accountKey: number,
-  parts: number[],
-];
-
 /** A billing period as a subscription has it; what follows `keeps` is there once it has begun. */
 export type PackedPeriod = [
   startMs: number,

@@ -6,12 +6,12 @@ import {
   type AccountState,
   ENTRY,
   FORMAT,
-  type PackedHold,
   type PackedSubscription,
   readAccount,
   unpack,
   unpackAll,
 } from './format.js';
+import { type Hold, readHold } from './hold-format.js';
 import { splitScope } from './keys.js';
 import { type Opaque, unpackOpaque } from './opaque.js';
 
@@ -78,6 +78,15 @@ export interface AgentEntry {
   readonly priority: number;
 }
 
+/** A hold after a record; null: ended. */
+export interface JournalHold {
+  readonly accountId: string;
+  readonly holdId: string;
+  readonly state: Hold | null;
+  /** As Redis keeps it. */
+  readonly packed: Buffer;
+}
+
 /** One record: a batch that changed something, with all that it changed. */
 export interface JournalRecord {
   readonly epoch: number;
@@ -90,11 +99,7 @@ export interface JournalRecord {
   /** Accounts after the record, by index. */
   readonly accounts: ReadonlyMap<number, AccountState>;
   /** Holds after the record, by account and hold id; null: ended. */
-  readonly holds: readonly {
-    readonly accountId: string;
-    readonly holdId: string;
-    readonly state: PackedHold | null;
-  }[];
+  readonly holds: readonly JournalHold[];
   /** Subscriptions after the record, by account. */
   readonly subscriptions: readonly { readonly accountId: string; readonly state: PackedSubscription }[];
   /** Bytes of the journal through this record, counted from the start of the epoch. */
@@ -366,13 +371,13 @@ function readEndedHold(reader: BinaryReader): NonNullable<JournalEntry['hold']> 
   };
 }
 
-function readHolds(data: Buffer): { accountId: string; holdId: string; state: PackedHold | null }[] {
-  const values = unpackAll<string | PackedHold | false>(data);
-  const holds: { accountId: string; holdId: string; state: PackedHold | null }[] = [];
-  for (let i = 0; i < values.length; i += 2) {
-    const { accountId, id } = splitScope(values[i] as string);
-    const state = values[i + 1];
-    holds.push({ accountId, holdId: id, state: Array.isArray(state) ? state : null });
+function readHolds(data: Buffer): JournalHold[] {
+  const reader = new BinaryReader(data);
+  const holds: JournalHold[] = [];
+  while (!reader.atEnd) {
+    const { accountId, id } = splitScope(reader.text());
+    const packed = reader.bytes(reader.u32());
+    holds.push({ accountId, holdId: id, state: packed.length === 0 ? null : readHold(packed), packed });
   }
   return holds;
 }
