@@ -1,12 +1,11 @@
 -- @include "formats"
 
-local NO_TERMS = { 0, 0, 0 }
-
 local function pack_hold(hold)
-  local parts, terms = hold[H_PARTS], hold[H_TERMS] or NO_TERMS
+  local parts, terms = hold[H_PARTS], hold[H_TERMS]
   local count = #parts
   local packed = struct.pack(HOLD, hold[1], hold[2], hold[3], hold[4], hold[5], hold[6], hold[7], hold[8], hold[9], hold[10], hold[11], hold[12],
-    hold[13], hold[14], hold[15], hold[16], count / 2, hold[H_GENERATION], hold[H_CHARGE], hold[H_DETAILS], terms[1], terms[2], terms[3])
+    hold[13], hold[14], hold[15], hold[16], count / 2, hold[H_GENERATION], hold[H_CHARGE], hold[H_DETAILS],
+    terms and terms[1] or 0, terms and terms[2] or 0, terms and terms[3] or 0)
   if count == 2 then return packed .. struct.pack(HOLD_PART, parts[1], parts[2]) end
   local all = { packed }
   for i = 1, count, 2 do all[#all + 1] = struct.pack(HOLD_PART, parts[i], parts[i + 1]) end

@@ -2,12 +2,6 @@
 -- @include "account_status"
 -- @include "conversion"
 
--- What a hold may grow by, and for whom its lots are set aside: what is converted is the account's.
-local function growable(account, wallet, hold)
-  if hold[H_TERMS] then return convertible(account), nil end
-  return available(wallet, ctx.agent), ctx.agent
-end
-
 -- Adds units and/or time to an open hold. op: 7 hold id, 8 amount to add, 9 hold time from now in ms (0: leave).
 local function op_extend(op_index, op)
   local account_index = op[P_ACCOUNT]

@@ -133,8 +133,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
   if (kind === ENTRY.expire_lot) account.movedLots.set(lots[0] as number, record.bookedTimeMs);
-  account.heldChanged ||=
-    kind >= ENTRY.hold || kind === ENTRY.settle || kind === ENTRY.release || kind === ENTRY.hold_expired;
+  account.heldChanged ||= kind >= ENTRY.hold || ENDING_KINDS.has(kind);
   if (kind >= ENTRY.hold) return;
   let wallet = account.wallets.get(unit);
   if (wallet === undefined) {
@@ -148,6 +147,14 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   else if (expiredBy(kind, amount) > 0) wallet.expired += BigInt(amount);
   else wallet.spent += BigInt(spentBy(kind, amount));
 }
+
+/** Kinds of lines that end a hold. */
+const ENDING_KINDS: ReadonlySet<number> = new Set([
+  ENTRY.settle,
+  ENTRY.release,
+  ENTRY.hold_expired,
+  ENTRY.session_expired,
+]);
 
 function newWallet(accountKey: number, unit: number): WalletRow {
   return { accountKey, unit: unitName(unit), debt: 0, granted: 0n, spent: 0n, expired: 0n, converted: 0n };

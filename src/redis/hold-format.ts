@@ -8,6 +8,59 @@ export interface HoldTerms {
   readonly priority: number;
 }
 
+/** A session that was opened or taken over, as the script answers it. */
+export interface OpenedHold {
+  readonly seq: number;
+  readonly generation: number;
+  readonly unit: number;
+  readonly held: number;
+  /** What of it is there for the charge: characters where credits are held for them, else what is held. */
+  readonly covers: number;
+  readonly available: number;
+  readonly deadlineMs: number;
+  readonly catalogVersion: number;
+  readonly charge: number;
+  /** Empty: opened now. */
+  readonly details: string;
+}
+
+export function readOpenedHold(reader: BinaryReader): OpenedHold {
+  return {
+    seq: reader.u56(),
+    generation: reader.u32(),
+    unit: reader.u8(),
+    held: reader.u56(),
+    covers: reader.u56(),
+    available: reader.u56(),
+    deadlineMs: reader.u56(),
+    catalogVersion: reader.u32(),
+    charge: reader.u56(),
+    details: reader.text(),
+  };
+}
+
+/** A session that was checkpointed, as the script answers it. */
+export interface CheckpointedHold {
+  readonly seq: number;
+  /** Why it did not grow; 0: it did, or was not to. */
+  readonly reason: number;
+  readonly held: number;
+  readonly covers: number;
+  readonly available: number;
+  readonly deadlineMs: number;
+}
+
+export function readCheckpointedHold(reader: BinaryReader): CheckpointedHold {
+  return {
+    seq: reader.u56(),
+    reason: reader.u8(),
+    held: reader.u56(),
+    covers: reader.u56(),
+    available: reader.u56(),
+    deadlineMs: reader.u56(),
+  };
+}
+
 /** An open hold as Redis keeps it: the layout HOLD of lua/includes/formats.lua, which Postgres stores unchanged. */
 export interface Hold {
   readonly unit: number;
