@@ -8,7 +8,7 @@ local function add_entry(op_index, kind, account_index, wallet, amount, debt, fl
   if kind == ENTRY_LOT_EXPIRED then
     text = struct.pack(ENTRY_DUE_TEXT, ctx.at)
   elseif kind == ENTRY_SETTLE then
-    text = struct.pack(ENTRY_SETTLE_TEXT, ctx.settled_for)
+    text = struct.pack(ENTRY_SETTLE_TEXT, ctx.settled_for) .. (text or '')
   end
   ctx.seq = ctx.seq + 1
   account[A_SEQ] = ctx.seq

@@ -1,6 +1,6 @@
 -- @include "plans"
 -- @include "agents"
--- @include "end_hold"
+-- @include "expire_session"
 -- @include "overdue_holds"
 
 -- Expires what is available of every lot whose time came by `through`, in the order of the lots' times; one entry a lot. Held parts stay

@@ -35,7 +35,14 @@ local function expire_returned(account_index, wallet, returned)
   account[A_DUE] = soonest_due(account)
 end
 
--- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
+-- What an entry says of the hold that it ends, where no call does.
+local function ended_hold_text(hold_id, hold, kind)
+  local text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
+  if kind == ENTRY_SESSION_EXPIRED then text = text .. struct.pack(ENTRY_SESSION_TEXT, hold[H_DETAILS]) end
+  return text .. struct.pack(ENTRY_DUE_TEXT, ctx.at)
+end
+
+-- Ends an open hold: charges `charge` units of its wallet (0 for release and for a hold that expires), gives the rest back to the lots,
 -- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
 -- priced the charge (by default the hold's, for a settle that may still come) and the credits that were converted for it, if any.
 -- Returns the packed outcome.
@@ -52,13 +59,10 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
       wallet[W_DEBT] = wallet[W_DEBT] + left
     end
   end
-  if kind == ENTRY_SETTLE then flags = flags + status_flags(account) end
+  if kind == ENTRY_SETTLE or kind == ENTRY_SESSION_EXPIRED then flags = flags + status_flags(account) end
   account[A_HOLDS] = account[A_HOLDS] - 1
   local released = math.max(0, hold[H_AMOUNT] - charge)
-  local text
-  if kind ~= ENTRY_SETTLE then
-    text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION], ctx.at)
-  end
+  local text = kind ~= ENTRY_SETTLE and ended_hold_text(hold_id, hold, kind) or nil
   add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
   expire_returned(account_index, wallet, returned)
 
@@ -71,11 +75,4 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
       version_of_charge)
   end
   return store_outcome('h' .. field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
-end
-
--- Ends a hold whose deadline is reached: then, whoever notices it now.
-local function end_due_hold(account_index, hold_id, hold)
-  ctx.at, ctx.agent = hold[H_DEADLINE], nil
-  end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
-  ctx.expired_holds = ctx.expired_holds + 1
 end

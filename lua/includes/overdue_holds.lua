@@ -1,4 +1,5 @@
 -- @include "batch_context"
+-- @include "hold_pack"
 
 -- Which holds have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
 -- through which there are no others}.
@@ -30,7 +31,7 @@ local function overdue_holds(account_index)
     if ctx.holds[field] == nil then unread[#unread + 1] = field end
   end
   hash_read(KEYS[4], unread, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = cmsgpack.unpack(packed) end
+  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
   for _, field in ipairs(fields) do
     local hold = hold_get(field)
     -- This batch may have moved its deadline.

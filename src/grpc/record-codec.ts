@@ -29,6 +29,9 @@ export const REASON_NUMBERS = {
   UNAVAILABLE: 14,
   LIMIT_REACHED: 15,
   AGENTS_MAX: 16,
+  SESSION_MOVED: 17,
+  SESSION_EXPIRED: 18,
+  SESSION_UNKNOWN: 19,
 } as const satisfies Record<Reason, number>;
 
 const OUTCOME_NUMBERS = { recorded: 1, duplicate: 2, refused: 3 } as const;

@@ -28,7 +28,10 @@ export type Reason =
   | 'AMOUNT_OUT_OF_RANGE'
   | 'UNAVAILABLE'
   | 'LIMIT_REACHED'
-  | 'AGENTS_MAX';
+  | 'AGENTS_MAX'
+  | 'SESSION_MOVED'
+  | 'SESSION_EXPIRED'
+  | 'SESSION_UNKNOWN';
 
 /** A place in one partition's journal. Compared as (epoch, seq), never by seq alone. */
 export interface Position {

@@ -13,7 +13,6 @@ import {
   FLAG,
   FORMAT,
   OP,
-  type PackedHold,
   type PackedOperation,
   type PackedSubscription,
   PLAN_EVENT,
@@ -26,6 +25,7 @@ import {
   type StoredOutcome,
   unpack,
 } from '../../src/redis/format.js';
+import { type Hold, readHold } from '../../src/redis/hold-format.js';
 import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
 import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
 import { OpaqueBuilder } from '../../src/redis/opaque.js';
@@ -35,10 +35,12 @@ import { START_MS } from '../oracle/generators.js';
 import {
   type AccountState,
   type Agent,
+  type CheckpointOutcome,
   type Entry,
   type IdKind,
   type Import,
   type Lot,
+  type Offer,
   type OfferedPlan,
   type OfferedTier,
   type Op,
@@ -47,6 +49,7 @@ import {
   type Plan,
   type Price,
   type Result,
+  type SessionOutcome,
   type Step,
   type Subscription,
   UNITS,
@@ -165,7 +168,7 @@ export class ComparedPartition {
     );
     expect(reply.nowMs).toBe(step.world.nowMs);
     expect(reply.seq).toBe(seqBefore + expected.entries.length);
-    expect(reply.expiredHolds).toBe(step.entries.filter((entry) => entry.kind === 'hold_expired').length);
+    expect(reply.expiredHolds).toBe(step.entries.filter(isExpiry).length);
     await this.compareJournal(accounts, expected.entries, seqBefore + 1);
     await this.compareState();
     return step.results;
@@ -206,7 +209,7 @@ export class ComparedPartition {
     const holds = await this.hash(3);
     for (const { accountId, holdId, state } of record.holds) {
       const packed = holds.get(accountScope(accountId) + holdId);
-      expect(state).toEqual(packed ? unpack(packed) : null);
+      expect(state).toEqual(packed ? readHold(packed) : null);
     }
   }
 
@@ -239,10 +242,7 @@ export class ComparedPartition {
       new Map(existing.flatMap(expectedSubscriptions)),
     );
 
-    const observedHolds = [...holds].map(([field, packed]) => [
-      field,
-      observedHold(unpack<PackedHold>(packed)),
-    ]);
+    const observedHolds = [...holds].map(([field, packed]) => [field, observedHold(readHold(packed))]);
     expect(new Map(observedHolds as [string, unknown][])).toEqual(new Map(existing.flatMap(expectedHolds)));
 
     const observedIds = [...ids0, ...ids1].map(([field, packed]) => [
@@ -278,6 +278,10 @@ export async function playOn(
   const said: string[] = [];
   for (const [atMs, op] of steps) said.push(...(await compared.batch([op], atMs)).map(inWords));
   return { said, world: compared.world };
+}
+
+function isExpiry({ kind }: Entry): boolean {
+  return kind === 'hold_expired' || kind === 'session_expired';
 }
 
 /** In a batch usage events come last. */
@@ -329,6 +333,27 @@ export function packOperation(
       return [...head(OP.extend, op.id, op.payload), op.hold, Number(op.addAmount), op.holdTimeMs];
     case 'settle':
       return [...head(OP.settle, op.hold, op.payload), op.pricedWith, agentOf(op), ...packPrices(op.prices)];
+    case 'openSession':
+      return [
+        ...head(OP.openSession, op.hold, op.payload),
+        op.holdTimeMs,
+        op.catalogVersion,
+        agentOf(op),
+        'llm',
+        'model-1',
+        op.quantities,
+        ...op.offers.flatMap(packOffer),
+      ];
+    case 'checkpoint':
+      return [
+        ...head(OP.checkpoint, op.hold, ''),
+        op.generation,
+        Number(op.charge),
+        op.quantities,
+        op.holdTimeMs,
+        Number(op.growLeast),
+        Number(op.growWanted),
+      ];
     case 'release':
       return head(OP.release, op.hold, 'release');
     case 'expireHold':
@@ -387,7 +412,7 @@ export function packOperation(
         UNIT_NUMBERS[op.unit],
         Number(op.amount),
         op.charge,
-        op.withRerate ? 1 : 0,
+        op.withRerate ? 1 : op.unsettled ? 2 : 0,
         'reason',
         'text',
         ...drawn,
@@ -427,6 +452,12 @@ function packPrices(prices: readonly Price[]): number[] {
       return [-Number(blocks.units), Number(blocks.micros / 1_000_000n) * 2 ** 20 + blocks.priority];
     return [UNIT_NUMBERS[unit], amount === 'unrated' ? -1 : Number(amount)];
   });
+}
+
+function packOffer({ unit, charge, least, wanted, blocks }: Offer): number[] {
+  const amount = 0n;
+  const [first = 0, terms = 0] = blocks ? packPrices([{ unit, amount, blocks }]) : [UNIT_NUMBERS[unit], 0];
+  return [first, Number(charge), Number(least), Number(wanted), terms];
 }
 
 function packTier(tier: OfferedTier): (string | number)[] {
@@ -509,8 +540,13 @@ function observedResult(reply: BatchReply, index: number): unknown {
       return { code: 'ok', account: observedAccount(result.account) };
     case 'swept':
       return { code: 'ok' };
+    case 'opened':
+    case 'checkpointed':
+      return { code: 'ok', ...result.session };
     case CODE.ok:
       return { code: 'ok', ...observedOutcome(result.outcome), seq: result.outcome.seq };
+    case CODE.ended:
+      return { code: 'ended', ...observedOutcome(result.outcome) };
     case CODE.duplicate:
       return { code: 'duplicate', ...observedOutcome(result.outcome) };
     case CODE.denied: {
@@ -529,7 +565,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
   const { result } = step;
   switch (result.verdict) {
     case 'done':
+      if (result.outcome.of === 'session')
+        return { code: 'ok', ...expectedSession(op, step, result.outcome), seq: lastSeq };
+      if (result.outcome.of === 'checkpoint')
+        return { code: 'ok', ...expectedCheckpoint(result.outcome), seq: lastSeq };
       return { code: 'ok', ...expectedOutcome(result.outcome), seq: lastSeq };
+    case 'ended':
+      return { code: 'ended', ...expectedOutcome(result.outcome) };
     case 'duplicate':
       return { code: 'duplicate', ...expectedOutcome(result.outcome) };
     case 'conflict':
@@ -558,6 +600,31 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
       };
     }
   }
+}
+
+function expectedSession(op: Op, { state }: Step, outcome: SessionOutcome): object {
+  const hold = state.holds.get((op as Extract<Op, { hold: string }>).hold);
+  return {
+    generation: outcome.session.generation,
+    unit: UNIT_NUMBERS[outcome.unit],
+    held: Number(outcome.held),
+    covers: Number(outcome.covers),
+    available: Number(outcome.available),
+    deadlineMs: outcome.deadlineMs,
+    catalogVersion: hold?.catalogVersion,
+    charge: Number(outcome.session.charge),
+    details: outcome.tookOver ? outcome.session.quantities : '',
+  };
+}
+
+function expectedCheckpoint(outcome: CheckpointOutcome): object {
+  return {
+    reason: outcome.refused === undefined ? 0 : REASON_NUMBERS[outcome.refused],
+    held: Number(outcome.held),
+    covers: Number(outcome.covers),
+    available: Number(outcome.available),
+    deadlineMs: outcome.deadlineMs,
+  };
 }
 
 type OutcomeForm = Record<
@@ -621,6 +688,9 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         { amount: 0n, available },
         { extra: outcome.expiresAtMs ?? 0 },
       );
+    case 'session':
+    case 'checkpoint':
+      throw new Error('what an open session answers is not stored');
     case 'status':
     case 'withdrawn':
       return {
@@ -731,11 +801,15 @@ function expectedJournal(
   const lastSeqs: number[] = [];
   steps.forEach((step, index) => {
     const op = ops[index] as Op;
-    entries.push(...step.entries.map((entry) => expectedEntry(entry, op, index + 1)));
+    entries.push(
+      ...step.entries.map((entry, i) => {
+        const next = step.entries.slice(i).find(({ kind }) => !kind.startsWith('conversion'));
+        return expectedEntry(entry, op, index + 1, next?.kind === 'session_expired' ? next : undefined);
+      }),
+    );
     const { result } = step;
-    if (result.verdict === 'done' && (result.outcome.of === 'reserve' || result.outcome.of === 'extend')) {
-      entries.push(expectedHoldEntry(op, result.outcome.of, result.outcome.unit, step.state, index + 1));
-    }
+    if (result.verdict === 'done')
+      entries.push(...expectedHoldEntries(op, result.outcome, step.state, index + 1));
     lastSeqs.push(seqBefore + entries.length);
   });
   return { entries, lastSeqs };
@@ -745,6 +819,7 @@ function expectedJournal(
 const DUE = [
   'release',
   'hold_expired',
+  'session_expired',
   'lot_expired',
   'plan_grant',
   'plan_change',
@@ -754,7 +829,8 @@ const DUE = [
   'agent_status',
 ];
 
-function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
+/** `ending`: the session that ended by itself, for which this entry converts. */
+function expectedEntry(entry: Entry, op: Op, opIndex: number, ending: Entry | undefined): unknown {
   const amounts: Record<string, bigint> = {
     grant: entry.granted,
     plan_grant: entry.granted,
@@ -766,11 +842,15 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     conversion_grant: entry.granted,
     reversal: -entry.spent,
   };
-  const described = entry.kind === 'release' || entry.kind === 'hold_expired';
+  const described = entry.kind === 'release' || isExpiry(entry);
+  const byItself = ending !== undefined && entry.kind.startsWith('conversion');
+  const ofSession = byItself
+    ? [ending.id, ending.holdAgent || AGENT, 'llm', 'model-1', ending.quantities]
+    : null;
   return {
     // A charge names what it converts; what has no name else happened by itself.
     opIndex:
-      (entry.id === undefined && !entry.kind.startsWith('conversion')) || entry.kind === 'hold_expired'
+      (entry.id === undefined && (byItself || !entry.kind.startsWith('conversion'))) || isExpiry(entry)
         ? 0
         : opIndex,
     kind: ENTRY[entry.kind],
@@ -785,8 +865,17 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     flags: flagsOf(entry.flags),
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
-    hold: described ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1'] : null,
+    hold: described
+      ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1', entry.quantities || '{}']
+      : ofSession,
     settledFor: entry.kind === 'settle' ? entry.holdAgent || AGENT : '',
+    before: entry.before
+      ? {
+          charged: Number(entry.before.charged),
+          overdrawn: Number(entry.before.overdrawn),
+          converted: Number(entry.before.converted),
+        }
+      : null,
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan:
@@ -804,22 +893,35 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   };
 }
 
-function expectedHoldEntry(
-  op: Op,
-  kind: 'reserve' | 'extend',
-  unit: Unit,
-  state: AccountState,
-  opIndex: number,
-): unknown {
+/** What an operation journals that is no line of the ledger: the kind of entry, and what a hold was set aside more. */
+function heldEntry(op: Op, outcome: Outcome): { kind: number; unit: Unit; amount: bigint } | undefined {
+  switch (outcome.of) {
+    case 'reserve':
+      return { kind: ENTRY.hold, unit: outcome.unit, amount: outcome.held };
+    case 'extend':
+      return { kind: ENTRY.extend, unit: outcome.unit, amount: op.kind === 'extend' ? op.addAmount : 0n };
+    case 'session':
+      if (outcome.tookOver) return { kind: ENTRY.checkpoint, unit: outcome.unit, amount: 0n };
+      return { kind: ENTRY.hold, unit: outcome.unit, amount: outcome.held };
+    case 'checkpoint':
+      return { kind: ENTRY.checkpoint, unit: outcome.unit, amount: outcome.grown };
+    default:
+      return undefined;
+  }
+}
+
+function expectedHoldEntries(op: Op, outcome: Outcome, state: AccountState, opIndex: number): unknown[] {
+  const entry = heldEntry(op, outcome);
+  if (entry === undefined) return [];
+  const { kind, unit, amount } = entry;
   const wallet = state.wallets[unit];
-  const outcomeAmount = op.kind === 'extend' ? op.addAmount : heldBy(op, state);
-  return {
+  const expected = {
     opIndex,
-    kind: kind === 'reserve' ? ENTRY.hold : ENTRY.extend,
+    kind,
     account: op.account,
     number: 0,
     unit: UNIT_NUMBERS[unit],
-    amount: Number(outcomeAmount),
+    amount: Number(amount),
     debt: 0,
     remaining: Number(remainingOf(wallet)),
     held: Number(heldOf(wallet)),
@@ -829,21 +931,17 @@ function expectedHoldEntry(
     lots: [],
     hold: null,
     settledFor: '',
+    before: null,
     lotPriority: 0,
     dueMs: 0,
     plan: null,
     agent: null,
   };
-}
-
-function heldBy(op: Op, state: AccountState): bigint {
-  const hold = op.kind === 'reserve' ? state.holds.get(op.hold) : undefined;
-  if (!hold) throw new Error('no hold was made');
-  return hold.amount;
+  return [expected];
 }
 
 function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknown {
-  const { operation, kind, unit, amount, debt, flags, released, hold, dueMs, plan, agent } = entry;
+  const { operation, kind, unit, amount, debt, flags, released, hold, before, dueMs, plan, agent } = entry;
   const changes: unknown[] = [];
   for (let i = 0; i < entry.lots.length; i += 2) {
     // A grant that only paid debt names its lot with a change of 0.
@@ -863,8 +961,9 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     flags,
     released,
     lots: changes,
-    hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+    hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model, hold.quantities],
     settledFor: entry.settledFor,
+    before,
     lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],
@@ -952,11 +1051,14 @@ function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
   return granted ? [...terms, granted.lot, Number(granted.amount), Number(granted.debtPaid)] : terms;
 }
 
-function observedHold(packed: PackedHold): unknown {
-  const [, unit, amount, deadlineMs, catalogVersion, hash, , , held, available, firstDeadlineMs] = packed;
-  const [agent, meter, model, key, parts] = packed.slice(12);
-  const first = { held, available, deadlineMs: firstDeadlineMs };
-  return { unit, amount, deadlineMs, catalogVersion, hash, first, agent, meter, model, key, parts };
+function observedHold(hold: Hold): unknown {
+  const { firstHeld: held, firstAvailable: available, firstDeadlineMs: deadlineMs } = hold;
+  const { unit, amount, deadlineMs: ends, catalogVersion, hash, meter, model } = hold;
+  const { agentId: agent, accountKey: key, parts, generation, charge, details, terms } = hold;
+  const first = { held, available, deadlineMs };
+  const session = { generation, charge, details };
+  const head = { unit, amount, deadlineMs: ends, catalogVersion, hash, first, agent, meter, model, key };
+  return { ...head, parts, session, terms };
 }
 
 function expectedHolds([account, state]: [string, AccountState]): [string, unknown][] {
@@ -978,6 +1080,18 @@ function expectedHolds([account, state]: [string, AccountState]): [string, unkno
       model: 'model-1',
       key: accountKey(account),
       parts: hold.parts.flatMap(({ lot, amount }) => [lot, Number(amount)]),
+      session: {
+        generation: hold.session?.generation ?? 0,
+        charge: Number(hold.session?.charge ?? 0n),
+        details: hold.session?.quantities ?? '',
+      },
+      terms: hold.terms
+        ? {
+            blockUnits: Number(hold.terms.units),
+            blockMicros: Number(hold.terms.micros),
+            priority: hold.terms.priority,
+          }
+        : null,
     },
   ]);
 }

@@ -10,6 +10,7 @@ import {
   type EntryKind,
   type Import,
   type LotChange,
+  type Offer,
   type OfferedPlan,
   type Op,
   type Plan,
@@ -38,6 +39,8 @@ export type Planned =
   | { kind: 'reverseCharge'; account: string; id: string; payload: string; chargesBack: number }
   /** The rerating of a charge that was booked unrated, counted back from the latest. */
   | { kind: 'rerateCharge'; account: string; amount: bigint; chargesBack: number }
+  /** The settle of a session that its deadline has charged: more than that, or less. */
+  | { kind: 'settleLate'; account: string; pick: number; more: bigint; blocks: Blocks | undefined }
   /** A Reserve of a share of what is available, or an operation on a hold that is open, where the account has one. */
   | { kind: 'aimed'; op: Aimable; pick: number; share: Share };
 
@@ -52,6 +55,8 @@ export interface Options {
   accountsMax?: number;
   /** Off where the product under test has no reversal. */
   reversals?: boolean;
+  /** Mostly sessions, and what meets them. */
+  sessions?: boolean;
 }
 
 /**
@@ -59,13 +64,19 @@ export interface Options {
  * most sequences would only collect refusals.
  */
 export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
-  const { batchesMax = 12, opsPerBatchMax = 6, accountsMax = 3, reversals = true } = options;
+  const {
+    batchesMax = 12,
+    opsPerBatchMax = 6,
+    accountsMax = 3,
+    reversals = true,
+    sessions = false,
+  } = options;
   return fc.integer({ min: 1, max: accountsMax }).chain((count) => {
     const names = ACCOUNTS.slice(0, count);
     const account = fc.constantFrom(...names);
     const planned = fc.record({
       stepMs: stepMs(),
-      ops: fc.array(operation(account, reversals), { minLength: 1, maxLength: opsPerBatchMax }),
+      ops: fc.array(operation(account, { reversals, sessions }), { minLength: 1, maxLength: opsPerBatchMax }),
     });
     const beginning = fc.record({
       created: fc.oneof(
@@ -110,9 +121,10 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
 /** Turns a planned operation into one that can be applied to `world`; undefined if there is nothing to reverse. */
 export function resolve(planned: Planned, world: World): Op | undefined {
   if (planned.kind === 'aimed') return aim(planned, world);
+  if (planned.kind === 'settleLate') return settleLate(planned, world);
   if (planned.kind !== 'reverseCharge' && planned.kind !== 'rerateCharge') return planned;
   const { account } = planned;
-  const kinds: EntryKind[] = ['usage', 'settle'];
+  const kinds: EntryKind[] = ['usage', 'settle', 'session_expired'];
   const wanted = (entry: Entry) =>
     entry.account === account &&
     kinds.includes(entry.kind) &&
@@ -120,13 +132,20 @@ export function resolve(planned: Planned, world: World): Op | undefined {
   const charge = world.ledger.filter(wanted).at(-1 - planned.chargesBack);
   if (charge?.unit === undefined) return undefined;
   const { unit } = charge;
-  const name = `${charge.kind}/${charge.id}`;
+  const name = `${charge.kind === 'usage' ? 'usage' : 'settle'}/${charge.id}`;
   if (planned.kind === 'rerateCharge')
     return { kind: 'rerate', account, id: name, unit, amount: planned.amount };
   const rerated = world.ledger.find(
     (entry) => entry.account === account && entry.kind === 'rerate' && entry.id === name,
   );
-  const changes: LotChange[] = [...charge.lots, ...(rerated?.lots ?? [])];
+  // Of a session what its deadline charged and what its late settle did are one charge.
+  const lines = world.ledger.filter(
+    ({ account: of, kind, id }) =>
+      of === account && id === charge.id && kind !== 'usage' && kinds.includes(kind),
+  );
+  const charged = charge.kind === 'usage' ? [charge] : lines;
+  const all = [...charged, ...(rerated ? [rerated] : [])];
+  const changes: LotChange[] = all.flatMap(({ lots }) => lots);
   return {
     kind: 'reversal',
     account,
@@ -134,10 +153,30 @@ export function resolve(planned: Planned, world: World): Op | undefined {
     payload: `${name} ${planned.payload}`,
     charge: name,
     unit,
-    amount: charge.spent + (rerated?.spent ?? 0n),
+    amount: all.reduce((sum, { spent }) => sum + spent, 0n),
     withRerate: rerated !== undefined,
+    unsettled: charged.every(({ kind }) => kind === 'session_expired'),
     drawn: changes.map(({ lot, delta }) => ({ lot, amount: -delta })),
   };
+}
+
+function settleLate(
+  { account, pick, more, blocks }: Extract<Planned, { kind: 'settleLate' }>,
+  world: World,
+): Op | undefined {
+  const charged = [...accountOf(world, account).ids].flatMap(([key, { outcome }]) =>
+    outcome.of === 'end' && outcome.state === 'expired' && outcome.charged > 0n
+      ? [{ hold: key.split(' ')[1] as string, ...outcome }]
+      : [],
+  );
+  const session = charged[pick % Math.max(1, charged.length)];
+  if (session === undefined) return undefined;
+  const { hold, unit } = session;
+  const final = smaller(session.charged + more, AMOUNT_MAX);
+  const amount = final > 0n ? final : 0n;
+  const converts = unit === 'tts_characters' && blocks !== undefined && amount > 0n;
+  const prices: Price[] = converts ? convertedPrices([], blocks, amount) : [{ unit, amount }];
+  return { kind: 'settle', account, hold, payload: `late ${amount}`, prices, pricedWith: 0 };
 }
 
 function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: World): Op {
@@ -151,6 +190,31 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
       return { ...op, prices: convertedPrices(op.prices, blocks, shareOf(capacity, share)) };
     }
     return share === 'given' ? op : { ...op, prices: [{ unit, amount: shareOf(available(unit), share) }] };
+  }
+  if (op.kind === 'openSession') {
+    const offers = op.offers.map((offer): Offer => {
+      const of = offer.blocks ? available('credits') / offer.blocks.micros : available(offer.unit);
+      const there = offer.blocks ? of * offer.blocks.units : of;
+      const least = share === 'given' ? offer.least : shareOf(there, share);
+      const charge = smaller(offer.charge, least);
+      return {
+        ...offer,
+        charge,
+        least,
+        wanted: least + offer.wanted > AMOUNT_MAX ? least : least + offer.wanted,
+      };
+    });
+    return { ...op, offers };
+  }
+  const sessions = [...state.holds].filter(([, { session }]) => session !== undefined);
+  if (op.kind === 'checkpoint' && sessions.length > 0) {
+    const [id, hold] = sessions[pick % sessions.length] as (typeof sessions)[number];
+    const generation = (hold.session?.generation ?? 1) + op.generation - 2;
+    const charge = share === 'given' ? op.charge : shareOf(hold.amount, share);
+    const growLeast =
+      share === 'given' || share === 'none' ? op.growLeast : shareOf(available(hold.unit), share) / 2n;
+    const growWanted = growLeast > op.growWanted ? growLeast : op.growWanted;
+    return { ...op, hold: id, generation: Math.max(1, generation), charge, growLeast, growWanted };
   }
   const [id, hold] = [...state.holds][pick % Math.max(1, state.holds.size)] ?? [];
   if (id === undefined || hold === undefined) return op;
@@ -177,6 +241,10 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
 function shareOf(amount: bigint, share: Exclude<Share, 'given'>): bigint {
   const shares = { none: 0n, part: (amount + 1n) / 2n, all: amount, more: amount + 1n };
   return shares[share] > AMOUNT_MAX ? AMOUNT_MAX : shares[share];
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 type Make = (nowMs: number) => Planned;
@@ -354,6 +422,45 @@ function converting(): fc.Arbitrary<Price[]> {
     ]);
 }
 
+/** What the wallets of a meter would pay for a session. */
+function offers(): fc.Arbitrary<Offer[]> {
+  const parts = fc
+    .tuple(amount(), amount(), amount())
+    .map((three) => three.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) as [bigint, bigint, bigint])
+    .map(([charge, least, wanted]) => ({ charge, least, wanted }));
+  const credits = parts.map((three): Offer => ({ unit: 'credits', ...three }));
+  const characters = parts.map((three): Offer => ({ unit: 'tts_characters', ...three }));
+  const messages = parts.map((three): Offer => ({ unit: 'llm_messages', ...three }));
+  const speech = fc
+    .tuple(
+      fc.tuple(
+        fc.bigInt({ min: 0n, max: 50n }),
+        fc.bigInt({ min: 0n, max: 200n }),
+        fc.bigInt({ min: 0n, max: 900n }),
+      ),
+      parts,
+      fc.boolean(),
+      fc.constantFrom(1n, 7n, 100n, 1_000_000_000_000n),
+      fc.constantFrom(1n, 2n, 1_000_000_000n),
+    )
+    .map(([[charge, least, more], large, few, units, count]): Offer[] => {
+      const small = { charge: smaller(charge, least), least, wanted: least + more };
+      const three = few ? small : large;
+      const blocks = { units, micros: count * 1_000_000n, priority: 20 };
+      return [
+        { unit: 'tts_characters', ...three },
+        { unit: 'credits', ...three, blocks },
+      ];
+    });
+  return fc.oneof(
+    { weight: 3, arbitrary: credits.map((offer) => [offer]) },
+    { weight: 2, arbitrary: fc.tuple(messages, credits) },
+    { weight: 1, arbitrary: characters.map((offer) => [offer]) },
+    { weight: 4, arbitrary: speech },
+    { weight: 1, arbitrary: fc.constant<Offer[]>([]) },
+  );
+}
+
 /** The characters that a share of a hold or of what is available comes to. */
 function convertedPrices(prices: readonly Price[], blocks: Blocks, amount: bigint): Price[] {
   const characters = amount > AMOUNT_MAX ? AMOUNT_MAX : amount < 1n ? 1n : amount;
@@ -389,7 +496,10 @@ function grant(account: fc.Arbitrary<string>): fc.Arbitrary<(nowMs: number) => O
     }));
 }
 
-function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitrary<Make> {
+function operation(
+  account: fc.Arbitrary<string>,
+  { reversals, sessions }: { reversals: boolean; sessions: boolean },
+): fc.Arbitrary<Make> {
   const hold = id('h');
   const plain = <T extends Op>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<Make> =>
     arbitrary.map((op) => () => op);
@@ -434,6 +544,41 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       { weight: 3, arbitrary: fc.constant(0) },
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 2 }) },
     ),
+    agent: forAgent(),
+  });
+  const quantities = fc.constantFrom('{}', '{"input_tokens":1}', '{"input_tokens":1,"output_tokens":2}');
+  const openSession = fc.record({
+    kind: fc.constant('openSession' as const),
+    account,
+    // Of their own, but for one: Reserve and settle meet them now and then.
+    hold: fc.oneof({ weight: 1, arbitrary: fc.constant('h8') }, { weight: 9, arbitrary: id('s') }),
+    payload: fc.constantFrom('session', 'session', 'session', 'session', 'session', 'other session'),
+    offers: offers(),
+    holdTimeMs: lifeMs(),
+    catalogVersion: fc.integer({ min: 1, max: 2 }),
+    quantities,
+    agent: forAgent(),
+  });
+  const checkpoint = fc
+    .record({
+      kind: fc.constant('checkpoint' as const),
+      account,
+      hold: fc.constantFrom('h1', 's1', 's2'),
+      generation: fc.constantFrom(1, 2, 2, 2, 3),
+      charge: amount(),
+      quantities,
+      holdTimeMs: fc.oneof(fc.constant(0), lifeMs()),
+      growLeast: amount(),
+      growWanted: fc.oneof(fc.constant(0n), amount()),
+    })
+    .map((op) => ({ ...op, growLeast: smaller(op.growWanted, op.growLeast) }));
+  const endSession = fc.record({
+    kind: fc.constantFrom('settle' as const),
+    account,
+    hold: fc.constantFrom('s1', 's2', 's3'),
+    payload: payload(),
+    prices: prices(),
+    pricedWith: fc.constantFrom(0, 0, 1, 2),
     agent: forAgent(),
   });
   const release = fc.record({ kind: fc.constant('release' as const), account, hold });
@@ -544,6 +689,44 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       })
       .map((planned) => () => planned);
 
+  const late = fc
+    .record({
+      kind: fc.constant('settleLate' as const),
+      account,
+      pick: fc.nat({ max: 3 }),
+      more: fc.bigInt({ min: -20n, max: 300n }),
+      blocks: fc.option(fc.constant({ units: 100n, micros: 1_000_000n, priority: 20 }), { nil: undefined }),
+    })
+    .map(
+      (planned): Make =>
+        () =>
+          planned,
+    );
+  const reverse = reversal.map(
+    (planned): Make =>
+      () =>
+        planned,
+  );
+  if (sessions)
+    return fc.oneof(
+      { weight: 4, arbitrary: plain(openSession) },
+      { weight: 14, arbitrary: aimed(openSession) },
+      { weight: 24, arbitrary: aimed(checkpoint) },
+      { weight: 2, arbitrary: plain(endSession) },
+      { weight: 10, arbitrary: late },
+      { weight: 3, arbitrary: aimed(settle) },
+      { weight: 2, arbitrary: aimed(extend) },
+      { weight: 1, arbitrary: aimed(release) },
+      { weight: 2, arbitrary: plain(touch) },
+      { weight: 2, arbitrary: aimed(expireHold) },
+      { weight: 3, arbitrary: plain(usage) },
+      { weight: 2, arbitrary: plain(expireLot) },
+      { weight: 1, arbitrary: plain(setStatus) },
+      { weight: 3, arbitrary: beginning('unlockAgent') },
+      { weight: 1, arbitrary: ending('suspendAgent') },
+      { weight: 8, arbitrary: grant(account) },
+      { weight: 4, arbitrary: reverse },
+    );
   return fc.oneof(
     { weight: 6, arbitrary: plain(usage) },
     { weight: 3, arbitrary: plain(reserve) },
@@ -552,6 +735,11 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 6, arbitrary: aimed(extend) },
     { weight: 1, arbitrary: plain(settle) },
     { weight: 5, arbitrary: aimed(settle) },
+    { weight: 4, arbitrary: plain(openSession) },
+    { weight: 5, arbitrary: aimed(openSession) },
+    { weight: 1, arbitrary: plain(checkpoint) },
+    { weight: 9, arbitrary: aimed(checkpoint) },
+    { weight: 3, arbitrary: plain(endSession) },
     { weight: 1, arbitrary: plain(release) },
     { weight: 2, arbitrary: aimed(release) },
     { weight: 1, arbitrary: plain(expireHold) },
@@ -577,17 +765,6 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       ),
     },
     { weight: 6, arbitrary: grant(account) },
-    ...(reversals
-      ? [
-          {
-            weight: 6,
-            arbitrary: reversal.map(
-              (planned): Make =>
-                () =>
-                  planned,
-            ),
-          },
-        ]
-      : []),
+    ...(reversals ? [{ weight: 6, arbitrary: reverse }] : []),
   );
 }
