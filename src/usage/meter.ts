@@ -179,8 +179,9 @@ export class Meter implements UsageMeter {
       const { result, decision } = executed;
       if (result.code !== CODE.reprice) {
         const outcome = outcomeOrThrow(executed, call.accountId);
-        await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
-        return settledOf(outcome, result.code === CODE.duplicate);
+        const position = decision.partition.position(outcome.seq);
+        await this.executor.settleDurability([position], options);
+        return settledOf(outcome, result.code === CODE.duplicate, position);
       }
       const wanted = await this.catalogs.version(result.catalogVersion);
       if (wanted === null)
@@ -207,12 +208,14 @@ export class Meter implements UsageMeter {
     const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
-    await this.executor.settleDurability([executed.decision.partition.position(outcome.seq)], options);
+    const position = executed.decision.partition.position(outcome.seq);
+    await this.executor.settleDurability([position], options);
     return {
       unit: outcome.unit as Unit,
       released: outcome.state === STATE.expired ? 0 : outcome.extra,
       available: outcome.available,
       duplicate: executed.result.code === CODE.duplicate,
+      position,
     };
   }
 
