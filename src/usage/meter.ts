@@ -22,9 +22,10 @@ import {
   settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
-import { settledOf, statusOf } from './outcome-views.js';
+import { chargedBefore, settledOf, statusOf } from './outcome-views.js';
 import { appendCosts, appendEstimate, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
+import { HOLD_ENDS } from './resolver.js';
 import {
   type BalanceCheck,
   type CallOptions,
@@ -249,7 +250,7 @@ export class Meter implements UsageMeter {
       return statusOf(result.outcome, durable);
     }
     if (result.code !== CODE.none) throw resultError(result, call.accountId);
-    const kinds = call.kind === 'event' ? ['usage'] : ['settle', 'release', 'hold_expired'];
+    const kinds = call.kind === 'event' ? ['usage'] : HOLD_ENDS;
     const [entry] = await findEntries(this.pool, [{ accountId: call.accountId, kinds, id: call.id }]).catch(
       (cause: unknown) => {
         throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this id and does not answer', {
@@ -267,13 +268,14 @@ export class Meter implements UsageMeter {
       converted: 0,
     } as const;
     if (entry === undefined) return { ...nothing, state: 'unknown', durable: false };
+    const before = chargedBefore(entry.note);
     return {
       ...nothing,
       state: LEDGER_STATES[entry.kind] as UsageState,
       unit: UNITS[entry.unit as UnitName],
-      charged: entry.spent,
-      overdrawn: entry.debt,
-      converted: entry.converted,
+      charged: entry.spent + before.charged,
+      overdrawn: entry.debt + before.overdrawn,
+      converted: entry.converted + before.converted,
       durable: true,
     };
   }
@@ -348,4 +350,5 @@ const LEDGER_STATES: Record<string, UsageState> = {
   settle: 'settled',
   release: 'released',
   hold_expired: 'expired',
+  session_expired: 'expired',
 };

@@ -27,6 +27,15 @@ export function settledOf(outcome: StoredOutcome, duplicate: boolean, position: 
   };
 }
 
+/** What a session was charged by its deadline before the line that has this note. */
+export function chargedBefore(note: Readonly<Record<string, string | number>> | null) {
+  return {
+    charged: Number(note?.charged_before ?? 0),
+    overdrawn: Number(note?.overdrawn_before ?? 0),
+    converted: Number(note?.converted_before ?? 0),
+  };
+}
+
 const USAGE_STATES: Record<number, UsageState> = {
   [STATE.recorded]: 'recorded',
   [STATE.held]: 'held',
