@@ -34,6 +34,9 @@ export class MeterStream extends NumberedStream implements SessionHost {
   #sentMs = 0;
   #resend: number[] = [];
   #durableThrough = 0;
+  /** The last message with anything but progress, and the watermark that was sent last. */
+  #callsThrough = 0;
+  #toldThrough = 0;
   #onDurableWritten: (() => void) | null = null;
   #drainWithinMs: number | null = null;
 
@@ -72,6 +75,10 @@ export class MeterStream extends NumberedStream implements SessionHost {
     const message = decodeMeterUsageRequest(bytes);
     this.environment.metrics.streamMessages.inc({ method, direction: 'in', kind: 'sessions' });
     this.accept(message.messageNumber);
+    const { messageNumber, opens, settles, releases } = message;
+    if (opens.length + settles.length + releases.length > 0) {
+      this.#callsThrough = Math.max(this.#callsThrough, messageNumber);
+    }
     this.#sessions.take(message, () => readProgress(bytes, message, this.#sessions));
     this.pauseWhenFull(this.#messageOnItsWay ? 'slow_reader' : 'in_flight');
   }
@@ -119,6 +126,7 @@ export class MeterStream extends NumberedStream implements SessionHost {
     const said = { durableThrough: this.#durableThrough, resend: this.#resend, drainWithinMs };
     const bytes = encodeMeterUsageResponse({ ...noAnswers, ...answers, ...said });
     const onDurableWritten = this.#onDurableWritten;
+    this.#toldThrough = Math.max(this.#toldThrough, this.#durableThrough);
     this.#durableThrough = 0;
     this.#resend = [];
     this.#drainWithinMs = null;
@@ -139,8 +147,13 @@ export class MeterStream extends NumberedStream implements SessionHost {
     this.answersWait();
   }
 
+  /** That progress is durable nobody waits for: it goes with the next answer. */
   protected tellDurable(through: number, onWritten: () => void): void {
     this.#durableThrough = through;
+    if (this.#callsThrough <= this.#toldThrough) {
+      setImmediate(onWritten);
+      return;
+    }
     this.#onDurableWritten = onWritten;
     this.answersWait();
   }

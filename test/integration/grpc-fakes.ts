@@ -32,6 +32,7 @@ import { serviceClient } from '../../src/grpc/proto.js';
 import { createGrpcServer, type GrpcServer } from '../../src/grpc/server.js';
 import { createMetrics, type Metrics } from '../../src/metrics.js';
 import { Sessions } from '../../src/sessions/sessions.js';
+import type { SessionOperations } from '../../src/usage/session-operations.js';
 import type {
   CallOptions,
   Position,
@@ -449,6 +450,7 @@ export type HarnessOptions = {
   reflection?: boolean;
   accounts?: Partial<Accounts>;
   corrections?: Partial<Corrections>;
+  sessionOperations?: Pick<SessionOperations, 'open' | 'checkpoint'>;
 };
 
 /** A real server and real clients over a unix socket, around the fakes. */
@@ -463,7 +465,14 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const health = new Health();
   const metrics = createMetrics({ processMetrics: false });
   const reader = fakeCatalog();
-  const sessions = new Sessions(fakeSessionOperations, meter, reader, config, metrics, logger);
+  const sessions = new Sessions(
+    options.sessionOperations ?? fakeSessionOperations,
+    meter,
+    reader,
+    config,
+    metrics,
+    logger,
+  );
   const server = createGrpcServer({
     config,
     sessions,
