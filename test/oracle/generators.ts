@@ -39,6 +39,8 @@ export type Planned =
   | { kind: 'reverseCharge'; account: string; id: string; payload: string; chargesBack: number }
   /** The rerating of a charge that was booked unrated, counted back from the latest. */
   | { kind: 'rerateCharge'; account: string; amount: bigint; chargesBack: number }
+  /** The settle of a session that its deadline has charged: more than that, or less. */
+  | { kind: 'settleLate'; account: string; pick: number; more: bigint; blocks: Blocks | undefined }
   /** A Reserve of a share of what is available, or an operation on a hold that is open, where the account has one. */
   | { kind: 'aimed'; op: Aimable; pick: number; share: Share };
 
@@ -53,6 +55,8 @@ export interface Options {
   accountsMax?: number;
   /** Off where the product under test has no reversal. */
   reversals?: boolean;
+  /** Mostly sessions, and what meets them. */
+  sessions?: boolean;
 }
 
 /**
@@ -60,13 +64,19 @@ export interface Options {
  * most sequences would only collect refusals.
  */
 export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
-  const { batchesMax = 12, opsPerBatchMax = 6, accountsMax = 3, reversals = true } = options;
+  const {
+    batchesMax = 12,
+    opsPerBatchMax = 6,
+    accountsMax = 3,
+    reversals = true,
+    sessions = false,
+  } = options;
   return fc.integer({ min: 1, max: accountsMax }).chain((count) => {
     const names = ACCOUNTS.slice(0, count);
     const account = fc.constantFrom(...names);
     const planned = fc.record({
       stepMs: stepMs(),
-      ops: fc.array(operation(account, reversals), { minLength: 1, maxLength: opsPerBatchMax }),
+      ops: fc.array(operation(account, { reversals, sessions }), { minLength: 1, maxLength: opsPerBatchMax }),
     });
     const beginning = fc.record({
       created: fc.oneof(
@@ -111,6 +121,7 @@ export function batches(options: Options = {}): fc.Arbitrary<Batch[]> {
 /** Turns a planned operation into one that can be applied to `world`; undefined if there is nothing to reverse. */
 export function resolve(planned: Planned, world: World): Op | undefined {
   if (planned.kind === 'aimed') return aim(planned, world);
+  if (planned.kind === 'settleLate') return settleLate(planned, world);
   if (planned.kind !== 'reverseCharge' && planned.kind !== 'rerateCharge') return planned;
   const { account } = planned;
   const kinds: EntryKind[] = ['usage', 'settle', 'session_expired'];
@@ -147,6 +158,25 @@ export function resolve(planned: Planned, world: World): Op | undefined {
     unsettled: charged.every(({ kind }) => kind === 'session_expired'),
     drawn: changes.map(({ lot, delta }) => ({ lot, amount: -delta })),
   };
+}
+
+function settleLate(
+  { account, pick, more, blocks }: Extract<Planned, { kind: 'settleLate' }>,
+  world: World,
+): Op | undefined {
+  const charged = [...accountOf(world, account).ids].flatMap(([key, { outcome }]) =>
+    outcome.of === 'end' && outcome.state === 'expired' && outcome.charged > 0n
+      ? [{ hold: key.split(' ')[1] as string, ...outcome }]
+      : [],
+  );
+  const session = charged[pick % Math.max(1, charged.length)];
+  if (session === undefined) return undefined;
+  const { hold, unit } = session;
+  const final = smaller(session.charged + more, AMOUNT_MAX);
+  const amount = final > 0n ? final : 0n;
+  const converts = unit === 'tts_characters' && blocks !== undefined && amount > 0n;
+  const prices: Price[] = converts ? convertedPrices([], blocks, amount) : [{ unit, amount }];
+  return { kind: 'settle', account, hold, payload: `late ${amount}`, prices, pricedWith: 0 };
 }
 
 function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: World): Op {
@@ -466,7 +496,10 @@ function grant(account: fc.Arbitrary<string>): fc.Arbitrary<(nowMs: number) => O
     }));
 }
 
-function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitrary<Make> {
+function operation(
+  account: fc.Arbitrary<string>,
+  { reversals, sessions }: { reversals: boolean; sessions: boolean },
+): fc.Arbitrary<Make> {
   const hold = id('h');
   const plain = <T extends Op>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<Make> =>
     arbitrary.map((op) => () => op);
@@ -518,8 +551,8 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     kind: fc.constant('openSession' as const),
     account,
     // Of their own, but for one: Reserve and settle meet them now and then.
-    hold: fc.constantFrom('h8', 's1', 's2', 's3'),
-    payload: payload().map((text) => `session ${text}`),
+    hold: fc.oneof({ weight: 1, arbitrary: fc.constant('h8') }, { weight: 9, arbitrary: id('s') }),
+    payload: fc.constantFrom('session', 'session', 'session', 'session', 'session', 'other session'),
     offers: offers(),
     holdTimeMs: lifeMs(),
     catalogVersion: fc.integer({ min: 1, max: 2 }),
@@ -530,7 +563,7 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     .record({
       kind: fc.constant('checkpoint' as const),
       account,
-      hold: fc.constantFrom('h1', 's1', 's2', 's3'),
+      hold: fc.constantFrom('h1', 's1', 's2'),
       generation: fc.constantFrom(1, 2, 2, 2, 3),
       charge: amount(),
       quantities,
@@ -656,6 +689,44 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       })
       .map((planned) => () => planned);
 
+  const late = fc
+    .record({
+      kind: fc.constant('settleLate' as const),
+      account,
+      pick: fc.nat({ max: 3 }),
+      more: fc.bigInt({ min: -20n, max: 300n }),
+      blocks: fc.option(fc.constant({ units: 100n, micros: 1_000_000n, priority: 20 }), { nil: undefined }),
+    })
+    .map(
+      (planned): Make =>
+        () =>
+          planned,
+    );
+  const reverse = reversal.map(
+    (planned): Make =>
+      () =>
+        planned,
+  );
+  if (sessions)
+    return fc.oneof(
+      { weight: 4, arbitrary: plain(openSession) },
+      { weight: 14, arbitrary: aimed(openSession) },
+      { weight: 24, arbitrary: aimed(checkpoint) },
+      { weight: 2, arbitrary: plain(endSession) },
+      { weight: 10, arbitrary: late },
+      { weight: 3, arbitrary: aimed(settle) },
+      { weight: 2, arbitrary: aimed(extend) },
+      { weight: 1, arbitrary: aimed(release) },
+      { weight: 2, arbitrary: plain(touch) },
+      { weight: 2, arbitrary: aimed(expireHold) },
+      { weight: 3, arbitrary: plain(usage) },
+      { weight: 2, arbitrary: plain(expireLot) },
+      { weight: 1, arbitrary: plain(setStatus) },
+      { weight: 3, arbitrary: beginning('unlockAgent') },
+      { weight: 1, arbitrary: ending('suspendAgent') },
+      { weight: 8, arbitrary: grant(account) },
+      { weight: 4, arbitrary: reverse },
+    );
   return fc.oneof(
     { weight: 6, arbitrary: plain(usage) },
     { weight: 3, arbitrary: plain(reserve) },
@@ -694,17 +765,6 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       ),
     },
     { weight: 6, arbitrary: grant(account) },
-    ...(reversals
-      ? [
-          {
-            weight: 6,
-            arbitrary: reversal.map(
-              (planned): Make =>
-                () =>
-                  planned,
-            ),
-          },
-        ]
-      : []),
+    ...(reversals ? [{ weight: 6, arbitrary: reverse }] : []),
   );
 }
