@@ -74,6 +74,23 @@ describe('messages that were lost with Redis', () => {
       async () => (await harness.gauge('drawdown_sessions_resumed_total')) === 1,
     );
   });
+
+  it('never mean a session that took over the number since', async () => {
+    // The first open is durable at once; what comes after it is lost.
+    (await start()).seq = -1;
+    await stream.open(1, 'account', { sessionId: 'old', model: 'gpt-4o-mini' });
+    await stream.durable(1);
+    const settle = { session: 1, quantities: { input_tokens: 1 }, eventTimeMs: Date.now() };
+    stream.send({ settles: [settle] });
+    await stream.outcome(1);
+    await stream.open(1, 'account', { sessionId: 'new', model: 'gpt-4o-mini' });
+    harness.watermarks.lose(2);
+    await until('they are asked for', () => stream.resend.length === 2);
+    expect(stream.resend).toEqual([2, 3]);
+    stream.call.write({ messageNumber: 2, settles: [settle] });
+    expect(await stream.refusal(1)).toMatchObject({ reason: 'REASON_SESSION_UNKNOWN' });
+    expect(stream.ended.has(1)).toBe(false);
+  });
 });
 
 describe('an idle stream', () => {
