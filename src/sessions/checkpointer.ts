@@ -130,10 +130,15 @@ export class Checkpointer {
     const checkpoint = this.#write(session, nowMs, this.limits.sessionHoldMs);
     if (checkpoint === null) return;
     this.inFlight.begin();
-    const result = await this.#send(session, checkpoint);
-    if (session.isOpen && result !== null) this.#take(session, checkpoint, result);
-    if (session.isOpen && session.isAbandoned) await this.#leave(session);
-    this.inFlight.end();
+    try {
+      const result = await this.#send(session, checkpoint);
+      if (session.isOpen && result !== null) this.#take(session, checkpoint, result);
+      if (session.isOpen && session.isAbandoned) await this.#leave(session);
+    } catch (error) {
+      this.logger.error({ err: error }, 'A checkpoint failed inside');
+    } finally {
+      this.inFlight.end();
+    }
   }
 
   /** Never rejects. Where it fails, the deadline that the session has does the same a little later. */
