@@ -13,6 +13,7 @@ import {
 import type { LedgerDetails } from '../redis/opaque.js';
 import { checkedBalance } from './balance-check.js';
 import type { Catalogs, PublishedCatalog } from './catalogs.js';
+import { checkEventTime, type EventTimeLimits, untimely, untimelyText } from './event-times.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
 import {
   extendFingerprint,
@@ -48,9 +49,7 @@ import {
   type UsageStatus,
 } from './types.js';
 
-export interface MeterLimits {
-  readonly eventAgeMaxMs: number;
-  readonly eventFutureMaxMs: number;
+export interface MeterLimits extends EventTimeLimits {
   readonly holdTimeDefaultMs: number;
   readonly holdTimeMaxMs: number;
 }
@@ -74,9 +73,9 @@ export class Meter implements UsageMeter {
     const nowMs = Date.now();
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as UsageEvent;
-      const untimely = this.#untimely(event.eventTimeMs, nowMs);
-      if (untimely !== null) {
-        collector.settle(i, refused(untimely, timeText('event_time_ms', untimely)), null);
+      const wrong = untimely(event.eventTimeMs, nowMs, this.limits);
+      if (wrong !== null) {
+        collector.settle(i, refused(wrong, untimelyText('event_time_ms', wrong)), null);
         continue;
       }
       const packed = usageOperation(event, usageFingerprint(event));
@@ -100,7 +99,7 @@ export class Meter implements UsageMeter {
   }
 
   async reserve(call: ReserveCall, options: CallOptions): Promise<Held | Denied> {
-    this.#checkTime(call.startTimeMs, 'start_time_ms');
+    checkEventTime(call.startTimeMs, 'start_time_ms', this.limits);
     const holdTimeMs = this.#holdTime(call.holdTimeMs) || this.limits.holdTimeDefaultMs;
     const { compiled } = this.catalogs.current();
     const packed: PackedOperation = [
@@ -122,7 +121,7 @@ export class Meter implements UsageMeter {
   }
 
   async extend(call: ExtendCall, options: CallOptions): Promise<Held | Denied> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const holdTimeMs = this.#holdTime(call.holdTimeMs);
     if (call.addAmount === 0 && holdTimeMs === 0) {
       throw new DrawdownError('FIELD_INVALID', 'add_amount: an amount or a hold_time_ms must be above 0', {
@@ -145,7 +144,7 @@ export class Meter implements UsageMeter {
   }
 
   async settle(call: SettleCall, options: CallOptions): Promise<Settled> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const hash = settleFingerprint(call);
     let catalog = this.catalogs.current();
     for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
@@ -180,8 +179,9 @@ export class Meter implements UsageMeter {
       const { result, decision } = executed;
       if (result.code !== CODE.reprice) {
         const outcome = outcomeOrThrow(executed, call.accountId);
-        await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
-        return settledOf(outcome, result.code === CODE.duplicate);
+        const position = decision.partition.position(outcome.seq);
+        await this.executor.settleDurability([position], options);
+        return settledOf(outcome, result.code === CODE.duplicate, position);
       }
       const wanted = await this.catalogs.version(result.catalogVersion);
       if (wanted === null)
@@ -204,16 +204,18 @@ export class Meter implements UsageMeter {
   }
 
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
-    await this.executor.settleDurability([executed.decision.partition.position(outcome.seq)], options);
+    const position = executed.decision.partition.position(outcome.seq);
+    await this.executor.settleDurability([position], options);
     return {
       unit: outcome.unit as Unit,
       released: outcome.state === STATE.expired ? 0 : outcome.extra,
       available: outcome.available,
       duplicate: executed.result.code === CODE.duplicate,
+      position,
     };
   }
 
@@ -311,16 +313,6 @@ export class Meter implements UsageMeter {
     };
   }
 
-  #untimely(timeMs: number, nowMs: number): 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE' | null {
-    if (timeMs < nowMs - this.limits.eventAgeMaxMs) return 'EVENT_TOO_OLD';
-    return timeMs > nowMs + this.limits.eventFutureMaxMs ? 'EVENT_IN_FUTURE' : null;
-  }
-
-  #checkTime(timeMs: number, field: string): void {
-    const untimely = this.#untimely(timeMs, Date.now());
-    if (untimely !== null) throw new DrawdownError(untimely, timeText(field, untimely), { field });
-  }
-
   #holdTime(holdTimeMs: number): number {
     if (holdTimeMs > this.limits.holdTimeMaxMs) {
       throw new DrawdownError(
@@ -333,12 +325,6 @@ export class Meter implements UsageMeter {
     }
     return holdTimeMs;
   }
-}
-
-function timeText(field: string, reason: 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE'): string {
-  return reason === 'EVENT_TOO_OLD'
-    ? `${field}: older than eventAgeMaxMs`
-    : `${field}: further ahead than eventFutureMaxMs`;
 }
 
 function outcomeOrThrow({ result }: Executed, accountId: string): StoredOutcome {

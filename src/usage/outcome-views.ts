@@ -1,5 +1,5 @@
 import { FLAG, STATE, type StoredOutcome } from '../redis/format.js';
-import { type Settled, UNITS, type Unit, type UsageState, type UsageStatus } from './types.js';
+import { type Position, type Settled, UNITS, type Unit, type UsageState, type UsageStatus } from './types.js';
 
 /** Stored outcomes as callers see them. */
 
@@ -9,7 +9,7 @@ function releasedUnitOf({ unit, extra, flags }: StoredOutcome): Unit {
   return heldCredits ? UNITS.credits : (unit as Unit);
 }
 
-export function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
+export function settledOf(outcome: StoredOutcome, duplicate: boolean, position: Position): Settled {
   return {
     unit: outcome.unit as Unit,
     charged: outcome.amount,
@@ -23,6 +23,7 @@ export function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
     converted: outcome.converted,
     duplicate,
     catalogVersion: outcome.catalogVersion,
+    position,
   };
 }
 
