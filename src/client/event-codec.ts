@@ -1,4 +1,4 @@
-import { varintSize, WIRE, WireReader, writeVarint } from '../grpc/wire.js';
+import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
 import { type EventResult, REASONS, type Reason, type Unit, type UsageEvent } from './types.js';
 
 /**
