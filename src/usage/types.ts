@@ -149,6 +149,8 @@ export interface Settled {
   readonly converted: number;
   readonly duplicate: boolean;
   readonly catalogVersion: number;
+  /** Where it stands in the journal. */
+  readonly position: Position;
 }
 
 export interface Released {
@@ -156,6 +158,8 @@ export interface Released {
   readonly released: number;
   readonly available: number;
   readonly duplicate: boolean;
+  /** Where it stands in the journal. */
+  readonly position: Position;
 }
 
 export interface WalletBalance {

@@ -103,6 +103,7 @@ export class FakeMeter implements UsageMeter {
     converted: 0,
     duplicate: false,
     catalogVersion: 3,
+    position: { partition: 0, epoch: 1, seq: ++this.#seq },
   });
 
   release: UsageMeter['release'] = async () => ({
@@ -110,6 +111,7 @@ export class FakeMeter implements UsageMeter {
     released: 100,
     available: 1_000,
     duplicate: false,
+    position: { partition: 0, epoch: 1, seq: ++this.#seq },
   });
 
   checkBalance: UsageMeter['checkBalance'] = async () => ({
