@@ -75,7 +75,7 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
 function outcomeMetrics({ counter }: Create) {
   return {
     /**
-     * kind: usage, reserve, extend, settle, release, create_account, top_up. verdict: applied, duplicate, denied,
+     * kind: usage, reserve, extend, open_session, settle, release, create_account, top_up. verdict: applied, duplicate, denied,
      * refused. reason: a name of the proto's Reason, or none.
      */
     operations: counter(

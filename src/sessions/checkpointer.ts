@@ -3,9 +3,9 @@ import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { UNIT_LABELS } from '../metrics.js';
 import { STATE } from '../redis/format.js';
+import type { Checkpoint, Checkpointed, SessionOperations } from '../usage/session-operations.js';
 import type { Reason } from '../usage/types.js';
 import type { InFlight } from './in-flight.js';
-import type { Checkpoint, Checkpointed, SessionOperations } from './operations.js';
 import type { Session } from './session.js';
 
 export interface CheckpointLimits {
@@ -175,13 +175,15 @@ export class Checkpointer {
   }
 
   #take(session: Session, checkpoint: Checkpoint, result: Checkpointed): void {
+    // Lost with Redis before it was durable: its open is to come again, because the message that opened it is asked for again.
+    if (result.kind === 'unknown') return;
     if (result.kind !== 'ok') {
       this.forget(session);
       this.#stop(session, lostReason(result), true);
       return;
     }
     this.#countGrowth(session, checkpoint, result);
-    session.confirm(result.held, Date.now());
+    session.confirm(result.covers, Date.now());
     if (result.refused === null || session.state !== 'open') return;
     const isFinal = FINAL_REFUSALS.has(result.refused);
     const isLast = session.refuseGrowth() === 'at its end' && result.refused === 'INSUFFICIENT_BALANCE';
@@ -198,14 +200,14 @@ export class Checkpointer {
 
   #countGrowth(session: Session, { growWanted }: Checkpoint, result: Checkpointed & { kind: 'ok' }): void {
     if (growWanted === 0) return;
-    const grown = result.held - session.held;
+    const grown = result.covers - session.covers;
     const outcome = result.refused !== null ? 'refused' : grown < growWanted ? 'shortened' : 'granted';
     this.metrics.sessionExtensions.inc({ outcome });
     if (grown > 0) this.metrics.sessionSliceUnits.inc({ unit: UNIT_LABELS[session.unit] }, grown);
   }
 }
 
-function lostReason(result: Exclude<Checkpointed, { kind: 'ok' }>): Reason {
+function lostReason(result: Extract<Checkpointed, { kind: 'moved' | 'ended' }>): Reason {
   if (result.kind === 'moved') return 'SESSION_MOVED';
   return result.outcome.state === STATE.expired ? 'SESSION_EXPIRED' : 'HOLD_ENDED';
 }

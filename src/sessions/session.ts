@@ -59,7 +59,8 @@ export class Session {
   /** Those of the checkpoint on its way. */
   readonly #sent: Float64Array;
   generation = 0;
-  held = 0;
+  /** What its hold pays for, in what its charge is counted in. */
+  covers = 0;
   allowedThrough = 0;
   /** Redis has not confirmed all that was reported. */
   hasMoved = false;
@@ -97,6 +98,7 @@ export class Session {
     return this.opened.number;
   }
 
+  /** What its charge is counted in. */
   get unit(): Unit {
     return this.#priced().unit;
   }
@@ -125,7 +127,7 @@ export class Session {
   /** The verdict was ALLOWED. `acknowledged` is empty for a new session. */
   begin(
     price: SessionPrice,
-    held: number,
+    covers: number,
     generation: number,
     acknowledged: ArrayLike<number>,
     nowMs: number,
@@ -143,7 +145,7 @@ export class Session {
     this.#measuredMs = nowMs;
     this.#measuredCount = this.acknowledged[0] as number;
     this.state = 'open';
-    this.#hold(held, this.acknowledged);
+    this.#cover(covers, this.acknowledged);
   }
 
   /** Is there something for the tick to do? */
@@ -177,11 +179,11 @@ export class Session {
     if (count < this.#growAtTickFrom) return null;
     this.#slice = nextSlice(this.#slice, this.#speed, intervalMs);
     const through = wantedThrough(count, this.#slice, this.opened.expectedMax);
-    return price.growth(this.#sent, this.held, Math.max(count, this.allowedThrough), through);
+    return price.growth(this.#sent, this.covers, Math.max(count, this.allowedThrough), through);
   }
 
   /** Redis has the checkpoint that was on its way. Tells the stream where that changes anything for it. */
-  confirm(held: number, nowMs: number): void {
+  confirm(covers: number, nowMs: number): void {
     this.renewedMs = nowMs;
     const before = this.allowedThrough;
     let changed = false;
@@ -191,7 +193,7 @@ export class Session {
     this.acknowledged.set(this.#sent);
     this.hasMoved = this.#isAhead();
     this.movedSinceMs = nowMs;
-    if (changed || held !== this.held) this.#hold(held, this.#sent);
+    if (changed || covers !== this.covers) this.#cover(covers, this.#sent);
     if (changed || this.allowedThrough !== before) this.listener.acknowledged(this);
   }
 
@@ -226,9 +228,9 @@ export class Session {
     this.#measuredCount = count;
   }
 
-  #hold(held: number, counts: Float64Array): void {
-    this.held = held;
-    this.allowedThrough = this.#priced().allowedThrough(quantitiesAt(this.opened, counts), held);
+  #cover(covers: number, counts: Float64Array): void {
+    this.covers = covers;
+    this.allowedThrough = this.#priced().allowedThrough(quantitiesAt(this.opened, counts), covers);
     const count = counts[0] as number;
     this.#growAtOnceFrom = growAtOnceFrom(count, this.allowedThrough);
     this.#growAtTickFrom = growAtTickFrom(count, this.allowedThrough);

@@ -4,10 +4,10 @@ import { DrawdownError } from '../errors.js';
 import { type Metrics, UNIT_LABELS } from '../metrics.js';
 import { checkEventTime, type EventTimeLimits } from '../usage/event-times.js';
 import { sessionFingerprint } from '../usage/fingerprint.js';
+import type { OpenedSession, SessionOperations } from '../usage/session-operations.js';
 import type { Position, UsageMeter } from '../usage/types.js';
 import { Checkpointer, type CheckpointLimits } from './checkpointer.js';
 import { InFlight } from './in-flight.js';
-import type { OpenedSession, SessionOperations } from './operations.js';
 import { endedError, limitRefusal, priceless, refusalOf } from './refusals.js';
 import { Session, type SessionListener } from './session.js';
 import { offersOf, quantitiesAt, SessionPrice } from './session-price.js';
@@ -45,7 +45,7 @@ export class Sessions {
   readonly #inFlight = new InFlight();
 
   constructor(
-    private readonly operations: SessionOperations,
+    private readonly operations: Pick<SessionOperations, 'open' | 'checkpoint'>,
     private readonly meter: Pick<UsageMeter, 'settle' | 'release'>,
     private readonly catalogs: CatalogVersions,
     private readonly limits: SessionLimits,
@@ -115,12 +115,12 @@ export class Sessions {
     current: CompiledCatalog,
   ): Promise<Judged<SessionVerdict>> {
     const { opened } = session;
-    const { unit, held, available, catalogVersion, generation, details, position } = result;
+    const { unit, held, covers, available, catalogVersion, generation, details, position } = result;
     const catalog = catalogVersion === current.version ? current : await this.#catalog(catalogVersion);
     const quantities = new Map(details?.quantities);
     const counts = details === null ? [] : opened.counted.map((name) => quantities.get(name) ?? 0);
-    session.begin(new SessionPrice(catalog, opened, unit), held, generation, counts, Date.now());
-    if (details === null) this.metrics.sessionSliceUnits.inc({ unit: UNIT_LABELS[unit] }, held);
+    session.begin(new SessionPrice(catalog, opened, unit), covers, generation, counts, Date.now());
+    if (details === null) this.metrics.sessionSliceUnits.inc({ unit: UNIT_LABELS[session.unit] }, covers);
     else this.metrics.sessionsResumed.inc();
     const { number, allowedThrough } = session;
     const stand = { number, denied: null, allowedThrough, unit, held, available, missing: 0 };
@@ -143,7 +143,7 @@ export class Sessions {
         { durable: false, deadlineMs: this.#deadlineMs() },
       );
       if (!settled.duplicate) {
-        const overrun = settled.unit === session.unit ? settled.charged - session.held : 0;
+        const overrun = settled.unit === session.unit ? settled.charged - session.covers : 0;
         if (overrun > 0) this.metrics.sessionOverrunUnits.inc({ unit: UNIT_LABELS[settled.unit] }, overrun);
         if (settled.late) this.metrics.sessionLateSettles.inc();
       }
