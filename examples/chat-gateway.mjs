@@ -89,6 +89,7 @@ async function complete(request, response) {
   } catch (error) {
     if (!response.headersSent && !gone.signal.aborted) {
       await session.release();
+      console.log(`${accountId} released: ${error.message}`);
       return fail(response, 502, 'upstream_error', error.message);
     }
     response.destroy();

@@ -208,7 +208,9 @@ export class LiveSession implements Session {
       if (count > (this.latest[i] as number)) this.latest[i] = count;
     }
     this.allowedThrough = allowedThrough;
-    if (this.#waiters.length > 0) this.#wake((waiter) => waiter.count <= allowedThrough, true);
+    if (this.#waiters.length === 0) return;
+    this.#wake((waiter) => waiter.count <= allowedThrough, true);
+    if (!this.#mayGrow) this.#wake(() => true, false);
   }
 
   stop(reason: Reason): void {
@@ -225,6 +227,8 @@ export class LiveSession implements Session {
   }
 
   get #mayGrow(): boolean {
+    const { expectedMax = 0 } = this.request;
+    if (expectedMax > 0 && this.allowedThrough >= expectedMax) return false;
     return this.stopped === null && (this.state === 'open' || this.state === 'away');
   }
 

@@ -227,6 +227,16 @@ describe('counts', () => {
     expect(session.stopped).toBe('INSUFFICIENT_BALANCE');
   });
 
+  it('wait for nothing beyond what is expected at most: no more is set aside', async () => {
+    const { stream, session } = await openOne({}, 1, { expectedMax: 150 });
+    const more = session.room(150);
+    const beyond = session.room(151);
+    stream.acknowledge(1, [100], 150);
+    expect(await more).toBe(true);
+    expect(await beyond).toBe(false);
+    expect(await session.room(151)).toBe(false);
+  });
+
   it('wait no longer than their signal and their time', async () => {
     const controller = new AbortController();
     const { session } = await openOne({}, 1, { signal: controller.signal });
