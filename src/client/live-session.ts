@@ -185,9 +185,9 @@ export class LiveSession implements Session {
     this.generation = opened.generation;
   }
 
-  /** Nobody could judge it, and it may not go on. */
-  deny(reason: Reason): void {
-    this.judged = false;
+  /** It may not go on, by the verdict of whoever judged it or because nobody could. */
+  deny(reason: Reason, judged: boolean): void {
+    this.judged = judged;
     this.reason = reason;
     this.state = 'over';
   }

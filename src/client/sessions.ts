@@ -157,7 +157,7 @@ export class Sessions implements SessionCarrier {
     const through = this.policy.allowsThrough(requestFor, { countMin, countMax });
     if (through === null) {
       this.#abandon(session);
-      session.deny('UNAVAILABLE');
+      session.deny('UNAVAILABLE', false);
     } else {
       session.stream?.leave(session);
       session.allowUnjudged(through);
@@ -315,7 +315,13 @@ export class Sessions implements SessionCarrier {
       if (pending !== undefined) pending.error = error;
       this.#streams.carryLater(session, error.retryAfterMs ?? 0);
     } else if (pending === undefined) this.#detach(session, reason);
-    else this.#fail(session, error);
+    else if (reason === 'HOLD_ENDED') {
+      // As a reservation of such an id is denied.
+      this.#take(session);
+      this.#leave(session);
+      session.deny(reason, true);
+      pending.resolve(session);
+    } else this.#fail(session, error);
   }
 
   #onEndRefused(session: LiveSession, reason: Reason, error: MeterError): void {

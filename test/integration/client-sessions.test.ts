@@ -131,7 +131,7 @@ describe('a session', () => {
   });
 });
 
-describe('a thousand sessions on a balance for half of them', () => {
+describe('a thousand sessions that name their end, on a balance for half of them', () => {
   it('share it fairly: no debt, nearly all of it is used, nobody hangs', async () => {
     const count = 1_000;
     const wanted = 200;
@@ -140,7 +140,7 @@ describe('a thousand sessions on a balance for half of them', () => {
     const meter = connect({ connections: 2 });
     const ends = await Promise.all(
       Array.from({ length: count }, async (_, i) => {
-        const request = chat(id, { sessionId: `crowd-${i}`, known: {} });
+        const request = chat(id, { sessionId: `crowd-${i}`, known: {}, expectedMax: wanted });
         const session = await meter.open(request);
         if (!session.allowed) return 0;
         let streamed = 0;
