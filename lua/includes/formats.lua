@@ -21,6 +21,8 @@ local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS, OP_CONVERT = 12, 13, 14, 15
 local OP_START_PERIOD, OP_CHANGE_PLAN, OP_WITHDRAW_CHANGE, OP_SHOW = 18, 19, 20, 21
 local OP_UNLOCK_AGENT, OP_ACTIVATE_AGENT, OP_SUSPEND_AGENT, OP_REMOVE_AGENT = 22, 23, 24, 25
 local OP_OPEN_SESSION, OP_CHECKPOINT = 26, 27
+-- What the caller of a reversal knew of the charge: nothing of note, that it was rerated, that the session had not been settled.
+local SEEN_CHARGE, SEEN_RERATED, SEEN_UNSETTLED = 0, 1, 2
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. One column lists the few that have more to say, flat:

@@ -2,7 +2,7 @@
 -- @include "corrections"
 
 -- Gives a charge of ours back. op: 7 unit, 8 amount, 9 the charge (kind/id; empty: a duplicate, whose reversal has an id of its own),
--- 10 whether the amount includes what the charge was rerated to (0 or 1), 11 reason code, 12 reason text (for the ledger),
+-- 10 what the caller knew of the charge (SEEN_), 11 reason code, 12 reason text (for the ledger),
 -- 13.. what each lot gave: (number, amount, source, priority, expiry, agent whose own it is or 0).
 -- What agents' own lots gave goes back to them. Of the rest debt is paid first, then the lots get back at most what they gave, what is left
 -- becomes a lot of its own.
@@ -17,8 +17,10 @@ local function op_reverse(op_index, op)
   if op[P_CHECKED] < 0 or needs_check(op) then return CODE_CHECK end
   if charge ~= '' then
     if stored_outcome(reversed_field(op, charge)) then return denied(REASON_ALREADY_REVERSED) end
-    -- Rerated after the caller looked: it looks again.
-    if op[10] == 0 and stored_outcome(rerated_field(op, charge)) then return CODE_STALE end
+    -- Rerated or settled after the caller looked: it looks again.
+    if op[10] ~= SEEN_RERATED and stored_outcome(rerated_field(op, charge)) then return CODE_STALE end
+    local session = op[10] == SEEN_UNSETTLED and stored_outcome(settled_field(op, charge))
+    if session and select(3, struct.unpack(OUTCOME, session)) == STATE_SETTLED then return CODE_STALE end
   end
 
   local unit, amount = op[7], op[8]

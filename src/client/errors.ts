@@ -55,9 +55,9 @@ export function fieldInvalid(field: string, rule: string): MeterError {
   return new MeterError('INVALID_ARGUMENT', `${field} ${rule}`, { reason: 'FIELD_INVALID', field });
 }
 
-/** The problem names its field first. */
+/** The problem names its field first; a sidecar names the call before it. */
 export function ofProblem(problem: string): MeterError {
-  const [field = null] = /^[a-z_]+/.exec(problem) ?? [];
+  const field = /^(?:[a-z]+\.)?([a-z_]+)/.exec(problem)?.[1] ?? null;
   return new MeterError('INVALID_ARGUMENT', problem, { reason: 'FIELD_INVALID', field });
 }
 

@@ -268,7 +268,8 @@ export class SessionStream {
       if (session === undefined) return;
       this.leave(session);
       if (session.state === 'opening' || session.state === 'away') this.#freeNumbers.push(number);
-      this.owner.refused(session, reason, message, retryAfterMs);
+      // One that is about to stop says when it will be gone; another one need not wait for that.
+      this.owner.refused(session, reason, message, this.#state === 'open' ? retryAfterMs : 0);
     },
     durable: (through) => this.#onDurable(through),
     resend: (numbers) => this.#onResend(numbers),

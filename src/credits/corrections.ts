@@ -23,7 +23,7 @@ import { fromPostgres } from './from-postgres.js';
 import { rerateUsage } from './rerating.js';
 import { LOT_SOURCES, type LotSource } from './types.js';
 
-/** A rerating between the look into Postgres and the script is rare; one after the other this often is not to be believed. */
+/** A rerating or a late settle between the look into Postgres and the script is rare; one after the other this often is not to be believed. */
 const REVERSE_ATTEMPTS_MAX = 5;
 
 /** The status that a change leads to, and the one that it starts from (0: any other one). */
@@ -58,7 +58,7 @@ export class CorrectionControl implements Corrections {
         details,
         catalogVersion: last.catalogVersion,
       });
-      // Rerated between the look into Postgres and the script: the next look finds it.
+      // Rerated or settled between the look into Postgres and the script: the next look finds it.
       if (executed.result.code === CODE.stale) continue;
       const outcome = await this.#outcome(executed, accountId, options);
       return {
@@ -151,6 +151,12 @@ const REFUSALS: Readonly<
   [REASON.accountClosed]: { code: 'ACCOUNT_CLOSED', message: 'the account is closed', field: 'account_id' },
 };
 
+/** What the caller knew of the charge when it looked: that it was rerated (1), or that a session had been charged by its deadline and not settled (2). */
+function seenOf(lines: readonly ChargeLine[]): number {
+  if (lines.some(({ kind }) => kind === 'rerate')) return 1;
+  return lines.every(({ kind }) => kind === 'session_expired') ? 2 : 0;
+}
+
 function reversalOperation(
   call: ReverseUsageCall,
   hash: number,
@@ -167,7 +173,7 @@ function reversalOperation(
     UNITS[charge.unit as UnitName],
     lines.reduce((sum, line) => sum + line.spent, 0),
     `${call.charge.kind}/${call.charge.id}`,
-    lines.length > 1 ? 1 : 0,
+    seenOf(lines),
     call.reasonCode,
     call.reasonText,
     ...lines.flatMap((line) =>

@@ -23,13 +23,15 @@ export interface MeterStreamEnvironment extends NumberedStreamEnvironment {
  * One MeterUsage stream; see numbered-stream.ts for its states, stream-sessions.ts for its sessions and meter-codec.ts for its bytes.
  *
  * What it has to say goes out in one message at a time: what comes up while one is on its way is the next one, so that messages grow with load, and
- * a client that does not read costs no more than what waits for it. At most streamEventsInFlightMax opens, settles and releases wait for their
- * answer before it is read no further; progress waits for nobody. A stream with sessions is not idle: a model may think for long.
+ * to a client that does not read one message is on its way. It is read no further while streamEventsInFlightMax opens, settles and releases wait
+ * for their answer, or their answers for the client; progress waits for nobody. A stream with sessions is not idle: a model may think for long.
  */
 export class MeterStream extends NumberedStream implements SessionHost {
   readonly #sessions: StreamSessions;
   #flushScheduled = false;
   #messageOnItsWay = false;
+  /** When that message was given to the transport. */
+  #sentMs = 0;
   #resend: number[] = [];
   #durableThrough = 0;
   #onDurableWritten: (() => void) | null = null;
@@ -58,7 +60,8 @@ export class MeterStream extends NumberedStream implements SessionHost {
   }
 
   protected get isFull(): boolean {
-    return this.#sessions.callsInFlight >= this.environment.settings.streamEventsInFlightMax;
+    const { callsInFlight, answersWaiting } = this.#sessions;
+    return callsInFlight + answersWaiting >= this.environment.settings.streamEventsInFlightMax;
   }
 
   protected override get mayEnd(): boolean {
@@ -70,7 +73,12 @@ export class MeterStream extends NumberedStream implements SessionHost {
     this.environment.metrics.streamMessages.inc({ method, direction: 'in', kind: 'sessions' });
     this.accept(message.messageNumber);
     this.#sessions.take(message, () => readProgress(bytes, message, this.#sessions));
-    this.pauseWhenFull();
+    this.pauseWhenFull(this.#messageOnItsWay ? 'slow_reader' : 'in_flight');
+  }
+
+  /** One message waits for its reader, so the transport is never full. */
+  protected override hasReadNothingFor(ms: number): boolean {
+    return this.#messageOnItsWay && Date.now() - this.#sentMs >= ms;
   }
 
   /** All that a message asked for is judged. */
@@ -116,11 +124,13 @@ export class MeterStream extends NumberedStream implements SessionHost {
     this.#drainWithinMs = null;
     this.#onDurableWritten = null;
     this.#messageOnItsWay = true;
+    this.#sentMs = Date.now();
     this.send('sessions', bytes, () => {
       this.#messageOnItsWay = false;
       onDurableWritten?.();
       this.answersWait();
     });
+    this.resume();
     return true;
   }
 

@@ -90,6 +90,11 @@ export abstract class NumberedStream implements OpenStream {
     return this.#isSlowReader;
   }
 
+  /** The client has read nothing for so long. */
+  protected hasReadNothingFor(_ms: number): boolean {
+    return this.#isSlowReader;
+  }
+
   /** Ends the stream with a status, whatever it waits for. */
   fail(thrown: unknown): void {
     if (this.#state === 'ended') return;
@@ -175,7 +180,7 @@ export abstract class NumberedStream implements OpenStream {
 
   /** An idle stream that has nothing to lose ends; any other gets more time. */
   #onIdle(): void {
-    if (this.#isSlowReader) {
+    if (this.hasReadNothingFor(this.common.settings.streamIdleMs)) {
       const message = 'The client has read nothing for streamIdleMs';
       this.fail(new DrawdownError('LIMIT_REACHED', message));
     } else if (this.#state !== 'open') return;
@@ -199,8 +204,8 @@ export abstract class NumberedStream implements OpenStream {
     this.scheduleCheck();
   }
 
-  protected pauseWhenFull(): void {
-    if (this.isFull) this.#pause('in_flight');
+  protected pauseWhenFull(reason: 'in_flight' | 'slow_reader' = 'in_flight'): void {
+    if (this.isFull) this.#pause(reason);
   }
 
   #pause(reason: 'in_flight' | 'slow_reader'): void {

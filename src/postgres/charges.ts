@@ -28,7 +28,10 @@ interface ChargeRow extends Omit<ChargeLine, 'lots'> {
   readonly lots: readonly (Omit<LotGave, 'amount'> & { readonly amount: string })[] | null;
 }
 
-/** The lines of one charge: itself first, then what it was rerated to. Empty where nothing of this name was charged. */
+/**
+ * The lines of one charge: itself first, then what it was rerated to; of a session what was charged by its deadline, then what its late settle
+ * booked. Empty where nothing of this name was charged.
+ */
 export async function readCharge(
   pool: Pool,
   charge: { readonly accountId: string; readonly kind: 'usage' | 'settle'; readonly id: string },
@@ -41,7 +44,8 @@ export async function readCharge(
               FROM json_array_elements(e.lots) WITH ORDINALITY AS g (gave, nth)
               JOIN lots l ON l.account_key = e.account_key AND l.lot_id = (gave->>0)::integer) AS lots
            FROM accounts a JOIN entries e ON e.account_key = a.account_key
-             AND (e.kind = $2 AND e.id = $3 OR e.kind = 'rerate' AND e.id = $2 || '/' || $3)
+             AND ((e.kind = $2 OR e.kind = 'session_expired' AND $2 = 'settle') AND e.id = $3
+               OR e.kind = 'rerate' AND e.id = $2 || '/' || $3)
            WHERE a.account_id = $1
            ORDER BY e.account_seq`,
     values: [charge.accountId, charge.kind, charge.id],

@@ -169,9 +169,15 @@ export async function readUsedQuantities(
 ): Promise<{ group: number; name: string; count: string }[]> {
   const { rows } = await client.query<{ group: number; name: string; count: string }>({
     name: 'statement_quantities',
-    text: `SELECT (g.place - 1)::integer AS "group", q.key AS name, sum(q.value::numeric)::text AS count
+    // A late settle carries all quantities of its session, also those that it was charged for by its deadline: these are taken off.
+    text: `SELECT (g.place - 1)::integer AS "group", q.key AS name, sum(q.count)::text AS count
            FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]) WITH ORDINALITY AS g (unit, meter, model, agent, place)
-           JOIN entries e USING (unit, meter, model, agent) CROSS JOIN LATERAL json_each_text(e.quantities) q
+           JOIN entries e USING (unit, meter, model, agent)
+           LEFT JOIN entries x ON e.note IS NOT NULL AND e.note->>'charged_before' IS NOT NULL AND x.account_key = e.account_key
+             AND x.id = e.id AND x.kind = 'session_expired'
+           CROSS JOIN LATERAL (
+             SELECT key, value::numeric AS count FROM json_each_text(e.quantities)
+             UNION ALL SELECT key, -value::numeric FROM json_each_text(x.quantities)) q
            WHERE e.account_key = $1 AND e.account_seq > $2 AND e.account_seq <= $3 AND e.kind = ANY($4::text[])
            GROUP BY g.place, q.key ORDER BY g.place, q.key`,
     values: [

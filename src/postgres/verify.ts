@@ -352,9 +352,12 @@ export async function readOddCorrections(client: PoolClient, countMax: number): 
          o.unit = c.unit AND CASE c.kind WHEN 'reversal' THEN o.spent + coalesce(r.spent, 0) = -c.spent ELSE o.flags LIKE '%unrated%' END AS fits
        FROM entries c
        LEFT JOIN LATERAL (
-         SELECT spent, unit, flags FROM entries o WHERE o.account_key = c.account_key
-           AND o.kind = split_part(c.note->>'corrects', '/', 1) AND o.id = substr(c.note->>'corrects', strpos(c.note->>'corrects', '/') + 1)
-         LIMIT 1) o ON true
+         -- A session that nobody settled in time was charged by its deadline, and the rest by its settle.
+         SELECT sum(spent)::bigint AS spent, min(unit) AS unit, string_agg(flags, ',') AS flags FROM entries o WHERE o.account_key = c.account_key
+           AND o.id = substr(c.note->>'corrects', strpos(c.note->>'corrects', '/') + 1) AND o.account_seq < c.account_seq
+           AND (o.kind = split_part(c.note->>'corrects', '/', 1)
+             OR o.kind = 'session_expired' AND split_part(c.note->>'corrects', '/', 1) = 'settle')
+         HAVING count(*) > 0) o ON true
        LEFT JOIN LATERAL (
          SELECT spent FROM entries r WHERE r.account_key = c.account_key AND r.kind = 'rerate' AND r.id = c.note->>'corrects'
            AND r.account_seq < c.account_seq

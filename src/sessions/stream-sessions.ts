@@ -63,7 +63,7 @@ interface MessageInFlight {
 
 /**
  * The sessions of one stream, by the stream's own numbers, and what they have to tell it. Acknowledgements of a session that was not told yet are
- * one; so with a client that does not read what waits is bounded by its sessions and by the calls that were in flight.
+ * one; so with a client that does not read, what waits is bounded by its sessions and by `answersWaiting`, which its stream bounds.
  *
  * A message names only sessions that it or an earlier one opened: one that is sent again, under its old number, never means a session that took
  * a number over since.
@@ -94,6 +94,12 @@ export class StreamSessions implements SessionListener {
   /** Opens, settles and releases that are not judged. */
   get callsInFlight(): number {
     return this.#callsInFlight;
+  }
+
+  /** Answers that wait to be told, acknowledgements apart: those are one a session at most. */
+  get answersWaiting(): number {
+    const { opened, stops, ended, refused } = this.#waiting;
+    return opened.length + stops.length + ended.length + refused.length;
   }
 
   /** Takes opens, then what `readProgress` reads of the message, then settles and releases. */

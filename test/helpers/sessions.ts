@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { packageRoot } from '../../src/paths.js';
+import { accountScope } from '../../src/redis/keys.js';
 import type { Checkpoint, OpenSession } from '../../src/usage/session-operations.js';
 import { type Estimate, type Quantities, UNITS, type Unit } from '../../src/usage/types.js';
 import { verifyInstallation } from '../../src/verify/index.js';
@@ -149,6 +150,37 @@ export class SessionStage {
   async pass(ms: number): Promise<void> {
     await this.clock.set(this.clock.nowMs + ms);
     await this.core.sweeper.sweep();
+  }
+
+  async reverse(accountId: string, id: string, requestId = `reverse/${id}`) {
+    const reason = { reasonCode: 'test', reasonText: '', eventTimeMs: START_MS };
+    const charge = { kind: 'settle' as const, id };
+    return this.core.corrections.reverseUsage({ requestId, accountId, charge, ...reason }, this.options);
+  }
+
+  /** Redis loses the account with its holds, as if it had been dropped: they are loaded from Postgres again. */
+  async drop(accountId: string): Promise<void> {
+    await this.stack.durable();
+    const { client } = this.stack.connection;
+    const scope = accountScope(accountId);
+    const { keys } = this.core.executor.queueOf(accountId).partition;
+    await client.hdel(keys[1], accountId);
+    for (const field of await client.hkeys(keys[3])) {
+      if (!field.startsWith(scope)) continue;
+      await client.hdel(keys[3], field);
+      await client.zrem(keys[6], `h${field}`);
+    }
+  }
+
+  /** Redis forgets what became of a hold, as it does in time: the ledger is asked. */
+  async forget(accountId: string, holdId: string): Promise<void> {
+    await this.stack.durable();
+    const { client } = this.stack.connection;
+    const { keys } = this.core.executor.queueOf(accountId).partition;
+    const field = `h${accountScope(accountId)}${holdId}`;
+    await client.hdel(keys[4], field);
+    await client.hdel(keys[5], field);
+    await client.hset(keys[0], 'ids_since', this.clock.nowMs);
   }
 
   /** The account's lines but that of its creation and the top-ups, oldest first. */

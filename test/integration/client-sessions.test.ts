@@ -1,7 +1,10 @@
 /** Sessions of the client library against real sidecars with real stores. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Meter, type MeterOptions, type OpenRequest } from '../../src/client/index.js';
+import { Meter, type MeterOptions, type OpenRequest, openAiChatQuantities } from '../../src/client/index.js';
 import type { Config } from '../../src/config.js';
+import { packageRoot } from '../../src/paths.js';
 import { errorOf } from '../helpers/meter.js';
 import { type SidecarProcess, spawnSidecar, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
@@ -246,5 +249,60 @@ describe('a gateway that goes', () => {
     });
     expect(settled).toMatchObject({ outcome: 'settled', charged: 350n, late: true });
     expect(await sidecar.client.balance(id)).toEqual({ available: 1_000_000 - 350, held: 0, debt: 0 });
+  });
+});
+
+/** The first block of JavaScript of docs/sessions.md, as a function of what it leaves to the gateway. */
+function documentedAnswer(given: {
+  meter: Meter;
+  countTokens: (text: string) => number;
+  askUpstream: () => AsyncIterable<{ text: string; usage?: object }>;
+}): (requestId: string, accountId: string, body: object) => AsyncGenerator<string> {
+  const page = readFileSync(join(packageRoot, 'docs/sessions.md'), 'utf8');
+  const lines = (/```js\n(.*?)```/s.exec(page)?.[1] ?? '')
+    .replace(/^import .*$/m, '')
+    .replace(/^const meter = .*$/m, '')
+    .replace('export async', 'return async');
+  const names = ['meter', 'countTokens', 'askUpstream', 'openAiChatQuantities'];
+  const { meter, countTokens, askUpstream } = given;
+  return new Function(...names, lines)(meter, countTokens, askUpstream, openAiChatQuantities);
+}
+
+describe('the lines of docs/sessions.md', () => {
+  const body = { model: 'claude-haiku-4-5', messages: 'a question', max_tokens: 500 };
+  const countTokens = (text: string): number => text.length;
+  /** One token a chunk. */
+  async function* say(tokens: number, usage?: object) {
+    for (let i = 0; i < tokens; i++) yield { text: 'x' };
+    if (usage !== undefined) yield { text: '', usage };
+  }
+
+  async function ask(id: string, upstream: () => AsyncIterable<{ text: string; usage?: object }>) {
+    const answer = documentedAnswer({ meter: connect(), countTokens, askUpstream: upstream });
+    let text = '';
+    for await (const piece of answer('request', id, body)) text += piece;
+    return text.length;
+  }
+
+  it('charge what the upstream says, or what was streamed', async () => {
+    const [first, second] = [await account(10_000), await account(10_000)];
+    expect(await ask(first, () => say(40, { prompt_tokens: 9, completion_tokens: 60 }))).toBe(40);
+    expect(await sidecar.client.balance(first)).toMatchObject({ available: 10_000 - 9 - 300, held: 0 });
+    expect(await ask(second, () => say(40))).toBe(40);
+    expect(await sidecar.client.balance(second)).toMatchObject({ available: 10_000 - 10 - 200, held: 0 });
+  });
+
+  it('cut where the balance ends, and leave no debt', async () => {
+    const id = await account(1_000);
+    expect(await ask(id, () => say(400))).toBe((1_000 - 10) / 5);
+    expect(await sidecar.client.balance(id)).toEqual({ available: 0, held: 0, debt: 0 });
+    await expect(ask(await account(), () => say(1))).rejects.toThrow('INSUFFICIENT_BALANCE');
+  });
+
+  it('settle when the reader goes away', async () => {
+    const id = await account(10_000);
+    const answer = documentedAnswer({ meter: connect(), countTokens, askUpstream: () => say(400) });
+    for await (const _piece of answer('request', id, body)) break;
+    expect(await sidecar.client.balance(id)).toEqual({ available: 10_000 - 10 - 5, held: 0, debt: 0 });
   });
 });

@@ -1,15 +1,17 @@
 /** A day's traffic as live sessions: every request opens one, its tokens come over time, and it is settled on its counts. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Meter } from '../../src/client/index.js';
 import { drawTokenCounts, randomSource, type TokenCounts } from '../../src/demo/trace-shape.js';
 import { readTrace } from '../../src/demo/workload.js';
+import { packageRoot } from '../../src/paths.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
 import { expectVerified } from '../helpers/verified.js';
 
-const trace = '/work/shared/data/azure-llm-2023-conv.csv';
+const trace = join(packageRoot, '../shared/data/azure-llm-2023-conv.csv');
 const requestsCount = 19_366;
 /** The model costs 0.15 and 0.60 credits per million. */
 const model = 'example-small';

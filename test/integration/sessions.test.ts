@@ -1,6 +1,8 @@
 /** Sessions at the level of their operations: a hold that grows, is charged by its deadline what was acknowledged, and is settled once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CODE, OP } from '../../src/redis/format.js';
 import { cost, HOLD_MS, quantities, SessionStage } from '../helpers/sessions.js';
+import { START_MS } from '../simulation/simulation.js';
 
 let stage: SessionStage;
 
@@ -85,5 +87,253 @@ describe('a session', () => {
     expect(await stage.checkpoint(account, 's', 110, { generation: 2 })).toMatchObject({ kind: 'ok' });
     await stage.pass(HOLD_MS);
     expect(await stage.usage(account, 's')).toMatchObject({ state: 'expired', charged: cost(100, 110) });
+  });
+});
+
+const CREDIT = 1_000_000;
+/** The shipped catalog converts whole credits into 100 characters each. */
+const TERMS = { blockUnits: 100, blockMicros: CREDIT, priority: 20 };
+const TTS = { meter: 'tts', model: 'tts-1' };
+
+/** A session of speech from so many characters, of which the allowance has none. */
+function openSpeech(account: string, least: number, wanted = least) {
+  const parts = { charge: 0, least, wanted };
+  return stage.open(account, 's', {
+    ...TTS,
+    details: { ...TTS, agentId: '', quantities: [] },
+    offers: [
+      { unit: 2, ...parts },
+      { unit: 1, ...parts, conversion: TERMS },
+    ],
+  });
+}
+
+function spoken(account: string, characters: number, more = {}) {
+  const details = { ...TTS, agentId: '', quantities: [['characters', characters]] as [string, number][] };
+  return stage.checkpoint(account, 's', 0, { charge: characters, details, ...more });
+}
+
+describe('a session of speech that credits are converted for', () => {
+  it('holds whole blocks, converts by its deadline for what was acknowledged, and by a late settle for the rest', async () => {
+    const account = await stage.account('speech', 10 * CREDIT);
+    expect(await openSpeech(account, 150)).toMatchObject({
+      unit: 1,
+      held: 2 * CREDIT,
+      covers: 200,
+      available: 8 * CREDIT,
+    });
+    await spoken(account, 130);
+    await stage.pass(HOLD_MS);
+    expect(await stage.balance(account)).toEqual({ available: 8 * CREDIT, held: 0, debt: 0 });
+    expect(await stage.balance(account, 2)).toEqual({ available: 70, held: 0, debt: 0 });
+    expect(await stage.usage(account, 's')).toMatchObject({
+      state: 'expired',
+      unit: 2,
+      charged: 130,
+      converted: 2 * CREDIT,
+    });
+    const late = await stage.settle(account, 's', [['characters', 250]], TTS);
+    expect(late).toMatchObject({ unit: 2, charged: 250, overdrawn: 0, converted: 3 * CREDIT, late: true });
+    expect(await stage.balance(account)).toEqual({ available: 7 * CREDIT, held: 0, debt: 0 });
+    expect(await stage.balance(account, 2)).toEqual({ available: 50, held: 0, debt: 0 });
+    expect((await stage.lines(account)).map(({ kind, id, spent }) => [kind, id, spent])).toEqual([
+      ['conversion', 'session_expired/s#3', 0],
+      ['conversion_grant', 'session_expired/s#3', 0],
+      ['session_expired', 's', 130],
+      ['conversion', 'settle/s#6', 0],
+      ['conversion_grant', 'settle/s#6', 0],
+      ['settle', 's', 120],
+    ]);
+    await stage.forget(account, 's');
+    expect(await stage.settle(account, 's', [['characters', 250]], TTS)).toEqual({
+      ...late,
+      duplicate: true,
+    });
+  });
+
+  it('grows by whole blocks, as far as an eighth of what is left goes', async () => {
+    const account = await stage.account('speech grows', 100 * CREDIT);
+    await openSpeech(account, 100);
+    // 99 are left: 10 for the least, and of 89 an eighth.
+    expect(await spoken(account, 50, { growLeast: 1_000, growWanted: 5_000 })).toMatchObject({
+      held: (1 + 10 + 11) * CREDIT,
+      covers: 2_200,
+      refused: null,
+    });
+    await stage.settle(account, 's', [['characters', 0]], TTS);
+    expect(await stage.balance(account)).toEqual({ available: 100 * CREDIT, held: 0, debt: 0 });
+  });
+
+  it('pays debt of characters first, and says what is left for the speech', async () => {
+    const account = await stage.account('speech in debt', 10 * CREDIT);
+    await stage.settle(account, 'debt', { kind: 'amount', unit: 2, value: 30 }, TTS);
+    expect(await openSpeech(account, 150)).toMatchObject({ held: 2 * CREDIT, covers: 170 });
+    await spoken(account, 170);
+    await stage.pass(HOLD_MS);
+    expect(await stage.balance(account, 2)).toEqual({ available: 0, held: 0, debt: 0 });
+  });
+});
+
+describe('what a session was charged', () => {
+  it('is given back by its id, once, with what a late settle added', async () => {
+    const account = await stage.account('reversed', 100_000);
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120);
+    await stage.pass(HOLD_MS);
+    await stage.settle(account, 's', quantities(100, 150));
+    const first = await stage.reverse(account, 's');
+    expect(first).toMatchObject({ reversed: cost(100, 150), duplicate: false, available: 100_000 });
+    expect(await stage.reverse(account, 's')).toEqual({ ...first, duplicate: true });
+    await expect(stage.reverse(account, 's', 'again')).rejects.toMatchObject({ code: 'ALREADY_REVERSED' });
+  });
+
+  it('is given back before anybody settles it; a settle after that books the rest', async () => {
+    const account = await stage.account('reversed early', 100_000);
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120);
+    await stage.pass(HOLD_MS);
+    expect(await stage.reverse(account, 's')).toMatchObject({ reversed: cost(100, 120) });
+    expect(await stage.settle(account, 's', quantities(100, 150))).toMatchObject({ charged: cost(100, 150) });
+    expect(await stage.balance(account)).toEqual({ available: 100_000 - cost(0, 30), held: 0, debt: 0 });
+  });
+
+  it('is looked up again where a settle comes between the look and the reversal', async () => {
+    const account = await stage.account('reversed between', 100_000);
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120);
+    await stage.pass(HOLD_MS);
+    await stage.settle(account, 's', quantities(100, 150));
+    const lot = [1, cost(100, 120), 3, 20, 0, 0];
+    const head = [OP.reverse, 0, 'stale', 1, stage.clock.nowMs, stage.clock.nowMs];
+    const packed = [...head, 1, cost(100, 120), 'settle/s', 2, 'test', '', ...lot];
+    const executed = await stage.core.executor.run(
+      { accountId: account, packed, ending: true },
+      stage.options,
+    );
+    expect(executed.result).toEqual({ code: CODE.stale });
+  });
+
+  it('stands in the statement with the counts of its settle, once', async () => {
+    const account = await stage.account('stated', 100_000);
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120);
+    await stage.pass(HOLD_MS);
+    await stage.settle(account, 's', quantities(100, 150));
+    const all = { accountId: account, fromTimeMs: 0, toTimeMs: 0, pageSize: 10, pageToken: '' };
+    const { uses } = await stage.core.statements.read(all, stage.options);
+    expect(uses).toMatchObject([
+      { meter: 'llm', model: 'claude-haiku-4-5', count: 2n, spent: BigInt(cost(100, 150)), debt: 0n },
+    ]);
+    expect(uses[0]?.quantities).toEqual([
+      ['input_tokens', 100n],
+      ['output_tokens', 150n],
+    ]);
+  });
+
+  it('is told from the ledger once Redis has forgotten it', async () => {
+    const account = await stage.account('forgotten', 100_000);
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120);
+    await stage.pass(HOLD_MS);
+    await stage.forget(account, 's');
+    expect(await stage.usage(account, 's')).toMatchObject({ state: 'expired', charged: cost(100, 120) });
+    expect(await stage.open(account, 's')).toMatchObject({
+      kind: 'ended',
+      outcome: { amount: cost(100, 120) },
+    });
+    await stage.forget(account, 's');
+    const late = await stage.settle(account, 's', quantities(100, 150));
+    expect(late).toMatchObject({ charged: cost(100, 150), late: true });
+    await stage.forget(account, 's');
+    expect(await stage.usage(account, 's')).toMatchObject({ state: 'settled', charged: cost(100, 150) });
+    expect(await stage.settle(account, 's', quantities(100, 150))).toEqual({ ...late, duplicate: true });
+  });
+});
+
+describe('an open session', () => {
+  it('is loaded from Postgres with its generation, charge and counts', async () => {
+    const account = await stage.account('loaded', 100_000);
+    await stage.open(account, 's');
+    await stage.open(account, 's');
+    await stage.checkpoint(account, 's', 120, { generation: 2 });
+    await stage.drop(account);
+    expect(await stage.checkpoint(account, 's', 130)).toEqual({ kind: 'moved' });
+    expect(await stage.open(account, 's')).toMatchObject({
+      generation: 3,
+      charge: cost(100, 120),
+      details: { quantities: quantities(100, 120) },
+    });
+    await stage.drop(account);
+    await stage.pass(HOLD_MS);
+    expect(await stage.usage(account, 's')).toMatchObject({ state: 'expired', charged: cost(100, 120) });
+  });
+
+  it('does not grow where nothing is left or the account is frozen, but is acknowledged all the same', async () => {
+    const account = await stage.account('refused', 1_000);
+    await stage.open(account, 's');
+    const more = { growLeast: 1_000, growWanted: 2_000 };
+    expect(await stage.checkpoint(account, 's', 120, more)).toMatchObject({
+      refused: 'INSUFFICIENT_BALANCE',
+    });
+    await stage.core.corrections.setStatus(
+      {
+        requestId: 'freeze',
+        accountId: account,
+        change: 'freeze',
+        reasonCode: '',
+        reasonText: '',
+        eventTimeMs: START_MS,
+      },
+      stage.options,
+    );
+    expect(await stage.checkpoint(account, 's', 130)).toMatchObject({
+      kind: 'ok',
+      refused: 'ACCOUNT_FROZEN',
+    });
+    await stage.pass(HOLD_MS);
+    expect(await stage.usage(account, 's')).toMatchObject({ charged: cost(100, 130) });
+    expect((await stage.lines(account)).at(-1)).toMatchObject({ flags: ['over_hold', 'frozen'] });
+  });
+
+  it('is charged beyond what it holds what is available, then debt', async () => {
+    const account = await stage.account('overrun', 1_000);
+    await stage.open(account, 's', { offers: [{ unit: 1, charge: 100, least: 100, wanted: 500 }] });
+    await stage.checkpoint(account, 's', 300);
+    await stage.pass(HOLD_MS);
+    expect(await stage.balance(account)).toEqual({ available: 0, held: 0, debt: 600 });
+    expect((await stage.lines(account)).at(-1)).toMatchObject({ flags: ['overdrawn', 'over_hold'] });
+    expect(await stage.settle(account, 's', quantities(100, 310))).toMatchObject({ overdrawn: 650 });
+  });
+
+  it('shares the last credits: each takes its least and an eighth of the rest, and the last unit can be spent', async () => {
+    const account = await stage.account('shares', 10_000);
+    const offers = [{ unit: 1 as const, charge: 1, least: 1, wanted: 9_000 }];
+    const details = { meter: 'llm', model: 'm', agentId: '', quantities: [['input_tokens', 1]] } as const;
+    let left = 10_000;
+    for (let i = 0; left > 0; i++) {
+      const opened = await stage.open(account, `s${i}`, { offers, details });
+      const takes = 1 + Math.floor((left - 1) / 8);
+      expect(opened).toMatchObject({ kind: 'open', held: takes, available: left - takes });
+      left -= takes;
+    }
+    expect(await stage.open(account, 'one too many', { offers })).toEqual({
+      kind: 'denied',
+      reason: 'INSUFFICIENT_BALANCE',
+      unit: 1,
+      available: 0,
+      missing: 1,
+    });
+    await stage.pass(HOLD_MS);
+  });
+
+  it('is a conflict with another payload or as an ordinary hold, and denied without a price or an account', async () => {
+    const account = await stage.account('refusals', 1_000);
+    await stage.open(account, 's');
+    expect(await stage.open(account, 's', { hash: 2 })).toEqual({ kind: 'conflict' });
+    expect(await stage.open(account, 'unrated', { offers: [] })).toMatchObject({ reason: 'MODEL_UNRATED' });
+    expect(await stage.open('nobody', 's')).toMatchObject({ reason: 'ACCOUNT_UNKNOWN' });
+    expect(await stage.checkpoint(account, 'never', 1)).toEqual({ kind: 'unknown' });
+    await stage.release(account, 's');
+    expect(await stage.checkpoint(account, 's', 1)).toMatchObject({ kind: 'ended' });
   });
 });

@@ -36,10 +36,12 @@ import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
 import {
   type AccountState,
   type Agent,
+  type CheckpointOutcome,
   type Entry,
   type IdKind,
   type Import,
   type Lot,
+  type Offer,
   type OfferedPlan,
   type OfferedTier,
   type Op,
@@ -48,6 +50,7 @@ import {
   type Plan,
   type Price,
   type Result,
+  type SessionOutcome,
   type Step,
   type Subscription,
   UNITS,
@@ -205,7 +208,7 @@ export class ComparedPartition {
     );
     expect(reply.nowMs).toBe(step.world.nowMs);
     expect(reply.seq).toBe(seqBefore + expected.entries.length);
-    expect(reply.expiredHolds).toBe(step.entries.filter((entry) => entry.kind === 'hold_expired').length);
+    expect(reply.expiredHolds).toBe(step.entries.filter(isExpiry).length);
     await this.compareJournal(accounts, expected.entries, seqBefore + 1);
     await this.compareState();
     return step.results;
@@ -301,6 +304,10 @@ export class ComparedPartition {
   }
 }
 
+function isExpiry({ kind }: Entry): boolean {
+  return kind === 'hold_expired' || kind === 'session_expired';
+}
+
 /** In a batch usage events come last. */
 function rowsThenUsage(ops: readonly Op[]): Op[][] {
   const runs: Op[][] = [];
@@ -350,6 +357,27 @@ export function packOperation(
       return [...head(OP.extend, op.id, op.payload), op.hold, Number(op.addAmount), op.holdTimeMs];
     case 'settle':
       return [...head(OP.settle, op.hold, op.payload), op.pricedWith, agentOf(op), ...packPrices(op.prices)];
+    case 'openSession':
+      return [
+        ...head(OP.openSession, op.hold, op.payload),
+        op.holdTimeMs,
+        op.catalogVersion,
+        agentOf(op),
+        'llm',
+        'model-1',
+        op.quantities,
+        ...op.offers.flatMap(packOffer),
+      ];
+    case 'checkpoint':
+      return [
+        ...head(OP.checkpoint, op.hold, ''),
+        op.generation,
+        Number(op.charge),
+        op.quantities,
+        op.holdTimeMs,
+        Number(op.growLeast),
+        Number(op.growWanted),
+      ];
     case 'release':
       return head(OP.release, op.hold, 'release');
     case 'expireHold':
@@ -408,7 +436,7 @@ export function packOperation(
         UNIT_NUMBERS[op.unit],
         Number(op.amount),
         op.charge,
-        op.withRerate ? 1 : 0,
+        op.withRerate ? 1 : op.unsettled ? 2 : 0,
         'reason',
         'text',
         ...drawn,
@@ -448,6 +476,12 @@ function packPrices(prices: readonly Price[]): number[] {
       return [-Number(blocks.units), Number(blocks.micros / 1_000_000n) * 2 ** 20 + blocks.priority];
     return [UNIT_NUMBERS[unit], amount === 'unrated' ? -1 : Number(amount)];
   });
+}
+
+function packOffer({ unit, charge, least, wanted, blocks }: Offer): number[] {
+  const amount = 0n;
+  const [first = 0, terms = 0] = blocks ? packPrices([{ unit, amount, blocks }]) : [UNIT_NUMBERS[unit], 0];
+  return [first, Number(charge), Number(least), Number(wanted), terms];
 }
 
 function packTier(tier: OfferedTier): (string | number)[] {
@@ -530,8 +564,13 @@ function observedResult(reply: BatchReply, index: number): unknown {
       return { code: 'ok', account: observedAccount(result.account) };
     case 'expired':
       return { code: 'ok' };
+    case 'opened':
+    case 'checkpointed':
+      return { code: 'ok', ...result.session };
     case CODE.ok:
       return { code: 'ok', ...observedOutcome(result.outcome), seq: result.outcome.seq };
+    case CODE.ended:
+      return { code: 'ended', ...observedOutcome(result.outcome) };
     case CODE.duplicate:
       return { code: 'duplicate', ...observedOutcome(result.outcome) };
     case CODE.denied: {
@@ -550,7 +589,13 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
   const { result } = step;
   switch (result.verdict) {
     case 'done':
+      if (result.outcome.of === 'session')
+        return { code: 'ok', ...expectedSession(op, step, result.outcome), seq: lastSeq };
+      if (result.outcome.of === 'checkpoint')
+        return { code: 'ok', ...expectedCheckpoint(result.outcome), seq: lastSeq };
       return { code: 'ok', ...expectedOutcome(result.outcome), seq: lastSeq };
+    case 'ended':
+      return { code: 'ended', ...expectedOutcome(result.outcome) };
     case 'duplicate':
       return { code: 'duplicate', ...expectedOutcome(result.outcome) };
     case 'conflict':
@@ -562,7 +607,7 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
     case 'swept': {
       if (!step.state.exists) return { code: 'miss' };
       if (op.kind === 'touch') return { code: 'ok', account: expectedAccount(step.state) };
-      return { code: step.entries.some((entry) => entry.kind === 'hold_expired') ? 'ok' : 'none' };
+      return { code: step.entries.some(isExpiry) ? 'ok' : 'none' };
     }
     default: {
       const { reason, shortfall } = result;
@@ -579,6 +624,31 @@ function expectedResult(op: Op, step: Step, lastSeq: number): unknown {
       };
     }
   }
+}
+
+function expectedSession(op: Op, { state }: Step, outcome: SessionOutcome): object {
+  const hold = state.holds.get((op as Extract<Op, { hold: string }>).hold);
+  return {
+    generation: outcome.session.generation,
+    unit: UNIT_NUMBERS[outcome.unit],
+    held: Number(outcome.held),
+    covers: Number(outcome.covers),
+    available: Number(outcome.available),
+    deadlineMs: outcome.deadlineMs,
+    catalogVersion: hold?.catalogVersion,
+    charge: Number(outcome.session.charge),
+    details: outcome.tookOver ? outcome.session.quantities : '',
+  };
+}
+
+function expectedCheckpoint(outcome: CheckpointOutcome): object {
+  return {
+    reason: outcome.refused === undefined ? 0 : REASON_NUMBERS[outcome.refused],
+    held: Number(outcome.held),
+    covers: Number(outcome.covers),
+    available: Number(outcome.available),
+    deadlineMs: outcome.deadlineMs,
+  };
 }
 
 type OutcomeForm = Record<
@@ -642,6 +712,9 @@ function expectedOutcome(outcome: Outcome): OutcomeForm {
         { amount: 0n, available },
         { extra: outcome.expiresAtMs ?? 0 },
       );
+    case 'session':
+    case 'checkpoint':
+      throw new Error('what an open session answers is not stored');
     case 'status':
     case 'withdrawn':
       return {
@@ -752,11 +825,15 @@ function expectedJournal(
   const lastSeqs: number[] = [];
   steps.forEach((step, index) => {
     const op = ops[index] as Op;
-    entries.push(...step.entries.map((entry) => expectedEntry(entry, op, index + 1)));
+    const ended = step.entries.findIndex(({ kind }) => kind === 'session_expired');
+    entries.push(
+      ...step.entries.map((entry, i) =>
+        expectedEntry(entry, op, index + 1, i < ended ? step.entries[ended] : undefined),
+      ),
+    );
     const { result } = step;
-    if (result.verdict === 'done' && (result.outcome.of === 'reserve' || result.outcome.of === 'extend')) {
-      entries.push(expectedHoldEntry(op, result.outcome.of, result.outcome.unit, step.state, index + 1));
-    }
+    if (result.verdict === 'done')
+      entries.push(...expectedHoldEntries(op, result.outcome, step.state, index + 1));
     lastSeqs.push(seqBefore + entries.length);
   });
   return { entries, lastSeqs };
@@ -773,7 +850,8 @@ const DUE = [
   'agent_status',
 ];
 
-function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
+/** `ending`: the session that ended by itself, for which this entry converts. */
+function expectedEntry(entry: Entry, op: Op, opIndex: number, ending: Entry | undefined): unknown {
   const amounts: Record<string, bigint> = {
     grant: entry.granted,
     plan_grant: entry.granted,
@@ -785,11 +863,15 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     conversion_grant: entry.granted,
     reversal: -entry.spent,
   };
-  const described = entry.kind === 'release' || entry.kind === 'hold_expired';
+  const described = entry.kind === 'release' || isExpiry(entry);
+  const byItself = ending !== undefined && entry.kind.startsWith('conversion');
+  const ofSession = byItself
+    ? [ending.id, ending.holdAgent || AGENT, 'llm', 'model-1', ending.quantities]
+    : null;
   return {
     // A charge names what it converts; what has no name else happened by itself.
     opIndex:
-      (entry.id === undefined && !entry.kind.startsWith('conversion')) || entry.kind === 'hold_expired'
+      (entry.id === undefined && (byItself || !entry.kind.startsWith('conversion'))) || isExpiry(entry)
         ? 0
         : opIndex,
     kind: ENTRY[entry.kind],
@@ -804,7 +886,16 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
     flags: flagsOf(entry.flags),
     released: Number(entry.released),
     lots: entry.lots.map(({ lot, delta }) => [lot, Number(delta)]),
-    hold: described ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1'] : null,
+    hold: described
+      ? [entry.id, entry.holdAgent || AGENT, 'llm', 'model-1', entry.quantities || '{}']
+      : ofSession,
+    before: entry.before
+      ? {
+          charged: Number(entry.before.charged),
+          overdrawn: Number(entry.before.overdrawn),
+          converted: Number(entry.before.converted),
+        }
+      : null,
     lotPriority: entry.priority,
     dueMs: DUE.includes(entry.kind) ? entry.dueMs : 0,
     plan:
@@ -822,22 +913,35 @@ function expectedEntry(entry: Entry, op: Op, opIndex: number): unknown {
   };
 }
 
-function expectedHoldEntry(
-  op: Op,
-  kind: 'reserve' | 'extend',
-  unit: Unit,
-  state: AccountState,
-  opIndex: number,
-): unknown {
+/** What an operation journals that is no line of the ledger: the kind of entry, and what a hold was set aside more. */
+function heldEntry(op: Op, outcome: Outcome): { kind: number; unit: Unit; amount: bigint } | undefined {
+  switch (outcome.of) {
+    case 'reserve':
+      return { kind: ENTRY.hold, unit: outcome.unit, amount: outcome.held };
+    case 'extend':
+      return { kind: ENTRY.extend, unit: outcome.unit, amount: op.kind === 'extend' ? op.addAmount : 0n };
+    case 'session':
+      if (outcome.tookOver) return { kind: ENTRY.checkpoint, unit: outcome.unit, amount: 0n };
+      return { kind: ENTRY.hold, unit: outcome.unit, amount: outcome.held };
+    case 'checkpoint':
+      return { kind: ENTRY.checkpoint, unit: outcome.unit, amount: outcome.grown };
+    default:
+      return undefined;
+  }
+}
+
+function expectedHoldEntries(op: Op, outcome: Outcome, state: AccountState, opIndex: number): unknown[] {
+  const entry = heldEntry(op, outcome);
+  if (entry === undefined) return [];
+  const { kind, unit, amount } = entry;
   const wallet = state.wallets[unit];
-  const outcomeAmount = op.kind === 'extend' ? op.addAmount : heldBy(op, state);
-  return {
+  const expected = {
     opIndex,
-    kind: kind === 'reserve' ? ENTRY.hold : ENTRY.extend,
+    kind,
     account: op.account,
     number: 0,
     unit: UNIT_NUMBERS[unit],
-    amount: Number(outcomeAmount),
+    amount: Number(amount),
     debt: 0,
     remaining: Number(remainingOf(wallet)),
     held: Number(heldOf(wallet)),
@@ -846,21 +950,17 @@ function expectedHoldEntry(
     released: 0,
     lots: [],
     hold: null,
+    before: null,
     lotPriority: 0,
     dueMs: 0,
     plan: null,
     agent: null,
   };
-}
-
-function heldBy(op: Op, state: AccountState): bigint {
-  const hold = op.kind === 'reserve' ? state.holds.get(op.hold) : undefined;
-  if (!hold) throw new Error('no hold was made');
-  return hold.amount;
+  return [expected];
 }
 
 function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknown {
-  const { operation, kind, unit, amount, debt, flags, released, hold, dueMs, plan, agent } = entry;
+  const { operation, kind, unit, amount, debt, flags, released, hold, before, dueMs, plan, agent } = entry;
   const changes: unknown[] = [];
   for (let i = 0; i < entry.lots.length; i += 2) {
     // A grant that only paid debt names its lot with a change of 0.
@@ -880,7 +980,8 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
     flags,
     released,
     lots: changes,
-    hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model],
+    hold: hold && [hold.holdId, hold.agent, hold.meter, hold.model, hold.quantities],
+    before,
     lotPriority: entry.lotPriority,
     dueMs,
     plan: plan && [plan.name, plan.event, plan.fromMs, plan.toMs],
@@ -971,9 +1072,11 @@ function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
 function observedHold(hold: Hold): unknown {
   const { firstHeld: held, firstAvailable: available, firstDeadlineMs: deadlineMs } = hold;
   const { unit, amount, deadlineMs: ends, catalogVersion, hash, meter, model } = hold;
-  const { agentId: agent, accountKey: key, parts } = hold;
+  const { agentId: agent, accountKey: key, parts, generation, charge, details, terms } = hold;
   const first = { held, available, deadlineMs };
-  return { unit, amount, deadlineMs: ends, catalogVersion, hash, first, agent, meter, model, key, parts };
+  const session = { generation, charge, details };
+  const head = { unit, amount, deadlineMs: ends, catalogVersion, hash, first, agent, meter, model, key };
+  return { ...head, parts, session, terms };
 }
 
 function expectedHolds([account, state]: [string, AccountState]): [string, unknown][] {
@@ -995,6 +1098,18 @@ function expectedHolds([account, state]: [string, AccountState]): [string, unkno
       model: 'model-1',
       key: accountKey(account),
       parts: hold.parts.flatMap(({ lot, amount }) => [lot, Number(amount)]),
+      session: {
+        generation: hold.session?.generation ?? 0,
+        charge: Number(hold.session?.charge ?? 0n),
+        details: hold.session?.quantities ?? '',
+      },
+      terms: hold.terms
+        ? {
+            blockUnits: Number(hold.terms.units),
+            blockMicros: Number(hold.terms.micros),
+            priority: hold.terms.priority,
+          }
+        : null,
     },
   ]);
 }

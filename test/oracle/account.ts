@@ -9,6 +9,7 @@ import {
   type AgentNote,
   AMOUNT_MAX,
   type Blocks,
+  type ChargedBefore,
   type EndOutcome,
   type Entry,
   type EntryKind,
@@ -28,7 +29,9 @@ import {
   type Plan,
   type PlanNote,
   type Price,
+  type Reason,
   type Result,
+  type Session,
   type Shortfall,
   type Status,
   type Step,
@@ -84,6 +87,8 @@ function unknownAccount(op: Op): Result {
       return { verdict: 'swept' };
     case 'reserve':
     case 'extend':
+    case 'openSession':
+    case 'checkpoint':
       return denied('ACCOUNT_UNKNOWN');
     default:
       return refused('ACCOUNT_UNKNOWN');
@@ -102,6 +107,10 @@ function decide(work: Work, op: Op): Result {
       return settle(work, op);
     case 'release':
       return release(work, op);
+    case 'openSession':
+      return openSession(work, op);
+    case 'checkpoint':
+      return checkpoint(work, op);
     case 'create':
       return create(work, op);
     case 'grant':
@@ -167,6 +176,7 @@ function charge(
   id: string,
   { unit, amount, unrated }: { unit: Unit; amount: bigint; unrated: boolean },
   why: Flag[],
+  before?: ChargedBefore,
 ): Booked | undefined {
   const wallet = work.wallet(unit);
   const overdrawn = positive(amount - work.availableTo(wallet));
@@ -174,7 +184,7 @@ function charge(
   const drawn = work.draw(wallet, amount - overdrawn, work.agent);
   wallet.debt += overdrawn;
   const flags = [...flagList({ overdrawn: overdrawn > 0n, unrated }), ...why, ...work.statusFlags()];
-  work.enter(kind, id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags });
+  work.enter(kind, id, unit, { spent: amount, debt: overdrawn, lots: drawn, flags, before });
   return { unit, charged: amount, overdrawn, available: work.availableTo(wallet), flags };
 }
 
@@ -186,6 +196,7 @@ function chargeConverting(
   amount: bigint,
   blocks: Blocks,
   why: Flag[],
+  before?: ChargedBefore,
 ): Booked | undefined {
   const lacking = work.lacking(amount, blocks);
   if (lacking === undefined) return undefined;
@@ -194,7 +205,8 @@ function chargeConverting(
   const cost = count * blocks.micros;
   let spendable = work.availableTo(work.wallet('tts_characters'));
   if (count > 0n) spendable += work.enterConversion(count, blocks, work.draw(credits, cost), 0n);
-  return work.chargeCharacters(kind, id, { amount, spendable }, why, count > 0n ? cost : undefined);
+  const converted = count > 0n ? cost : undefined;
+  return work.chargeCharacters(kind, id, { amount, spendable }, { why, before }, converted);
 }
 
 // --- holds ------------------------------------------------------------------------------------------------------------
@@ -245,6 +257,8 @@ function reserve(work: Work, op: OpOf<'reserve'>): Result {
       catalogVersion,
       payload,
       outcome,
+      terms: price.blocks,
+      session: undefined,
     });
     return { verdict: 'done', outcome };
   }
@@ -260,7 +274,7 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   const refusal = work.refusal();
   if (refusal) return denied(refusal);
   const wallet = work.wallet(hold.unit);
-  const available = work.availableTo(wallet);
+  const available = work.growable(hold);
   if (op.addAmount > available) {
     return denied('INSUFFICIENT_BALANCE', { unit: hold.unit, available, missing: op.addAmount - available });
   }
@@ -268,12 +282,7 @@ function extend(work: Work, op: OpOf<'extend'>): Result {
   if (hold.amount + op.addAmount > AMOUNT_MAX) return denied('AMOUNT_OUT_OF_RANGE');
   const isCrowded = hold.unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX;
   if (op.addAmount > 0n && isCrowded) return denied('LIMIT_REACHED');
-  for (const part of work.setAside(wallet, op.addAmount, work.agent)) {
-    const last = hold.parts.at(-1);
-    if (last && last.lot === part.lot) last.amount += part.amount;
-    else hold.parts.push(part);
-  }
-  hold.amount += op.addAmount;
+  work.grow(hold, op.addAmount);
   if (op.holdTimeMs > 0) hold.deadlineMs = Math.max(hold.deadlineMs, work.nowMs + op.holdTimeMs);
   const outcome: Outcome = {
     of: 'extend',
@@ -300,7 +309,7 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
   const blocks = op.prices.find((price) => price.blocks)?.blocks;
   if (hold && blocks && work.mayConvert(hold.unit)) return settleConverting(work, op, hold, blocks);
   if (hold) return settleOpen(work, op, hold);
-  if (ended) return settleWithoutHold(work, op, 'late', ended.outcome.unit);
+  if (ended) return settleWithoutHold(work, op, 'late', ended.outcome);
   return settleWithoutHold(work, op, 'hold_unknown', undefined);
 }
 
@@ -339,19 +348,12 @@ function settleConverting(work: Work, op: OpOf<'settle'>, hold: OpenHold, blocks
   const ofCredits = hold.unit === 'credits';
   const lacking = work.lacking(ofCredits ? amount : positive(amount - hold.amount), blocks);
   if (lacking === undefined) return refused('AMOUNT_OUT_OF_RANGE');
-  const ofAccount = ofCredits ? sum(work.accountParts(hold).map((part) => part.amount)) : 0n;
-  const count = min(lacking, (ofAccount + work.convertible()) / blocks.micros);
-  const cost = count * blocks.micros;
   if (ofCredits) {
-    const why: Flag[] = lacking * blocks.micros > ofAccount ? ['over_hold'] : [];
-    let spendable = work.availableTo(work.wallet('tts_characters'));
-    const { changes, expiring } = work.takeHold(op.hold, min(cost, ofAccount), positive(cost - ofAccount));
-    const released = hold.amount - min(cost, ofAccount);
-    spendable += work.enterConversion(count, blocks, changes, released);
-    const booked = work.chargeCharacters('settle', op.hold, { amount, spendable }, why, cost);
-    work.expireReturned('credits', expiring);
-    return work.store('hold', op.hold, op.payload, { of: 'end', state: 'settled', ...booked, released });
+    const outcome = work.endConverting(op.hold, 'settle', hold, { amount, lacking, blocks });
+    return work.store('hold', op.hold, op.payload, outcome);
   }
+  const count = min(lacking, work.convertible() / blocks.micros);
+  const cost = count * blocks.micros;
   if (count > 0n) work.enterConversion(count, blocks, work.draw(work.wallet('credits'), cost), 0n);
   const wallet = work.wallet('tts_characters');
   const excess = positive(amount - hold.amount);
@@ -380,21 +382,143 @@ function settleWithoutHold(
   work: Work,
   op: OpOf<'settle'>,
   why: 'late' | 'hold_unknown',
-  unitOfHold: Unit | undefined,
+  ended: EndOutcome | undefined,
 ): Result {
+  const unitOfHold = ended?.unit;
   const ofHold = op.prices.filter(({ unit }) => unit === unitOfHold);
   const blocks = op.prices.find((price) => price.blocks)?.blocks;
   const converts = blocks !== undefined && unitOfHold !== undefined && work.mayConvert(unitOfHold);
   if (unitOfHold !== undefined && !converts && ofHold.length === 0) return refused('FIELD_INVALID');
-  const payer = converts
+  const whole = converts
     ? { unit: 'tts_characters' as const, amount: charactersOf(op.prices), unrated: false, blocks }
     : work.payer(unitOfHold === undefined ? op.prices : ofHold);
+  // Only a session is charged by its deadline: the settle books what is missing to its own amount.
+  const before: ChargedBefore | undefined =
+    ended && ended.charged > 0n
+      ? { charged: ended.charged, overdrawn: ended.overdrawn, converted: ended.converted ?? 0n }
+      : undefined;
+  const payer = { ...whole, amount: positive(whole.amount - (before?.charged ?? 0n)) };
+  const flags: Flag[] = before ? [why, 'difference'] : [why];
   const booked = payer.blocks
-    ? chargeConverting(work, 'settle', op.hold, payer.amount, payer.blocks, [why])
-    : charge(work, 'settle', op.hold, payer, [why]);
+    ? chargeConverting(work, 'settle', op.hold, payer.amount, payer.blocks, flags, before)
+    : charge(work, 'settle', op.hold, payer, flags, before);
   if (!booked) return refused('AMOUNT_OUT_OF_RANGE');
-  const outcome: EndOutcome = { of: 'end', state: 'settled', released: 0n, ...booked };
+  const outcome: EndOutcome = { of: 'end', state: 'settled', released: 0n, ...withBefore(booked, before) };
   return work.store('hold', op.hold, op.payload, outcome);
+}
+
+/** The sums of what a session was charged by its deadline and by its late settle. */
+function withBefore(booked: Booked, before: ChargedBefore | undefined): Booked {
+  if (!before) return booked;
+  const sums = {
+    ...booked,
+    charged: booked.charged + before.charged,
+    overdrawn: booked.overdrawn + before.overdrawn,
+  };
+  if (before.converted === 0n) return sums;
+  const flags: Flag[] = booked.converted === undefined ? [...booked.flags, 'converted'] : booked.flags;
+  return { ...sums, flags, converted: (booked.converted ?? 0n) + before.converted };
+}
+
+function openSession(work: Work, op: OpOf<'openSession'>): Result {
+  const open = work.state.holds.get(op.hold);
+  if (open) {
+    if (open.session === undefined || open.payload !== op.payload) return { verdict: 'conflict' };
+    work.workFor(open.agent);
+    open.session.generation += 1;
+    open.deadlineMs = work.nowMs + op.holdTimeMs;
+    return { verdict: 'done', outcome: work.sessionOutcome(open, open.session, true) };
+  }
+  const ended = work.ended(op.hold);
+  if (ended) return { verdict: 'ended', outcome: ended.outcome };
+  work.workFor(op.agent);
+  const refusal = work.refusal();
+  if (refusal) return denied(refusal);
+
+  let shortfall: Shortfall | undefined;
+  for (const offer of op.offers) {
+    const { blocks } = offer;
+    if (blocks && !work.converts()) continue;
+    const least = blocks ? work.creditsFor(offer.least, blocks) : offer.least;
+    if (least === undefined) return denied('AMOUNT_OUT_OF_RANGE');
+    const wanted = (blocks ? work.creditsFor(offer.wanted, blocks) : offer.wanted) ?? least;
+    const unit = blocks ? 'credits' : offer.unit;
+    const wallet = work.wallet(unit);
+    const available = blocks ? work.available(wallet) : work.availableTo(wallet);
+    if (least > available) {
+      shortfall = { unit, available, missing: least - available };
+      continue;
+    }
+    if (unit === 'tts_characters' && wallet.lots.length >= LOTS_HOLDING_MAX) return denied('LIMIT_REACHED');
+    const session = { generation: 1, charge: offer.charge, quantities: op.quantities };
+    const { payload, catalogVersion } = op;
+    const deadlineMs = work.nowMs + op.holdTimeMs;
+    const outcome: OpenHold['outcome'] = { of: 'reserve', unit, held: 0n, available: 0n, deadlineMs };
+    const agent = op.agent ?? '';
+    const more = { terms: blocks, session, outcome };
+    const hold: OpenHold = {
+      agent,
+      unit,
+      amount: 0n,
+      parts: [],
+      deadlineMs,
+      catalogVersion,
+      payload,
+      ...more,
+    };
+    work.state.holds.set(op.hold, hold);
+    work.grow(hold, share({ least, wanted, available, step: blocks?.micros ?? 1n }));
+    hold.outcome = { ...outcome, held: hold.amount, available: work.availableTo(wallet) };
+    return { verdict: 'done', outcome: work.sessionOutcome(hold, session, false) };
+  }
+  return shortfall ? denied('INSUFFICIENT_BALANCE', shortfall) : denied('MODEL_UNRATED');
+}
+
+/** The least that is asked for, and of what is left beyond it an eighth at most, in whole steps. */
+function share(of: { least: bigint; wanted: bigint; available: bigint; step: bigint }): bigint {
+  const eighth = (of.available - of.least) / 8n;
+  return of.least + min(of.wanted - of.least, eighth - (eighth % of.step));
+}
+
+function checkpoint(work: Work, op: OpOf<'checkpoint'>): Result {
+  const hold = work.state.holds.get(op.hold);
+  const ended = work.ended(op.hold);
+  if (!hold) return ended ? { verdict: 'ended', outcome: ended.outcome } : denied('HOLD_UNKNOWN');
+  if (!hold.session || op.generation < hold.session.generation) return { verdict: 'stale' };
+  work.workFor(hold.agent);
+  const before = hold.amount;
+  const reason = work.refusal() ?? (op.growWanted > 0n ? growSession(work, op, hold) : undefined);
+  hold.session = { generation: op.generation, charge: op.charge, quantities: op.quantities };
+  if (op.holdTimeMs > 0) hold.deadlineMs = work.nowMs + op.holdTimeMs;
+  const outcome: Outcome = {
+    of: 'checkpoint',
+    unit: hold.unit,
+    grown: hold.amount - before,
+    refused: reason,
+    held: hold.amount,
+    covers: work.covers(hold),
+    available: work.availableTo(work.wallet(hold.unit)),
+    deadlineMs: hold.deadlineMs,
+  };
+  return { verdict: 'done', outcome };
+}
+
+/** Returns why it did not grow. */
+function growSession(
+  work: Work,
+  { growLeast, growWanted }: OpOf<'checkpoint'>,
+  hold: OpenHold,
+): Reason | undefined {
+  const { terms, unit } = hold;
+  if (unit === 'tts_characters' && work.wallet(unit).lots.length >= LOTS_HOLDING_MAX) return 'LIMIT_REACHED';
+  const credits = (characters: bigint, blocks: Blocks) =>
+    ceilDivide(characters, blocks.units) * blocks.micros;
+  const least = terms ? credits(growLeast, terms) : growLeast;
+  const wanted = terms ? credits(growWanted, terms) : growWanted;
+  const available = work.growable(hold);
+  if (least > available) return 'INSUFFICIENT_BALANCE';
+  work.grow(hold, share({ least, wanted, available, step: terms?.micros ?? 1n }));
+  return undefined;
 }
 
 function release(work: Work, op: OpOf<'release'>): Result {
@@ -464,6 +588,8 @@ function reversal(work: Work, op: OpOf<'reversal'>): Result {
   if (charge !== '' && work.state.ids.has(scoped('reversed', charge))) return refused('ALREADY_REVERSED');
   if (charge !== '' && !op.withRerate && work.state.ids.has(scoped('rerate', charge)))
     return { verdict: 'stale' };
+  const settled = op.unsettled ? work.ended(charge.slice('settle/'.length)) : undefined;
+  if (settled?.outcome.state === 'settled') return { verdict: 'stale' };
   const wallet = work.wallet(op.unit);
   // READING: as for a grant, counted before debt is paid.
   if (remainingOf(wallet) + op.amount > AMOUNT_MAX) return refused('AMOUNT_OUT_OF_RANGE');
@@ -960,12 +1086,120 @@ class Work {
     return { changes, expiring };
   }
 
+  /** Ends a hold of credits with a charge in characters: converts what the allowance lacks, the rest of the hold goes back. */
+  endConverting(
+    id: string,
+    kind: 'settle' | 'session_expired',
+    hold: OpenHold,
+    { amount, lacking, blocks }: { amount: bigint; lacking: bigint; blocks: Blocks },
+  ): EndOutcome {
+    const ofAccount = sum(this.accountParts(hold).map((part) => part.amount));
+    const count = min(lacking, (ofAccount + this.convertible()) / blocks.micros);
+    const cost = count * blocks.micros;
+    const why: Flag[] = lacking * blocks.micros > ofAccount ? ['over_hold'] : [];
+    let spendable = this.availableTo(this.wallet('tts_characters'));
+    const { changes, expiring } = this.takeHold(id, min(cost, ofAccount), positive(cost - ofAccount));
+    const released = hold.amount - min(cost, ofAccount);
+    spendable += this.enterConversion(count, blocks, changes, released);
+    const told =
+      kind === 'settle' ? {} : { holdAgent: hold.agent, quantities: hold.session?.quantities ?? '' };
+    const booked = this.chargeCharacters(kind, id, { amount, spendable }, { why, ...told }, cost);
+    this.expireReturned('credits', expiring);
+    return { of: 'end', state: kind === 'settle' ? 'settled' : 'expired', ...booked, released };
+  }
+
+  /** What a hold may grow by. */
+  growable(hold: OpenHold): bigint {
+    return hold.terms ? this.convertible() : this.availableTo(this.wallet(hold.unit));
+  }
+
+  grow(hold: OpenHold, amount: bigint): void {
+    const agent = hold.terms ? undefined : this.agent;
+    for (const part of this.setAside(this.wallet(hold.unit), amount, agent)) {
+      const last = hold.parts.at(-1);
+      if (last && last.lot === part.lot) last.amount += part.amount;
+      else hold.parts.push(part);
+    }
+    hold.amount += amount;
+  }
+
+  /** The credits of the whole blocks for characters and the debt of them; undefined where a balance would be out of range. */
+  creditsFor(characters: bigint, blocks: Blocks): bigint | undefined {
+    if (characters === 0n) return 0n;
+    const wallet = this.wallet('tts_characters');
+    const needed = characters + wallet.debt;
+    const count = ceilDivide(needed, blocks.units);
+    const sums = [needed, count * blocks.micros, remainingOf(wallet) + count * blocks.units];
+    return sums.every((one) => one <= AMOUNT_MAX) ? count * blocks.micros : undefined;
+  }
+
+  /** What a session's hold has for its charge. */
+  covers({ terms, amount }: OpenHold): bigint {
+    if (!terms) return amount;
+    return positive((amount / terms.micros) * terms.units - this.wallet('tts_characters').debt);
+  }
+
+  sessionOutcome(hold: OpenHold, session: Session, tookOver: boolean): Outcome {
+    const { unit, amount: held, deadlineMs } = hold;
+    const available = this.availableTo(this.wallet(unit));
+    return {
+      of: 'session',
+      tookOver,
+      unit,
+      held,
+      covers: this.covers(hold),
+      available,
+      deadlineMs,
+      session: { ...session },
+    };
+  }
+
+  /** Nobody ended the session: it is charged what its last checkpoint says. */
+  expireSession(id: string, hold: OpenHold, session: Session): void {
+    this.workFor(hold.agent);
+    const unit = hold.terms ? 'tts_characters' : hold.unit;
+    const wallet = this.wallet(unit);
+    const there = this.availableTo(wallet) + (hold.terms ? 0n : hold.amount);
+    const bookable = min(session.charge, there + AMOUNT_MAX - wallet.debt);
+    const { terms: blocks, catalogVersion } = hold;
+    if (blocks) {
+      const lacking = this.lacking(session.charge, blocks);
+      const amount = lacking === undefined ? bookable : session.charge;
+      const how = { amount, lacking: lacking ?? 0n, blocks };
+      const outcome = this.endConverting(id, 'session_expired', hold, how);
+      this.store('hold', id, undefined, outcome, catalogVersion);
+    } else {
+      const excess = positive(bookable - hold.amount);
+      const overdrawn = positive(excess - this.availableTo(wallet));
+      const flags = [
+        ...flagList({ overHold: excess > 0n, overdrawn: overdrawn > 0n, unrated: false }),
+        ...this.statusFlags(),
+      ];
+      const { quantities } = session;
+      this.end(id, 'session_expired', { charge: bookable - excess, excess, overdrawn, flags, quantities });
+      const released = positive(hold.amount - bookable);
+      const available = this.availableTo(wallet);
+      const sums = { charged: bookable, overdrawn, released, available };
+      this.store(
+        'hold',
+        id,
+        undefined,
+        { of: 'end', state: 'expired', unit, ...sums, flags },
+        catalogVersion,
+      );
+    }
+    this.workFor(undefined);
+  }
+
   /** Charges characters that no hold of them set aside: from the account's, as far as they are `spendable`; the rest is debt. */
   chargeCharacters(
-    kind: 'usage' | 'settle',
+    kind: 'usage' | 'settle' | 'session_expired',
     id: string,
     { amount, spendable }: { amount: bigint; spendable: bigint },
-    why: Flag[],
+    {
+      why,
+      ...more
+    }: { why: Flag[]; before?: ChargedBefore | undefined; holdAgent?: string; quantities?: string },
     converted: bigint | undefined,
   ): Booked {
     const wallet = this.wallet('tts_characters');
@@ -978,7 +1212,7 @@ class Work {
       ...(converted === undefined ? [] : (['converted'] as const)),
       ...this.statusFlags(),
     ];
-    this.enter(kind, id, 'tts_characters', { spent: amount, debt: overdrawn, lots, flags });
+    this.enter(kind, id, 'tts_characters', { spent: amount, debt: overdrawn, lots, flags, ...more });
     const available = this.availableTo(wallet);
     const booked = { unit: 'tts_characters', charged: amount, overdrawn, available, flags } as const;
     return converted === undefined ? booked : { ...booked, converted };
@@ -1309,7 +1543,9 @@ class Work {
 
   expireDueHold(id: string): void {
     const hold = this.state.holds.get(id);
-    if (hold && this.nowMs >= hold.deadlineMs) this.endWithoutCharge(id, 'expired');
+    if (!hold || this.nowMs < hold.deadlineMs) return;
+    if (hold.session) this.expireSession(id, hold, hold.session);
+    else this.endWithoutCharge(id, 'expired');
   }
 
   endWithoutCharge(id: string, state: 'released' | 'expired'): EndOutcome {
@@ -1339,8 +1575,8 @@ class Work {
    */
   end(
     id: string,
-    kind: 'settle' | 'release' | 'hold_expired',
-    how: { charge: bigint; excess: bigint; overdrawn: bigint; flags: Flag[] },
+    kind: 'settle' | 'release' | 'hold_expired' | 'session_expired',
+    how: { charge: bigint; excess: bigint; overdrawn: bigint; flags: Flag[]; quantities?: string },
   ): OpenHold {
     const hold = this.state.holds.get(id);
     if (!hold) throw new Error(`hold ${id} is not open`);
@@ -1358,6 +1594,7 @@ class Work {
       lots: changes,
       flags: how.flags,
       holdAgent: hold.agent,
+      quantities: how.quantities ?? '',
     });
     this.expireReturned(hold.unit, expiring);
     return hold;
@@ -1382,6 +1619,8 @@ class Work {
         | 'plan'
         | 'agent'
         | 'holdAgent'
+        | 'quantities'
+        | 'before'
       >
     >,
   ): void {
@@ -1405,6 +1644,8 @@ class Work {
       plan: undefined,
       agent: undefined,
       holdAgent: '',
+      quantities: '',
+      before: undefined,
       ...change,
       ...(change.lots && { lots: merged(change.lots) }),
       after: wallet && { remaining: remainingOf(wallet), held: heldOf(wallet), debt: wallet.debt },

@@ -10,6 +10,7 @@ import {
   type EntryKind,
   type Import,
   type LotChange,
+  type Offer,
   type OfferedPlan,
   type Op,
   type Plan,
@@ -112,7 +113,7 @@ export function resolve(planned: Planned, world: World): Op | undefined {
   if (planned.kind === 'aimed') return aim(planned, world);
   if (planned.kind !== 'reverseCharge' && planned.kind !== 'rerateCharge') return planned;
   const { account } = planned;
-  const kinds: EntryKind[] = ['usage', 'settle'];
+  const kinds: EntryKind[] = ['usage', 'settle', 'session_expired'];
   const wanted = (entry: Entry) =>
     entry.account === account &&
     kinds.includes(entry.kind) &&
@@ -120,13 +121,20 @@ export function resolve(planned: Planned, world: World): Op | undefined {
   const charge = world.ledger.filter(wanted).at(-1 - planned.chargesBack);
   if (charge?.unit === undefined) return undefined;
   const { unit } = charge;
-  const name = `${charge.kind}/${charge.id}`;
+  const name = `${charge.kind === 'usage' ? 'usage' : 'settle'}/${charge.id}`;
   if (planned.kind === 'rerateCharge')
     return { kind: 'rerate', account, id: name, unit, amount: planned.amount };
   const rerated = world.ledger.find(
     (entry) => entry.account === account && entry.kind === 'rerate' && entry.id === name,
   );
-  const changes: LotChange[] = [...charge.lots, ...(rerated?.lots ?? [])];
+  // Of a session what its deadline charged and what its late settle did are one charge.
+  const lines = world.ledger.filter(
+    ({ account: of, kind, id }) =>
+      of === account && id === charge.id && kind !== 'usage' && kinds.includes(kind),
+  );
+  const charged = charge.kind === 'usage' ? [charge] : lines;
+  const all = [...charged, ...(rerated ? [rerated] : [])];
+  const changes: LotChange[] = all.flatMap(({ lots }) => lots);
   return {
     kind: 'reversal',
     account,
@@ -134,8 +142,9 @@ export function resolve(planned: Planned, world: World): Op | undefined {
     payload: `${name} ${planned.payload}`,
     charge: name,
     unit,
-    amount: charge.spent + (rerated?.spent ?? 0n),
+    amount: all.reduce((sum, { spent }) => sum + spent, 0n),
     withRerate: rerated !== undefined,
+    unsettled: charged.every(({ kind }) => kind === 'session_expired'),
     drawn: changes.map(({ lot, delta }) => ({ lot, amount: -delta })),
   };
 }
@@ -151,6 +160,31 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
       return { ...op, prices: convertedPrices(op.prices, blocks, shareOf(capacity, share)) };
     }
     return share === 'given' ? op : { ...op, prices: [{ unit, amount: shareOf(available(unit), share) }] };
+  }
+  if (op.kind === 'openSession') {
+    const offers = op.offers.map((offer): Offer => {
+      const of = offer.blocks ? available('credits') / offer.blocks.micros : available(offer.unit);
+      const there = offer.blocks ? of * offer.blocks.units : of;
+      const least = share === 'given' ? offer.least : shareOf(there, share);
+      const charge = smaller(offer.charge, least);
+      return {
+        ...offer,
+        charge,
+        least,
+        wanted: least + offer.wanted > AMOUNT_MAX ? least : least + offer.wanted,
+      };
+    });
+    return { ...op, offers };
+  }
+  const sessions = [...state.holds].filter(([, { session }]) => session !== undefined);
+  if (op.kind === 'checkpoint' && sessions.length > 0) {
+    const [id, hold] = sessions[pick % sessions.length] as (typeof sessions)[number];
+    const generation = (hold.session?.generation ?? 1) + op.generation - 2;
+    const charge = share === 'given' ? op.charge : shareOf(hold.amount, share);
+    const growLeast =
+      share === 'given' || share === 'none' ? op.growLeast : shareOf(available(hold.unit), share) / 2n;
+    const growWanted = growLeast > op.growWanted ? growLeast : op.growWanted;
+    return { ...op, hold: id, generation: Math.max(1, generation), charge, growLeast, growWanted };
   }
   const [id, hold] = [...state.holds][pick % Math.max(1, state.holds.size)] ?? [];
   if (id === undefined || hold === undefined) return op;
@@ -177,6 +211,10 @@ function aim({ op, pick, share }: Extract<Planned, { kind: 'aimed' }>, world: Wo
 function shareOf(amount: bigint, share: Exclude<Share, 'given'>): bigint {
   const shares = { none: 0n, part: (amount + 1n) / 2n, all: amount, more: amount + 1n };
   return shares[share] > AMOUNT_MAX ? AMOUNT_MAX : shares[share];
+}
+
+function smaller(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 type Make = (nowMs: number) => Planned;
@@ -354,6 +392,45 @@ function converting(): fc.Arbitrary<Price[]> {
     ]);
 }
 
+/** What the wallets of a meter would pay for a session. */
+function offers(): fc.Arbitrary<Offer[]> {
+  const parts = fc
+    .tuple(amount(), amount(), amount())
+    .map((three) => three.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)) as [bigint, bigint, bigint])
+    .map(([charge, least, wanted]) => ({ charge, least, wanted }));
+  const credits = parts.map((three): Offer => ({ unit: 'credits', ...three }));
+  const characters = parts.map((three): Offer => ({ unit: 'tts_characters', ...three }));
+  const messages = parts.map((three): Offer => ({ unit: 'llm_messages', ...three }));
+  const speech = fc
+    .tuple(
+      fc.tuple(
+        fc.bigInt({ min: 0n, max: 50n }),
+        fc.bigInt({ min: 0n, max: 200n }),
+        fc.bigInt({ min: 0n, max: 900n }),
+      ),
+      parts,
+      fc.boolean(),
+      fc.constantFrom(1n, 7n, 100n, 1_000_000_000_000n),
+      fc.constantFrom(1n, 2n, 1_000_000_000n),
+    )
+    .map(([[charge, least, more], large, few, units, count]): Offer[] => {
+      const small = { charge: smaller(charge, least), least, wanted: least + more };
+      const three = few ? small : large;
+      const blocks = { units, micros: count * 1_000_000n, priority: 20 };
+      return [
+        { unit: 'tts_characters', ...three },
+        { unit: 'credits', ...three, blocks },
+      ];
+    });
+  return fc.oneof(
+    { weight: 3, arbitrary: credits.map((offer) => [offer]) },
+    { weight: 2, arbitrary: fc.tuple(messages, credits) },
+    { weight: 1, arbitrary: characters.map((offer) => [offer]) },
+    { weight: 4, arbitrary: speech },
+    { weight: 1, arbitrary: fc.constant<Offer[]>([]) },
+  );
+}
+
 /** The characters that a share of a hold or of what is available comes to. */
 function convertedPrices(prices: readonly Price[], blocks: Blocks, amount: bigint): Price[] {
   const characters = amount > AMOUNT_MAX ? AMOUNT_MAX : amount < 1n ? 1n : amount;
@@ -434,6 +511,41 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
       { weight: 3, arbitrary: fc.constant(0) },
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 2 }) },
     ),
+    agent: forAgent(),
+  });
+  const quantities = fc.constantFrom('{}', '{"input_tokens":1}', '{"input_tokens":1,"output_tokens":2}');
+  const openSession = fc.record({
+    kind: fc.constant('openSession' as const),
+    account,
+    // Of their own, but for one: Reserve and settle meet them now and then.
+    hold: fc.constantFrom('h8', 's1', 's2', 's3'),
+    payload: payload().map((text) => `session ${text}`),
+    offers: offers(),
+    holdTimeMs: lifeMs(),
+    catalogVersion: fc.integer({ min: 1, max: 2 }),
+    quantities,
+    agent: forAgent(),
+  });
+  const checkpoint = fc
+    .record({
+      kind: fc.constant('checkpoint' as const),
+      account,
+      hold: fc.constantFrom('h1', 's1', 's2', 's3'),
+      generation: fc.constantFrom(1, 2, 2, 2, 3),
+      charge: amount(),
+      quantities,
+      holdTimeMs: fc.oneof(fc.constant(0), lifeMs()),
+      growLeast: amount(),
+      growWanted: fc.oneof(fc.constant(0n), amount()),
+    })
+    .map((op) => ({ ...op, growLeast: smaller(op.growWanted, op.growLeast) }));
+  const endSession = fc.record({
+    kind: fc.constantFrom('settle' as const),
+    account,
+    hold: fc.constantFrom('s1', 's2', 's3'),
+    payload: payload(),
+    prices: prices(),
+    pricedWith: fc.constantFrom(0, 0, 1, 2),
     agent: forAgent(),
   });
   const release = fc.record({ kind: fc.constant('release' as const), account, hold });
@@ -552,6 +664,11 @@ function operation(account: fc.Arbitrary<string>, reversals: boolean): fc.Arbitr
     { weight: 6, arbitrary: aimed(extend) },
     { weight: 1, arbitrary: plain(settle) },
     { weight: 5, arbitrary: aimed(settle) },
+    { weight: 4, arbitrary: plain(openSession) },
+    { weight: 5, arbitrary: aimed(openSession) },
+    { weight: 1, arbitrary: plain(checkpoint) },
+    { weight: 9, arbitrary: aimed(checkpoint) },
+    { weight: 3, arbitrary: plain(endSession) },
     { weight: 1, arbitrary: plain(release) },
     { weight: 2, arbitrary: aimed(release) },
     { weight: 1, arbitrary: plain(expireHold) },

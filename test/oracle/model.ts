@@ -86,7 +86,26 @@ export interface Agent {
   dueMs: number | undefined;
 }
 
+/** What makes a hold a session. */
+export interface Session {
+  generation: number;
+  charge: bigint;
+  quantities: string;
+}
+
+/** What one wallet would pay for a session, and set aside for it; with blocks the three are characters. */
+export interface Offer {
+  unit: Unit;
+  charge: bigint;
+  least: bigint;
+  wanted: bigint;
+  blocks?: Blocks;
+}
+
 export interface OpenHold {
+  /** Conversion terms that it began with. */
+  terms: Blocks | undefined;
+  session: Session | undefined;
   /** Empty: none. */
   agent: string;
   unit: Unit;
@@ -230,6 +249,29 @@ export type Op =
       pricedWith: number;
       agent?: string;
     }
+  | {
+      kind: 'openSession';
+      account: string;
+      hold: string;
+      payload: string;
+      offers: Offer[];
+      holdTimeMs: number;
+      catalogVersion: number;
+      quantities: string;
+      agent?: string;
+    }
+  | {
+      kind: 'checkpoint';
+      account: string;
+      hold: string;
+      generation: number;
+      charge: bigint;
+      quantities: string;
+      /** 0: the deadline stays. */
+      holdTimeMs: number;
+      growLeast: bigint;
+      growWanted: bigint;
+    }
   | { kind: 'release'; account: string; hold: string }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
@@ -277,6 +319,8 @@ export type Op =
       amount: bigint;
       /** Does the amount include what the charge was rerated to? */
       withRerate: boolean;
+      /** Is it that of a session which was charged by its deadline and not settled when its caller looked? */
+      unsettled?: boolean;
       /** What the charge had drawn, in the order of the drawing. */
       drawn: Part[];
     }
@@ -355,6 +399,29 @@ export interface ExtendOutcome {
   of: 'extend';
   unit: Unit;
   held: bigint;
+  available: bigint;
+  deadlineMs: number;
+}
+
+export interface SessionOutcome {
+  of: 'session';
+  tookOver: boolean;
+  unit: Unit;
+  held: bigint;
+  covers: bigint;
+  available: bigint;
+  deadlineMs: number;
+  session: Session;
+}
+
+export interface CheckpointOutcome {
+  of: 'checkpoint';
+  unit: Unit;
+  grown: bigint;
+  /** Why it did not grow, or may not. */
+  refused: Reason | undefined;
+  held: bigint;
+  covers: bigint;
   available: bigint;
   deadlineMs: number;
 }
@@ -463,6 +530,8 @@ export type Outcome =
   | UsageOutcome
   | ReserveOutcome
   | ExtendOutcome
+  | SessionOutcome
+  | CheckpointOutcome
   | EndOutcome
   | CreateOutcome
   | GrantOutcome
@@ -485,7 +554,9 @@ export type Result =
   | { verdict: 'denied' | 'refused'; reason: Reason; shortfall?: Shortfall }
   /** A settle was priced with another catalog version than its hold's: price it again with this one. */
   | { verdict: 'reprice'; catalogVersion: number }
-  /** Something changed since the caller looked; it looks again. */
+  /** The session is over. */
+  | { verdict: 'ended'; outcome: EndOutcome }
+  /** Something changed since the caller looked; it looks again. Of a checkpoint: the session moved. */
   | { verdict: 'stale' }
   /** What a sweep or a touch answers, whether or not anything was due. */
   | { verdict: 'swept' };
@@ -499,7 +570,8 @@ export type Flag =
   | 'frozen'
   | 'closed'
   | 'converted'
-  | 'agent_suspended';
+  | 'agent_suspended'
+  | 'difference';
 
 export type EntryKind =
   | 'account_created'
@@ -508,6 +580,7 @@ export type EntryKind =
   | 'settle'
   | 'release'
   | 'hold_expired'
+  | 'session_expired'
   | 'lot_expired'
   | 'reversal'
   | 'rerate'
@@ -554,6 +627,13 @@ export interface WalletAfter {
   debt: bigint;
 }
 
+/** What a session was charged by its deadline. */
+export interface ChargedBefore {
+  charged: bigint;
+  overdrawn: bigint;
+  converted: bigint;
+}
+
 /** One line of the ledger. granted + debt = change of remaining + spent + expired + converted. */
 export interface Entry {
   account: string;
@@ -580,8 +660,11 @@ export interface Entry {
   dueMs: number;
   plan: PlanNote | undefined;
   agent: AgentNote | undefined;
-  /** For whom the hold was that this entry ended without a charge; empty: none. */
+  /** For whom the hold was that this entry ended without a call; empty: none. */
   holdAgent: string;
+  /** What a session was charged for by its deadline. */
+  quantities: string;
+  before: ChargedBefore | undefined;
 }
 
 export interface Step {

@@ -496,6 +496,21 @@ describe('a drain notice', () => {
     expect(session).toMatchObject({ stopped: null, allowedThrough: 120 });
   });
 
+  it('sends opens without a verdict to another sidecar, however long the first one asks to wait', async () => {
+    const { meter } = await start({}, 2);
+    const opening = meter.open(request);
+    const from = await until('a stream', () => sidecars.find(({ streams }) => streams.length > 0));
+    const stream = await from.stream(0);
+    await openOf(stream, 1);
+    const refused = { session: 1, reason: 'REASON_UNAVAILABLE' as const, retryAfterMs: 60_000 };
+    stream.answer({ drain: { withinMs: 60_000 } });
+    stream.answer({ refused: [refused] });
+    const second = await (sidecars.find((one) => one !== from) as ScriptedSidecar).stream(0);
+    await openOf(second, 1);
+    second.opened(1, 10);
+    expect(await opening).toMatchObject({ allowed: true, allowedThrough: 10 });
+  });
+
   it('with nowhere to go: they stay until the stream ends, and are opened again by the next sidecar', async () => {
     const { sidecar, stream, session } = await openOne();
     stream.answer({ drain: { withinMs: 1_000 } });

@@ -1,0 +1,171 @@
+/** Many sessions at once: one balance that they share, and any order in which their counts arrive. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { SessionProgress } from '../../src/gen/drawdown/v1/SessionProgress.js';
+import { SessionStream, sessionOpen } from '../helpers/session-stream.js';
+import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
+import { until } from '../helpers/until.js';
+import { expectVerified } from '../helpers/verified.js';
+
+let redis: TestRedis;
+let database: TestDatabase;
+let sidecar: TestSidecar;
+
+beforeAll(async () => {
+  [redis, database] = await Promise.all([startRedis(), createDatabase()]);
+  sidecar = await startTestSidecar(
+    { redisUrl: redis.url, postgresUrl: database.url },
+    { checkpointIntervalMs: 50, sessionGraceMs: 100 },
+  );
+});
+
+afterAll(async () => {
+  await expectVerified(sidecar.config);
+  await sidecar.stop();
+  await Promise.all([redis.stop(), database.drop()]);
+});
+
+/** Answers of one stream that go on as far as they may, a few tokens at a time, until they are done or told to stop. */
+class Answers {
+  readonly stream: SessionStream;
+  readonly counts = new Map<number, number>();
+  readonly #settling = new Set<number>();
+  stopped = 0;
+  denied = 0;
+
+  constructor(
+    address: string,
+    private readonly goal: number,
+  ) {
+    this.stream = new SessionStream(address);
+    this.stream.onAnswer = () => this.#goOn();
+  }
+
+  open(accountId: string, numbers: readonly number[]): void {
+    for (const number of numbers) this.counts.set(number, 0);
+    this.stream.send({
+      opens: numbers.map((number) => sessionOpen(number, accountId, { sessionId: `many-${number}` })),
+    });
+  }
+
+  get areDone(): boolean {
+    return this.stream.ended.size + this.denied === this.counts.size;
+  }
+
+  #goOn(): void {
+    const { stream } = this;
+    const progress: SessionProgress[] = [];
+    const settles: number[] = [];
+    for (const [session, count] of this.counts) {
+      const opened = stream.opened.get(session);
+      if (opened === undefined || this.#settling.has(session)) continue;
+      const isStopped = stream.stops.has(session);
+      const next = Math.min(this.goal, count + 20, stream.allowed.get(session) ?? 0);
+      if (opened.verdict === 'VERDICT_DENIED') {
+        this.denied++;
+        this.#settling.add(session);
+      } else if (next > count && (stream.acknowledged.get(session)?.[0] ?? 0) >= count) {
+        this.counts.set(session, next);
+        progress.push({ session, counts: [next] });
+      } else if (count === this.goal || (isStopped && next === count)) {
+        if (isStopped) this.stopped++;
+        this.#settling.add(session);
+        settles.push(session);
+      }
+    }
+    if (progress.length + settles.length === 0) return;
+    stream.send({
+      progress,
+      settles: settles.map((session) => ({
+        session,
+        quantities: { input_tokens: 100, output_tokens: this.counts.get(session) as number },
+        eventTimeMs: Date.now(),
+      })),
+    });
+  }
+}
+
+describe('a thousand sessions on a balance that covers half of them', () => {
+  it('use nearly all of it and no more, and all of them end', async () => {
+    const goal = 600;
+    const balance = 500 * (100 + 5 * goal);
+    const account = await sidecar.client.account('shared', balance);
+    const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, goal));
+    for (const [index, answers] of streams.entries()) {
+      answers.open(
+        account,
+        Array.from({ length: 250 }, (_, at) => index * 250 + at + 1),
+      );
+    }
+    await until('all have ended', () => streams.every(({ areDone }) => areDone), 60_000);
+    const left = await sidecar.client.balance(account);
+    expect(left).toMatchObject({ held: 0, debt: 0 });
+    expect(left.available).toBeLessThanOrEqual(balance / 100);
+    const charged = streams
+      .flatMap(({ stream }) => [...stream.ended.values()])
+      .reduce((sum, { settled }) => sum + Number(settled?.charged), 0);
+    expect(charged + left.available).toBe(balance);
+    const told = streams.reduce((sum, { stopped, denied }) => sum + stopped + denied, 0);
+    expect(told).toBeGreaterThan(0);
+    for (const { stream } of streams) {
+      expect(stream.refused).toEqual([]);
+      expect(await stream.end()).toBe('OK');
+    }
+  });
+});
+
+/** Updates of one session: some are lost, some come twice, and the rest in any order. */
+const updates = fc
+  .array(fc.tuple(fc.integer({ min: 1, max: 250 }), fc.constantFrom(0, 1, 1, 2)), {
+    minLength: 1,
+    maxLength: 12,
+  })
+  .map((sent) => sent.flatMap(([count, times]) => Array.from({ length: times }, () => count)))
+  .chain((arrived) => fc.shuffledSubarray(arrived, { minLength: arrived.length }));
+
+describe('the counts of a session', () => {
+  it('charge the largest whatever their order, and whichever are lost or come twice, where nobody settles', async () => {
+    const account = await sidecar.client.account('shuffled', 1_000_000_000);
+    let made = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(updates, { minLength: 30, maxLength: 30 }),
+        fc.boolean(),
+        async (all, inOneMessage) => {
+          const stream = new SessionStream(sidecar.grpcAddress);
+          const ids = all.map(() => `shuffled-${++made}`);
+          stream.send({
+            opens: ids.map((sessionId, session) => sessionOpen(session + 1, account, { sessionId })),
+          });
+          for (const session of ids.keys()) await stream.verdict(session + 1);
+          const progress = all.flatMap((counts, at) =>
+            counts.map((count) => ({ session: at + 1, counts: [count] })),
+          );
+          if (inOneMessage) stream.send({ progress });
+          else for (const update of progress) stream.send({ progress: [update] });
+          const largest = all.map((counts) => Math.max(0, ...counts));
+          for (const [at, count] of largest.entries()) {
+            await stream.acknowledgedThrough(at + 1, count === 0 ? -1 : count);
+          }
+          expect(await stream.end()).toBe('OK');
+          for (const [at, holdId] of ids.entries()) {
+            const usage = await until(`${holdId} is settled`, async () => {
+              const found = await sidecar.client.call('UsageService/GetUsage', {
+                accountId: account,
+                holdId,
+              });
+              return found.state === 'USAGE_STATE_HELD' ? null : found;
+            });
+            expect(usage).toMatchObject({
+              state: 'USAGE_STATE_EXPIRED',
+              charged: String(100 + 5 * (largest[at] as number)),
+            });
+          }
+        },
+      ),
+      { numRuns: 4 },
+    );
+    expect(await sidecar.client.balance(account)).toMatchObject({ held: 0, debt: 0 });
+  });
+});
