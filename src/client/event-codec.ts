@@ -49,10 +49,7 @@ function problemOf(event: UsageEvent): string | null {
   }
   if (!isId(event.meter)) return `meter ${idRule}`;
   if (!isId(event.model)) return `model ${idRule}`;
-  const { eventTimeMs } = event;
-  if (!Number.isSafeInteger(eventTimeMs) || eventTimeMs <= 0) {
-    return 'event_time_ms must be whole milliseconds since 1970, above 0';
-  }
+  if (!isTime(event.eventTimeMs)) return `event_time_ms ${timeRule}`;
   return problemOfQuantities(event.quantities, 'quantities', 1);
 }
 
@@ -72,6 +69,12 @@ export function problemOfQuantities(quantities: Quantities, field: string, count
 
 export function isId(value: unknown): boolean {
   return typeof value === 'string' && idPattern.test(value);
+}
+
+export const timeRule = 'must be whole milliseconds since 1970, above 0';
+
+export function isTime(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
 export function isWhole(value: unknown): value is number | bigint {

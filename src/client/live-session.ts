@@ -98,6 +98,8 @@ export class LiveSession implements Session {
 
   report(counts: Quantities): void {
     const { counted } = this.request;
+    const { allowedThrough } = this;
+    const hadRoom = (this.latest[0] as number) < allowedThrough;
     let hasMoved = false;
     for (const name in counts) {
       const index = name === counted[0] ? 0 : counted.indexOf(name);
@@ -109,17 +111,18 @@ export class LiveSession implements Session {
       this.latest[index] = count;
       hasMoved = true;
     }
-    if (hasMoved) this.#move();
+    if (hasMoved) this.#move(hadRoom && (this.latest[0] as number) >= allowedThrough);
   }
 
-  #move(): void {
+  /** `isAtEnd`: nothing is left to go on with, so the sidecar hears of it now and not with the next tick. */
+  #move(isAtEnd: boolean): void {
     if (!this.isDirty) {
       this.isDirty = true;
       if (this.state === 'open') this.stream?.moved(this);
     }
-    if (!this.judged && (this.latest[0] as number) >= this.allowedThrough) this.stop('UNAVAILABLE');
-    // Nothing is left to go on with: the sidecar hears of it now and not with the next tick.
-    if ((this.latest[0] as number) >= this.allowedThrough && this.state === 'open') this.stream?.hurry();
+    if (!isAtEnd) return;
+    if (!this.judged) this.stop('UNAVAILABLE');
+    else if (this.state === 'open') this.stream?.hurry();
   }
 
   room(count: number, limits: CallLimits = {}): Promise<boolean> {
@@ -130,7 +133,7 @@ export class LiveSession implements Session {
     // The sidecar stops a session that stands where it may not go on, and no other: so it must know that this one does.
     if ((this.latest[0] as number) < this.allowedThrough) {
       this.latest[0] = this.allowedThrough;
-      this.#move();
+      this.#move(true);
     }
     return new Promise((resolve, reject) => {
       const stopWatch = watchLimits({ signal, timeoutMs }, (error) => {

@@ -1,4 +1,12 @@
-import { idRule, isId, isWhole, problemOfQuantities, quantitiesMax } from './event-codec.js';
+import {
+  idRule,
+  isId,
+  isTime,
+  isWhole,
+  problemOfQuantities,
+  quantitiesMax,
+  timeRule,
+} from './event-codec.js';
 import type { Ending, LiveSession } from './live-session.js';
 import type { OpenRequest } from './session-types.js';
 import type { ReleaseRequest, ReserveRequest, SettleRequest } from './types.js';
@@ -12,10 +20,8 @@ export function problemOfOpen(request: OpenRequest): string | null {
   if (!isId(request.meter)) return `meter ${idRule}`;
   if (!isId(request.model)) return `model ${idRule}`;
   const { startTimeMs = 1, expectedMax = 0, counted, known = {} } = request;
-  if (!Number.isSafeInteger(startTimeMs) || startTimeMs <= 0) {
-    return 'start_time_ms must be whole milliseconds since 1970, above 0';
-  }
-  if (!isWhole(expectedMax)) {
+  if (!isTime(startTimeMs)) return `start_time_ms ${timeRule}`;
+  if (!isWhole(expectedMax) || typeof expectedMax === 'bigint') {
     return `expected_max must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
   }
   const problem = problemOfQuantities(known, 'known', 0);

@@ -157,7 +157,7 @@ export class SessionStream {
     const isOver = this.#state === 'draining' && this.#sessions.size === 0;
     if (!this.#isFinishing && !isOver) return;
     if (this.#state === 'closing' || this.#state === 'ended' || this.#hasWork) return;
-    for (const { state } of this.#sessions.values()) if (state === 'opening' || state === 'ending') return;
+    for (const session of this.#sessions.values()) if (waitsForAnswer(session)) return;
     this.#state = 'closing';
     this.#call.end();
   }
@@ -338,6 +338,10 @@ export class SessionStream {
     for (const session of sessions) this.leave(session);
     this.owner.over(sessions, error);
   }
+}
+
+function waitsForAnswer({ state, isAbandoned }: LiveSession): boolean {
+  return isAbandoned || state === 'opening' || state === 'ending';
 }
 
 /** What waits, newest first: so that it can be taken from the end; the list is empty then. */

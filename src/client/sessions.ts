@@ -2,7 +2,7 @@ import { aborted, watchLimits } from './call-limits.js';
 import type { Connection } from './connections.js';
 import type { EndKeeper } from './end-keeper.js';
 import { closed, isUnavailable, isUnsent, type MeterError, ofProblem, ofReason } from './errors.js';
-import { problemOfQuantities } from './event-codec.js';
+import { isTime, problemOfQuantities, timeRule } from './event-codec.js';
 import { type Ending, LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
 import type { Guest, Room } from './room.js';
 import { encodeOpen, type Opened } from './session-codec.js';
@@ -187,6 +187,7 @@ export class Sessions implements SessionCarrier {
       return Promise.reject(sessionOver(`The session ${session.sessionId} ${why}`));
     }
     const { signal, timeoutMs = this.options.timeoutDefaultMs, eventTimeMs = Date.now() } = options;
+    if (!isTime(eventTimeMs)) return Promise.reject(ofProblem(`event_time_ms ${timeRule}`));
     if (signal?.aborted) return Promise.reject(aborted(signal));
     return new Promise((resolve, reject) => {
       const ending = endingOf(session, kind, { ...quantities }, eventTimeMs);
