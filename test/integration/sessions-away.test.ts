@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type StoreProxy, startProxy } from '../helpers/proxy.js';
 import { SessionStream, sessionOpen } from '../helpers/session-stream.js';
-import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { metric, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
 import { expectVerified } from '../helpers/verified.js';
@@ -29,12 +29,6 @@ afterAll(async () => {
 function start(more = {}): Promise<TestSidecar> {
   const places = { redisUrl: `redis://127.0.0.1:${proxy.port}`, postgresUrl: database.url };
   return startTestSidecar(places, { ...settings, ...more });
-}
-
-async function metric(name: string): Promise<number> {
-  const text = await (await fetch(`http://${sidecar.httpAddress}/metrics`)).text();
-  const lines = text.split('\n').filter((line) => line.startsWith(`drawdown_${name}`));
-  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 describe('a session that is resumed on another sidecar', () => {
@@ -127,8 +121,11 @@ describe('while Redis is away', () => {
     const refusal = await stream.refusal(2);
     expect(refusal).toMatchObject({ reason: 'REASON_UNAVAILABLE' });
     expect(Number(refusal.retryAfterMs)).toBeGreaterThan(0);
-    await until('checkpoints fail', async () => (await metric('session_checkpoint_failures_total')) > 0);
-    expect(await metric('session_checkpoint_lag_seconds')).toBeGreaterThan(0);
+    await until(
+      'checkpoints fail',
+      async () => (await metric(sidecar, 'drawdown_session_checkpoint_failures_total')) > 0,
+    );
+    expect(await metric(sidecar, 'drawdown_session_checkpoint_lag_seconds')).toBeGreaterThan(0);
     expect(stream.acknowledged.get(1)).toEqual([]);
     expect(stream.stops.size).toBe(0);
     proxy.setDown(false);
@@ -151,12 +148,15 @@ describe('a client that does not read', () => {
     deaf.send({ opens });
     await until('all are open', () => deaf.opened.size === numbers.length);
     deaf.call.pause();
-    const before = await metric('session_updates_total');
+    const before = await metric(sidecar, 'drawdown_session_updates_total');
     const last = 60;
     for (let count = 1; count <= last; count++) {
       deaf.send({ progress: numbers.map((session) => ({ session, counts: [count] })) });
       const wanted = before + count * numbers.length;
-      await until('the counts are there', async () => (await metric('session_updates_total')) === wanted);
+      await until(
+        'the counts are there',
+        async () => (await metric(sidecar, 'drawdown_session_updates_total')) === wanted,
+      );
     }
     const other = new SessionStream(sidecar.grpcAddress);
     await other.open(1, account, { sessionId: 'other' });
@@ -183,7 +183,7 @@ describe('a client that does not read', () => {
     const deaf = new SessionStream(sidecar.grpcAddress);
     deaf.call.pause();
     const unknown = Array.from({ length: 1_000 }, (_, index) => ({ session: index + 1, counts: [1] }));
-    const pauses = () => metric('stream_pauses_total{reason="slow_reader"}');
+    const pauses = () => metric(sidecar, 'drawdown_stream_pauses_total', 'reason="slow_reader"');
     const before = await pauses();
     let sent = 0;
     await until('it is read no further', async () => {
@@ -202,7 +202,10 @@ describe('a client that does not read', () => {
     await mute.open(1, account, { sessionId: 'mute' });
     mute.call.pause();
     mute.progress(1, 10);
-    await until('the counts are there', async () => (await metric('session_checkpoint_lag_seconds')) === 0);
+    await until(
+      'the counts are there',
+      async () => (await metric(sidecar, 'drawdown_session_checkpoint_lag_seconds')) === 0,
+    );
     expect((await sidecar.client.balance(account)).held).toBeGreaterThan(0);
     mute.break();
     await until('it is settled', async () => (await sidecar.client.balance(account)).held === 0);
