@@ -1,4 +1,4 @@
-import { varintSize, WIRE, writeVarint } from './wire.js';
+import { varintSize, WIRE, writeVarint } from '../wire/protobuf.js';
 
 /** Room for the messages of an ordinary turn of the event loop; grows by doubling and is kept. */
 const bytesAtFirst = 16_384;

@@ -10,11 +10,11 @@ import type {
   SessionVerdict,
 } from '../sessions/types.js';
 import type { Released, Settled } from '../usage/types.js';
+import { WIRE, WireReader } from '../wire/protobuf.js';
 import { MessageWriter } from './message-writer.js';
 import { readQuantity, timeRule, wholeRule } from './quantity-codec.js';
 import { REASON_NUMBERS } from './record-codec.js';
 import { idLengthMax, idRule } from './validate.js';
-import { WIRE, WireReader } from './wire.js';
 
 /**
  * The codec of MeterUsage. Progress is its hot path: hundreds of thousands of updates a second are read from protobuf's bytes without an

@@ -1,6 +1,6 @@
 import { quantitiesPerMeterMax } from '../catalog/limits.js';
+import { WIRE, type WireReader } from '../wire/protobuf.js';
 import { idLengthMax, idRule } from './validate.js';
-import { WIRE, type WireReader } from './wire.js';
 
 export const wholeRule = 'must be a whole number from 0 to 9007199254740991';
 export const timeRule = 'must be milliseconds since 1970, above 0';

@@ -1,8 +1,8 @@
 import { DrawdownError } from '../errors.js';
 import type { EventResult, Reason, UsageEvent } from '../usage/types.js';
+import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
 import { readQuantity, timeRule } from './quantity-codec.js';
 import { idLengthMax, idRule } from './validate.js';
-import { varintSize, WIRE, WireReader, writeVarint } from './wire.js';
 
 /**
  * The hot path's codec. RecordUsage carries tens of thousands of events a second, so its requests are decoded from
