@@ -9,8 +9,8 @@
 --       1 msgpack {status, epoch, seq, durable seq, now, ids_since, first seq, bytes not durable}; any status but 'OK'
 --         comes alone and means that nothing was read or written
 --       2 the codes, one byte an operation (includes/formats.lua)
---       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT), a packed account
---         (OK of touch; for show its subscription as length and msgpack after it), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND and the OK of an expired hold
+--       3 one packed value an operation, concatenated, as its code says: an outcome (OK, DUPLICATE, CONFLICT, ENDED), a packed account
+--         (OK of touch; for show its subscription as length and msgpack after it), SESSION_OPENED or SESSION_CHECKPOINTED (OK of those), DENIAL, LIMIT or REPRICE; nothing for MISS, CHECK, NONE, STALE, BEHIND and the OK of an expired hold
 --
 -- Invariants: everything is read and decided before the first write; nothing after the first write can fail; the journal record
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
@@ -34,6 +34,9 @@
 -- @include "op_unlock_agent"
 -- @include "op_activate_agent"
 -- @include "op_end_agent"
+-- @include "op_open_session"
+-- @include "op_checkpoint"
+-- @include "expire_session"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -51,60 +54,68 @@ ctx.check_before = meta.ids_since > 0 and meta.ids_since + tonumber(ARGV[7]) or 
 ctx.evicted_through = meta.evicted_through
 
 -- New work is refused at 80 % of the journal's limit, ending work at 100 %; both before anything is written.
-local pending_bytes, bytes_max = meta.bytes - meta.durable_bytes, tonumber(ARGV[9])
-local ids_max = 2 * tonumber(ARGV[8])
 local refuse_ending
-if pending_bytes > bytes_max then
-  refuse_ending = struct.pack(LIMIT, 'journalBytesMax')
-  ctx.refuse_new = refuse_ending
-elseif pending_bytes > 0.8 * bytes_max then
-  ctx.refuse_new = struct.pack(LIMIT, 'journalBytesMax')
-elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
-  ctx.refuse_new = struct.pack(LIMIT, 'idsPerGenerationMax')
-end
-
--- Read: accounts, ids, holds.
-local packed_states, due_before, usage_prefixes, lengths = {}, {}, {}, {}
-hash_read(ACCOUNTS, account_ids, packed_states)
-for i = 1, #account_ids do
-  local id = account_ids[i]
-  local length = #id
-  -- Numbers become text once a length: that costs more than all else here.
-  lengths[length] = lengths[length] or length .. ':'
-  local prefix = lengths[length] .. id
-  ctx.prefixes[i] = prefix
-  usage_prefixes[i] = 'u' .. prefix
-  local packed = packed_states[id]
-  if packed then
-    local account = unpack_account(packed)
-    ctx.states[i] = account
-    due_before[i] = account[A_DUE]
+do
+  local pending_bytes, bytes_max = meta.bytes - meta.durable_bytes, tonumber(ARGV[9])
+  local ids_max = 2 * tonumber(ARGV[8])
+  if pending_bytes > bytes_max then
+    refuse_ending = struct.pack(LIMIT, 'journalBytesMax')
+    ctx.refuse_new = refuse_ending
+  elseif pending_bytes > 0.8 * bytes_max then
+    ctx.refuse_new = struct.pack(LIMIT, 'journalBytesMax')
+  elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
+    ctx.refuse_new = struct.pack(LIMIT, 'idsPerGenerationMax')
   end
 end
 
-local ID_KINDS = {
-  [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
-  [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
-  [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's', [OP_CONVERT] = 'v',
-  [OP_START_PERIOD] = 'b', [OP_CHANGE_PLAN] = 'b', [OP_WITHDRAW_CHANGE] = 'b',
-  [OP_UNLOCK_AGENT] = 'a', [OP_ACTIVATE_AGENT] = 'a', [OP_SUSPEND_AGENT] = 'a', [OP_REMOVE_AGENT] = 'a',
-}
+-- Read: accounts, ids, holds.
+local due_before, usage_prefixes = {}, {}
+do
+  local packed_states, lengths = {}, {}
+  hash_read(ACCOUNTS, account_ids, packed_states)
+  for i = 1, #account_ids do
+    local id = account_ids[i]
+    local length = #id
+    -- Numbers become text once a length: that costs more than all else here.
+    lengths[length] = lengths[length] or length .. ':'
+    local prefix = lengths[length] .. id
+    ctx.prefixes[i] = prefix
+    usage_prefixes[i] = 'u' .. prefix
+    local packed = packed_states[id]
+    if packed then
+      local account = unpack_account(packed)
+      ctx.states[i] = account
+      due_before[i] = account[A_DUE]
+    end
+  end
+end
+
 local wanted_ids, wanted_holds = {}, {}
-for i = 1, rows_count do
-  local op = rows[i]
-  local kind = op[P_KIND]
-  local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
-  if id_kind then
-    local field = id_field(id_kind, op, op[P_ID])
-    ctx.fields[i] = field
-    wanted_ids[#wanted_ids + 1] = field
-    if id_kind == 'h' then
-      wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
-    elseif kind == OP_EXTEND then
-      wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
-      wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
-    elseif kind == OP_REVERSE or kind == OP_RERATE then
-      want_corrections(op, wanted_ids)
+do
+  local ID_KINDS = {
+    [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
+    [OP_OPEN_SESSION] = 'h', [OP_CHECKPOINT] = 'h',
+    [OP_CREATE] = 'c', [OP_GRANT] = 'g', [OP_REVERSE] = 'r',
+    [OP_RERATE] = 'p', [OP_EXPIRE_LOT] = 'l', [OP_SET_STATUS] = 's', [OP_CONVERT] = 'v',
+    [OP_START_PERIOD] = 'b', [OP_CHANGE_PLAN] = 'b', [OP_WITHDRAW_CHANGE] = 'b',
+    [OP_UNLOCK_AGENT] = 'a', [OP_ACTIVATE_AGENT] = 'a', [OP_SUSPEND_AGENT] = 'a', [OP_REMOVE_AGENT] = 'a',
+  }
+  for i = 1, rows_count do
+    local op = rows[i]
+    local kind = op[P_KIND]
+    local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
+    if id_kind then
+      local field = id_field(id_kind, op, op[P_ID])
+      ctx.fields[i] = field
+      wanted_ids[#wanted_ids + 1] = field
+      if id_kind == 'h' then
+        wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
+      elseif kind == OP_EXTEND then
+        wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
+        wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
+      elseif kind == OP_REVERSE or kind == OP_RERATE then
+        want_corrections(op, wanted_ids)
+      end
     end
   end
 end
@@ -117,7 +128,7 @@ hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
 if #wanted_holds > 0 then
   local packed_holds = {}
   hash_read(HOLDS, wanted_holds, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = cmsgpack.unpack(packed) end
+  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
 end
 
 -- Decide.
@@ -154,6 +165,7 @@ local OPERATIONS = {
   [OP_START_PERIOD] = op_start_period, [OP_CHANGE_PLAN] = op_change_plan, [OP_WITHDRAW_CHANGE] = op_withdraw_change, [OP_SHOW] = op_show,
   [OP_UNLOCK_AGENT] = op_unlock_agent, [OP_ACTIVATE_AGENT] = op_activate_agent, [OP_SUSPEND_AGENT] = op_suspend_agent,
   [OP_REMOVE_AGENT] = op_remove_agent,
+  [OP_OPEN_SESSION] = op_open_session, [OP_CHECKPOINT] = op_checkpoint,
 }
 local codes, outcomes = {}, {}
 for i = 1, rows_count do
@@ -174,7 +186,8 @@ for i = 1, rows_count do
     if ctx.states[account_index] and not refuse_ending then
       if kind == OP_EXTEND then
         expire_due_hold(account_index, op[7])
-      elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_LOOKUP and op[7] == 'h' then
+      elseif kind == OP_RESERVE or kind == OP_SETTLE or kind == OP_RELEASE or kind == OP_OPEN_SESSION
+        or kind == OP_CHECKPOINT or kind == OP_LOOKUP and op[7] == 'h' then
         expire_due_hold(account_index, op[P_ID])
       end
     end
@@ -185,9 +198,9 @@ for i = 1, rows_count do
 end
 apply_usage(usage, rows_count + 1, wanted_ids, rows_wanted, refuse_ending, codes, outcomes)
 
--- Write.
+-- Writes what was decided; a function, because Lua allows 200 local names in a script.
 local first_seq, entries = meta.seq + 1, ctx.entries
-if #entries > 0 then
+local function write()
   local states, state_indexes, account_pairs, hold_pairs, ended, due, not_due = {}, {}, {}, {}, {}, {}, {}
   for i = 1, #account_ids do
     if ctx.changed[i] then
@@ -210,16 +223,16 @@ if #entries > 0 then
   local hold_states = {}
   for _, field in ipairs(ctx.hold_fields) do
     local hold = ctx.holds[field]
-    hold_states[#hold_states + 1] = cmsgpack.pack(field)
     if hold then
-      local packed = cmsgpack.pack(hold)
+      local packed = pack_hold(hold)
+      hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, #packed)
       hold_states[#hold_states + 1] = packed
       hold_pairs[#hold_pairs + 1] = field
       hold_pairs[#hold_pairs + 1] = packed
       due[#due + 1] = hold[H_DEADLINE]
       due[#due + 1] = 'h' .. field
     else
-      hold_states[#hold_states + 1] = cmsgpack.pack(false)
+      hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, 0)
       ended[#ended + 1] = field
       not_due[#not_due + 1] = 'h' .. field
     end
@@ -252,6 +265,7 @@ if #entries > 0 then
     'seq', string.format('%.0f', ctx.seq))
   meta.bytes = bytes
 end
+if #entries > 0 then write() end
 
 return {
   cmsgpack.pack({ 'OK', meta.epoch, ctx.seq, meta.durable_seq, ctx.now, meta.ids_since, first_seq, meta.bytes - meta.durable_bytes, ctx.expired_holds }),

@@ -30,6 +30,7 @@ import { Partition } from './usage/partition.js';
 import { PartitionQueue } from './usage/partition-queue.js';
 import { PostgresResolver } from './usage/resolver.js';
 import { ScriptSlots } from './usage/script-slots.js';
+import { SessionOperations } from './usage/session-operations.js';
 import { DurableWatermarks } from './usage/watermarks.js';
 
 /** Stores, opened and checked, and the scripts on one of them. */
@@ -45,6 +46,7 @@ export interface CoreStores {
 /** What works on the stores: everything of a sidecar but its servers. */
 export interface Core {
   readonly meter: Meter;
+  readonly sessions: SessionOperations;
   readonly accounts: AccountControl;
   readonly statements: Statements;
   readonly watches: Watches;
@@ -164,6 +166,7 @@ export function startCore(
   };
   return {
     meter: new Meter(executor, catalogs, pool, config, metrics),
+    sessions: new SessionOperations(executor),
     statements: new Statements(executor, pool, config),
     watches,
     accounts: new AccountControl(calls, pool, catalogs),

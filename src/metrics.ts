@@ -75,7 +75,7 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
 function outcomeMetrics({ counter }: Create) {
   return {
     /**
-     * kind: usage, reserve, extend, settle, release, create_account, top_up. verdict: applied, duplicate, denied,
+     * kind: usage, reserve, extend, open_session, settle, release, create_account, top_up. verdict: applied, duplicate, denied,
      * refused. reason: a name of the proto's Reason, or none.
      */
     operations: counter(
@@ -245,6 +245,52 @@ function holdMetrics({ counter, gauge }: Create) {
   };
 }
 
+/** Metering sessions: counted by src/sessions. */
+function sessionMetrics({ counter, gauge }: Create) {
+  return {
+    openSessions: gauge('open_sessions', 'Sessions that streams of this sidecar have open.'),
+    sessionUpdates: counter('session_updates_total', 'Updates of counts that were received.'),
+    sessionSliceUnits: counter(
+      'session_slice_units_total',
+      'Units set aside for sessions, at their open and as they grow.',
+      'unit',
+    ),
+    sessionExtensions: counter(
+      'session_extensions_total',
+      'Holds of sessions that were to grow, by what became of it: granted, shortened or refused.',
+      'outcome',
+    ),
+    sessionStops: counter('session_stops_total', 'Sessions that were told to stop, by reason.', 'reason'),
+    sessionsResumed: counter('sessions_resumed_total', 'Opens that took over a session that was open.'),
+    sessionsLeft: counter(
+      'sessions_left_total',
+      'Sessions left to their grace period because their stream was gone.',
+    ),
+    sessionsExpired: counter(
+      'sessions_expired_total',
+      'Sessions that this sidecar found ended by their deadline.',
+    ),
+    sessionLateSettles: counter(
+      'session_late_settles_total',
+      'Settles of sessions that had ended by their deadline.',
+    ),
+    sessionOverrunUnits: counter(
+      'session_overrun_units_total',
+      'Units that settles charged beyond what their session held.',
+      'unit',
+    ),
+    sessionCheckpointFailures: counter(
+      'session_checkpoint_failures_total',
+      'Checkpoints without an answer, by error code; the next tick tries again.',
+      'code',
+    ),
+    sessionCheckpointLagSeconds: gauge(
+      'session_checkpoint_lag_seconds',
+      'Age of the oldest progress that is not acknowledged; 0 when all is.',
+    ),
+  };
+}
+
 /** The sidecar as a whole: set by src/gauges.ts, src/readiness.ts and src/usage/catalogs.ts. */
 function sidecarMetrics({ gauge }: Create) {
   return {
@@ -293,6 +339,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...scriptMetrics(create),
     ...flushMetrics(create),
     ...holdMetrics(create),
+    ...sessionMetrics(create),
     ...sidecarMetrics(create),
   };
   startAtZero(metrics);

@@ -336,6 +336,43 @@ export const settings = {
       'How often due deadlines are looked for. A second: units come back soon after their deadline, and an empty look costs one read.',
   }),
 
+  // Sessions.
+  sessionHoldMs: integer({
+    default: minuteMs,
+    min: secondMs,
+    max: hourMs,
+    description:
+      'Deadline of a session, renewed with every checkpoint and at least when half of it is over. A minute: the sidecar may be away for half of it before another one settles the session at its last acknowledged counts.',
+  }),
+  sessionGraceMs: integer({
+    default: 30 * secondMs,
+    min: 0,
+    max: hourMs,
+    description:
+      'How long a session whose stream is gone waits to be resumed before it is settled at its last acknowledged counts. 30 s outlast the restart of a gateway and the backoff of its connection.',
+  }),
+  checkpointIntervalMs: integer({
+    default: secondMs,
+    min: 20,
+    max: minuteMs,
+    description:
+      'How often the progress of sessions is written down and acknowledged. A second of an answer is what the loss of a sidecar can cost; 10,000 sessions then cost Redis some 5 % of its time.',
+  }),
+  sessionsMax: integer({
+    default: 100_000,
+    min: 1,
+    max: 10_000_000,
+    description:
+      'Sessions that one sidecar has open; further opens are refused. At about 1 KB each 100,000 are 100 MB, and their checkpoints half of a Redis.',
+  }),
+  streamSessionsMax: integer({
+    default: 20_000,
+    min: 1,
+    max: 10_000_000,
+    description:
+      'Sessions open on one stream; further opens are refused. 20,000 acknowledgements are some 400 KB, a tenth of what a message may have.',
+  }),
+
   // The journal and its way to Postgres.
   journalBytesMax: integer({
     default: 256 * mib,

@@ -15,6 +15,7 @@ import { createPool } from './postgres/pool.js';
 import { watchReadiness } from './readiness.js';
 import { RedisConnection } from './redis/connection.js';
 import { Scripts } from './redis/scripts.js';
+import { Sessions } from './sessions/sessions.js';
 
 export { migrateInstallation } from './stores.js';
 
@@ -76,11 +77,14 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     cleanups.push(() => core.stop());
     await core.opened;
     await core.leases.start();
+    const sessions = new Sessions(core.sessions, core.meter, catalogs, config, metrics, logger);
+    cleanups.push(() => sessions.stop());
 
     const grpc = createGrpcServer({
       config,
       reflection: config.reflection === 'on' || (config.reflection === 'auto' && stores.embedded !== null),
       meter: core.meter,
+      sessions,
       watermarks: core.watermarks,
       accounts: core.accounts,
       statements: core.statements,
@@ -104,6 +108,8 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       clearInterval(readiness);
       health.setServing(false, 'stopping');
       await grpc.drain(config.drainTimeoutMs * DRAIN_STREAMS_SHARE);
+      // The last checkpoints of the sessions whose streams are gone; each has a deadline of its own.
+      await sessions.idle();
       await core.flushRest(config.drainTimeoutMs * (1 - DRAIN_STREAMS_SHARE));
       await cleanUp();
     };

@@ -2,6 +2,7 @@
 -- @include "fence"
 -- @include "hash_chunks"
 -- @include "account_pack"
+-- @include "hold_pack"
 -- @include "lots"
 
 -- What one call works on: everything is read before, changed here in memory, and written after the last decision.

@@ -29,6 +29,12 @@ local function grant_converted(op_index, account_index, unit, units, priority)
   return number, paid, have
 end
 
+-- What a hold may grow by, and for whom its lots are set aside: what is converted is the account's.
+local function growable(account, wallet, hold)
+  if hold[H_TERMS] then return convertible(account), nil end
+  return available(wallet, ctx.agent), ctx.agent
+end
+
 -- Stores an outcome that says how many credits were converted.
 local function store_converted(field, converted, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
   local outcome = struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
@@ -83,7 +89,7 @@ end
 
 -- Charges `amount` of characters that no hold of them set aside: from the account's, as far as they are `spendable`; the rest is debt.
 -- Returns what is available then, the debt and the flags.
-local function charge_characters(op_index, account_index, kind, amount, spendable, flags)
+local function charge_characters(op_index, account_index, kind, amount, spendable, flags, text)
   local account, changes = ctx.states[account_index], {}
   local wallet = ensure_wallet(account, UNIT_TTS_CHARACTERS)
   local missing = math.max(0, amount - spendable)
@@ -93,12 +99,35 @@ local function charge_characters(op_index, account_index, kind, amount, spendabl
     flags = flags + FLAG_OVERDRAWN
   end
   flags = flags + status_flags(account)
-  return add_entry(op_index, kind, account_index, wallet, amount, missing, flags, changes), missing, flags
+  return add_entry(op_index, kind, account_index, wallet, amount, missing, flags, changes, 0, text), missing, flags
+end
+
+-- What was charged for a session before: by its deadline. Charged, overdrawn, converted; nil where nothing was.
+local function charged_before(stored)
+  local _, _, _, _, charged, overdrawn, _, flags, _, _, place = struct.unpack(OUTCOME, stored)
+  if charged == 0 then return nil end
+  local was_converted = math.floor(flags / FLAG_CONVERTED) % 2 == 1
+  return { charged, overdrawn, was_converted and struct.unpack(OUTCOME_CONVERTED, stored, place) or 0 }
+end
+
+local function difference_text(before)
+  return before and struct.pack(ENTRY_DIFFERENCE_TEXT, before[1], before[2], before[3]) or nil
+end
+
+-- Stores the outcome of a charge, with what was charged `before` for the same session.
+local function store_charge(op, field, state, unit, amount, missing, have, flags, version, converted, before)
+  if before then
+    amount, missing = amount + before[1], missing + before[2]
+    if before[3] > 0 and converted == 0 then flags = flags + FLAG_CONVERTED end
+    converted = converted + before[3]
+  end
+  if converted == 0 then return store_outcome(field, op[P_HASH], ctx.seq, state, unit, amount, missing, have, flags, 0, version) end
+  return store_converted(field, converted, op[P_HASH], ctx.seq, state, unit, amount, missing, have, flags, 0, version)
 end
 
 -- Books `amount` of characters without a hold: what is available, then whole blocks as far as credits pay for them, then debt of
 -- characters. Returns the packed outcome, or nil where a balance would exceed AMOUNT_MAX (then nothing is changed).
-local function book_converting(op_index, op, kind, amount, flags, terms, state, id_name, version)
+local function book_converting(op_index, op, kind, amount, flags, terms, state, id_name, version, before)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local wallet = find_wallet(account, UNIT_TTS_CHARACTERS)
@@ -111,10 +140,7 @@ local function book_converting(op_index, op, kind, amount, flags, terms, state, 
     flags = flags + FLAG_CONVERTED
   end
   local have, missing
-  have, missing, flags = charge_characters(op_index, account_index, kind, amount, spendable, flags)
+  have, missing, flags = charge_characters(op_index, account_index, kind, amount, spendable, flags, difference_text(before))
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
-  if blocks == 0 then
-    return store_outcome(id_name, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, 0, version)
-  end
-  return store_converted(id_name, cost, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, 0, version)
+  return store_charge(op, id_name, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, version, cost, before)
 end

@@ -36,7 +36,13 @@ local function expire_returned(account_index, wallet, returned)
   account[A_DUE] = soonest_due(account)
 end
 
--- Ends an open hold: charges `charge` units of its wallet (0 for release and expiry), gives the rest back to the lots,
+-- What an entry says of the hold that it ends, where no call does.
+local function ended_hold_text(hold_id, hold, kind)
+  local text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
+  return kind == ENTRY_SESSION_EXPIRED and text .. struct.pack(ENTRY_SESSION_TEXT, hold[H_DETAILS]) or text
+end
+
+-- Ends an open hold: charges `charge` units of its wallet (0 for release and for a hold that expires), gives the rest back to the lots,
 -- expires what came back to a lot whose time is reached, stores the outcome under the hold's id, with the catalog version that
 -- priced the charge (by default the hold's, for a settle that may still come) and the credits that were converted for it, if any.
 -- Returns the packed outcome.
@@ -53,13 +59,10 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
       wallet[W_DEBT] = wallet[W_DEBT] + left
     end
   end
-  if kind == ENTRY_SETTLE then flags = flags + status_flags(account) end
+  if kind == ENTRY_SETTLE or kind == ENTRY_SESSION_EXPIRED then flags = flags + status_flags(account) end
   account[A_HOLDS] = account[A_HOLDS] - 1
   local released = math.max(0, hold[H_AMOUNT] - charge)
-  local text
-  if kind ~= ENTRY_SETTLE then
-    text = struct.pack(ENTRY_HOLD_TEXT, hold_id, hold[H_AGENT], hold[H_METER], hold[H_MODEL], hold[H_VERSION])
-  end
+  local text = kind ~= ENTRY_SETTLE and ended_hold_text(hold_id, hold, kind) or nil
   add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
   expire_returned(account_index, wallet, returned)
 
@@ -74,12 +77,19 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   return store_outcome('h' .. field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
 end
 
+-- How a session ends by its deadline: lua/includes/expire_session.lua.
+local expire_session
+
 -- A hold whose deadline is reached ends before any operation on it is judged, whether or not the sweeper has been there.
 local function expire_due_hold(account_index, hold_id)
   local field = ctx.prefixes[account_index] .. hold_id
   local hold = hold_get(field)
   if hold and ctx.now >= hold[H_DEADLINE] then
-    end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
+    if hold[H_GENERATION] > 0 then
+      expire_session(account_index, hold_id, hold)
+    else
+      end_hold(0, account_index, hold_id, hold, 0, ENTRY_HOLD_EXPIRED, 0, 0)
+    end
     ctx.expired_holds = ctx.expired_holds + 1
     return true
   end

@@ -1,6 +1,6 @@
 -- Numbers, positions and layouts that scripts, journal and src/redis/format.ts share. Whoever changes one raises FORMAT, and
 -- readers refuse a number that they do not know. The loader puts the values in place of the names (Lua allows 200 local
--- names in a script, and a literal is faster than a name): numbers and quoted strings only. Batches and holds are msgpack; what is packed once an event or once an account
+-- names in a script, and a literal is faster than a name): numbers and quoted strings only. Batches are msgpack; what is packed once an event, a hold or an account
 -- has a fixed layout for struct.pack, which costs a third of a msgpack table (measured: 0.4 against 1.1 us an outcome).
 local FORMAT = 1
 
@@ -20,6 +20,7 @@ local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
 local OP_RERATE, OP_EXPIRE_LOT, OP_SET_STATUS, OP_CONVERT = 12, 13, 14, 15
 local OP_START_PERIOD, OP_CHANGE_PLAN, OP_WITHDRAW_CHANGE, OP_SHOW = 18, 19, 20, 21
 local OP_UNLOCK_AGENT, OP_ACTIVATE_AGENT, OP_SUSPEND_AGENT, OP_REMOVE_AGENT = 22, 23, 24, 25
+local OP_OPEN_SESSION, OP_CHECKPOINT = 26, 27
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
 -- pairs, the second of unit 0 where there is none. One column lists the few that have more to say, flat:
@@ -34,7 +35,8 @@ local U_AGENT, U_AGENTS = 10, 11
 
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
-local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND = 6, 7, 8, 9, 10
+-- STALE: look again; of a checkpoint: the session has a newer owner. ENDED: what the session ended with.
+local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND, CODE_ENDED = 6, 7, 8, 9, 10, 11
 
 -- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
@@ -57,6 +59,10 @@ local OUTCOME_AGENT = '<I7'
 local OUTCOME_PAID = '<I6I7BBI7I7'
 -- A denial: reason, unit, available, missing. A limit: its name, ended by a zero byte. A catalog version to price with again.
 local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
+-- A session that was opened or taken over: seq, generation, unit, held, what of it is there for the charge, available, deadline, catalog version, the
+-- charge and the details of the last checkpoint (empty: opened now). One that was checkpointed: seq, why it did not grow (0: it did, or was not to),
+-- held, what of it is there for the charge, available, deadline.
+local SESSION_OPENED, SESSION_CHECKPOINTED = '<I7I4BI7I7I7I7I4I7s', '<I7BI7I7I7I7'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
 local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET, STATE_CONVERTED = 10, 11, 12, 13
@@ -67,11 +73,13 @@ local STATE_AGENT_UNLOCKED, STATE_AGENT_ACTIVATED, STATE_AGENT_SUSPENDED, STATE_
 -- An entry of the journal: op index (0: none), kind, account index, number within the account (0: not a ledger line), unit,
 -- amount, change of debt, remaining, held and debt after, flags, what a hold gave back, count of (lot, change of remaining) pairs; the pairs; and for
 -- RELEASE and HOLD_EXPIRED hold id, agent, meter, model (each ended by a zero byte) and catalog version; for
+-- SESSION_EXPIRED those and the quantities that were charged; for a SETTLE with FLAG_DIFFERENCE what was charged, overdrawn and converted before; for
 -- CONVERSION_GRANT the priority of its lot; for LOT_EXPIRED, PLAN_GRANT and
 -- PLAN_CHANGE when it was due, then for PLAN_GRANT plan, source, priority and expiry of the lot, start and end of the period (0: none), and for
 -- PLAN_CHANGE plan, what happened to it, and from when to when (0: open); for OPENING_LOT source, priority and expiry of the lot;
 -- for those of agents when it was due, number, id and tier of the agent, what happened to it, start and end of its cycle, and the priority of its own lots.
 local ENTRY, ENTRY_LOT, ENTRY_HOLD_TEXT = '<HBHI7BI7i7I7I7I7HI7H', '<I4i7', '<ssssI4'
+local ENTRY_SESSION_TEXT, ENTRY_DIFFERENCE_TEXT = 's', '<I7I7I7'
 local ENTRY_LOT_PRIORITY = '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
@@ -88,8 +96,9 @@ local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
 local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE, ENTRY_OPENING_LOT = 15, 16, 17
 local ENTRY_AGENT_UNLOCK, ENTRY_PAID, ENTRY_AGENT_RENEWAL, ENTRY_AGENT_GRANT, ENTRY_AGENT_STATUS, ENTRY_PAID_FROM = 18, 19, 20, 21, 22, 23
+local ENTRY_SESSION_EXPIRED = 24
 -- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
-local ENTRY_HOLD, ENTRY_EXTEND = 100, 101
+local ENTRY_HOLD, ENTRY_EXTEND, ENTRY_CHECKPOINT = 100, 101, 102
 -- What a PLAN_CHANGE says of the plan.
 local PLAN_CHANGED, PLAN_SCHEDULED, PLAN_PERIOD_STORED, PLAN_WITHDRAWN = 1, 2, 3, 4
 -- What an entry says of an agent.
@@ -97,7 +106,7 @@ local AGENT_EVENT_UNLOCKED, AGENT_EVENT_ACTIVATED, AGENT_EVENT_RENEWED, AGENT_EV
 local AGENT_EVENT_SUSPENDED, AGENT_EVENT_REMOVED = 5, 6
 
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
-local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED, FLAG_AGENT_SUSPENDED = 64, 128, 256, 512
+local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED, FLAG_AGENT_SUSPENDED, FLAG_DIFFERENCE = 64, 128, 256, 512, 1024
 
 -- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
 -- when its subscription is due (0: never), count of wallets, WALLETS_SPECIAL more where it has special agents; the wallets. Unpacked: a table of
@@ -123,11 +132,21 @@ local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
 -- lots are one an agent, and what is left of cycles that ended early: calls begin no cycle where there are OWN_LOTS_MAX.
 local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 
--- Hold: {format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change,
--- held and available and deadline as first answered, start time, agent, meter, model, account key, parts as (lot, amount) pairs}
+-- Hold: format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change, held and available and deadline as
+-- first answered, start time, agent, meter, model, account key, count of parts; and of a session: its generation (0: an ordinary hold), what the last
+-- checkpoint charges, and what the ledger is told of it (JSON of the quantities, unread here); then the terms on which a hold of credits is
+-- converted for characters (units of a block, its micro-credits, priority of the lot; 0 units: it is not); the parts as (lot, amount) pairs.
+-- Unpacked: a table of these; H_PARTS a flat list, H_TERMS false or a table as T_ says.
+local HOLD, HOLD_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4', '<I4I7'
 local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_HASH, H_SEQ, H_LAST_SEQ = 1, 2, 3, 4, 5, 6, 7, 8
 local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
 local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
+local H_GENERATION, H_CHARGE, H_DETAILS, H_TERMS = 18, 19, 20, 21
+-- In the journal: the hold's field, and how many bytes of a hold follow (0: it ended).
+local HOLD_STATE = '<sI4'
+
+-- Of what is left beyond the least that a session needs, it sets one part in so many aside at once.
+local SESSION_SHARE = 8
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
 -- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change

@@ -1,5 +1,6 @@
 -- @include "end_hold"
 -- @include "account_status"
+-- @include "conversion"
 
 -- Adds units and/or time to an open hold. op: 7 hold id, 8 amount to add, 9 hold time from now in ms (0: leave).
 local function op_extend(op_index, op)
@@ -23,12 +24,12 @@ local function op_extend(op_index, op)
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
   local wallet = ensure_wallet(account, hold[H_UNIT])
-  local amount, have = op[8], available(wallet, ctx.agent)
+  local amount, have, agent = op[8], growable(account, wallet, hold)
   if amount > have then return denied(REASON_INSUFFICIENT_BALANCE, hold[H_UNIT], have, amount - have) end
   if amount > 0 and hold[H_UNIT] == UNIT_TTS_CHARACTERS and #wallet[W_LOTS] >= LOTS_HOLDING_MAX then
     return denied(REASON_LOTS_MAX, UNIT_TTS_CHARACTERS)
   end
-  set_aside(wallet, amount, hold[H_PARTS], ctx.agent)
+  set_aside(wallet, amount, hold[H_PARTS], agent)
   hold[H_AMOUNT] = hold[H_AMOUNT] + amount
   if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end

@@ -26,15 +26,16 @@ local function op_reserve(op_index, op)
   if refusal then return denied(refusal) end
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
-  local unit, amount, have, wallet, agent
+  local unit, amount, have, wallet, agent, terms
   local covered = false
   for i = 12, #op, 2 do
     if op[i + 1] >= 0 and (op[i] > 0 or converts()) then
-      unit, amount, agent = op[i], op[i + 1], ctx.agent
+      unit, amount, agent, terms = op[i], op[i + 1], ctx.agent, false
       if unit < 0 then
         local allowance = find_wallet(account, UNIT_TTS_CHARACTERS)
         local characters = amount_for(op, 12, UNIT_TTS_CHARACTERS)
-        local _, cost = blocks_lacking(allowance, 0, characters, conversion_terms(op, i))
+        terms = conversion_terms(op, i)
+        local _, cost = blocks_lacking(allowance, 0, characters, terms)
         if not cost then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_CREDITS) end
         unit, amount, agent = UNIT_CREDITS, cost, nil
       end
@@ -57,7 +58,7 @@ local function op_reserve(op_index, op)
   local deadline = ctx.now + op[7]
   hold = {
     FORMAT, unit, amount, deadline, op[8], op[P_HASH], ctx.seq, ctx.seq, amount, have, deadline, op[P_TIME],
-    op[9], op[10], op[11], account[A_KEY], parts,
+    op[9], op[10], op[11], account[A_KEY], parts, 0, 0, '', terms,
   }
   hold_put(field, hold)
   return CODE_OK, held_outcome(hold)

@@ -32,7 +32,7 @@ local function op_settle(op_index, op)
     return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags, op[7])
   end
 
-  local stored, terms = stored_outcome('h' .. field), nil
+  local stored, terms, before = stored_outcome('h' .. field), nil, nil
   if stored then
     local _, _, state, hold_unit, _, _, _, _, _, version = struct.unpack(OUTCOME, stored)
     if state == STATE_SETTLED then return repeated(stored, op) end
@@ -43,6 +43,8 @@ local function op_settle(op_index, op)
     if not amount then return denied(REASON_FIELD_INVALID, unit) end
     flags = FLAG_LATE
     if amount < 0 then amount, flags = 0, FLAG_LATE + FLAG_UNRATED end
+    before = charged_before(stored)
+    if before then amount, flags = math.max(0, amount - before[1]), flags + FLAG_DIFFERENCE end
     wallet = find_wallet(account, unit)
     have = available(wallet, ctx.agent)
   else
@@ -52,9 +54,9 @@ local function op_settle(op_index, op)
   end
   local outcome
   if terms then
-    outcome = book_converting(op_index, op, ENTRY_SETTLE, amount, flags, terms, STATE_SETTLED, 'h' .. field, op[7])
+    outcome = book_converting(op_index, op, ENTRY_SETTLE, amount, flags, terms, STATE_SETTLED, 'h' .. field, op[7], before)
   else
-    outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, 'h' .. field, op[7])
+    outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, 'h' .. field, op[7], before)
   end
   if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   return CODE_OK, outcome

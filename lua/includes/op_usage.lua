@@ -42,7 +42,7 @@ end
 
 -- Books `amount` from what is available, the rest as debt. Returns the packed outcome, or nil where the debt would exceed
 -- AMOUNT_MAX (then nothing is changed).
-local function book(op_index, op, kind, unit, amount, flags, wallet, have, state, id_name, version)
+local function book(op_index, op, kind, unit, amount, flags, wallet, have, state, id_name, version, before)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local missing = amount > have and amount - have or 0
@@ -58,7 +58,8 @@ local function book(op_index, op, kind, unit, amount, flags, wallet, have, state
     end
     if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
   end
-  have = add_entry(op_index, kind, account_index, wallet, amount, missing, flags, changes)
+  have = add_entry(op_index, kind, account_index, wallet, amount, missing, flags, changes, 0, difference_text(before))
+  if before then return store_charge(op, id_name, state, unit, amount, missing, have, flags, version, 0, before) end
   return store_outcome(id_name, op[P_HASH], ctx.seq, state, unit, amount, missing, have, flags, 0, version)
 end
 

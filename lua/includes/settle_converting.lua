@@ -12,8 +12,8 @@ local function account_parts(account, wallet, hold)
 end
 
 -- A hold of credits for characters: the blocks that the allowance lacks are converted from what the hold has of the account, beyond it from
--- what is available; the rest of the hold goes back. The charge is in characters, of which `spendable` are there for it.
-local function settle_credits_hold(op_index, op, hold, amount, spendable, wanted, terms)
+-- what is available; the rest of the hold goes back. The charge is in characters, of which `spendable` are there for it. `kind` is that of its entry.
+local function settle_credits_hold(op_index, op, hold, amount, spendable, wanted, terms, kind)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
   local credits, changes = ensure_wallet(account, UNIT_CREDITS), {}
@@ -28,12 +28,14 @@ local function settle_credits_hold(op_index, op, hold, amount, spendable, wanted
   book_converted(op_index, account_index, credits, cost, changes, released)
   if blocks > 0 then spendable = spendable + grant_blocks(op_index, account_index, blocks, terms) end
   local have, missing
-  have, missing, flags = charge_characters(op_index, account_index, ENTRY_SETTLE, amount, spendable, flags)
+  local text = kind == ENTRY_SESSION_EXPIRED and ended_hold_text(op[P_ID], hold, kind) or nil
+  have, missing, flags = charge_characters(op_index, account_index, kind, amount, spendable, flags, text)
   expire_returned(account_index, credits, returned)
 
   local field = hold_field(op, op[P_ID])
   hold_put(field, false)
-  return store_converted('h' .. field, cost, op[P_HASH], ctx.seq, STATE_SETTLED, UNIT_TTS_CHARACTERS, amount, missing, have, flags, released,
+  local state = kind == ENTRY_SETTLE and STATE_SETTLED or STATE_EXPIRED
+  return store_converted('h' .. field, cost, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, released,
     op[7])
 end
 
@@ -48,7 +50,7 @@ local function settle_converting(op_index, op, hold, amount, terms)
   local spendable = available(wallet, ctx.agent)
   local blocks = blocks_lacking(wallet, spendable, beyond, terms)
   if not blocks then return nil end
-  if in_credits then return settle_credits_hold(op_index, op, hold, amount, spendable, blocks, terms) end
+  if in_credits then return settle_credits_hold(op_index, op, hold, amount, spendable, blocks, terms, ENTRY_SETTLE) end
 
   local cost
   blocks, cost = blocks_payable(blocks, convertible(account), terms)

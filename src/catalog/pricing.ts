@@ -102,20 +102,20 @@ export interface CompiledMeter {
   readonly unknownModel: CompiledModel | undefined;
 }
 
-interface CompiledModel {
+export interface CompiledModel {
   readonly credits: Rate;
   /** Undefined: messages do not pay for it. */
   readonly messages: Rate | undefined;
 }
 
 /** One unit for every `divisor` of the sum over all slots of count x coefficient, rounded up. */
-interface Rate {
+export interface Rate {
   readonly coefficients: Float64Array;
   /** A whole number below 2^53. */
   readonly divisor: number;
 }
 
-const noSlot = -1;
+export const noSlot = -1;
 const exactBelow = 2 ** 53;
 
 /** Prepares a catalog for pricing. `version` is the number that ledger lines will carry. */
@@ -265,11 +265,11 @@ function conversionCost(characters: number, conversion: BlockTerms): WalletCost 
  * The counts of the event being priced, by slot, and what no part has claimed of them. Pricing never waits, so
  * one of each serves all events, and pricing allocates only its answer. readCounts fills them.
  */
-const counts = new Float64Array(quantitiesPerMeterMax);
-const unclaimed = new Float64Array(quantitiesPerMeterMax);
+export const counts = new Float64Array(quantitiesPerMeterMax);
+export const unclaimed = new Float64Array(quantitiesPerMeterMax);
 
-/** Fills `counts`; judges names, counts and parts the same way for every model, rated or not. */
-function readCounts(meter: CompiledMeter, quantities: readonly QuantityCount[]): Refusal | undefined {
+/** Fills `counts` and `unclaimed`; judges names, counts and parts the same way for every model, rated or not. */
+export function readCounts(meter: CompiledMeter, quantities: readonly QuantityCount[]): Refusal | undefined {
   const { slots, parents } = meter;
   const slotCount = parents.length;
   for (let slot = 0; slot < slotCount; slot++) counts[slot] = 0;
@@ -334,7 +334,7 @@ function refuseUnknown(name: string): Refusal {
   return refusal(isName ? `quantities.${name}` : 'quantities', 'unknown_quantity');
 }
 
-function refusal(field: string, reason: RefusalReason): Refusal {
+export function refusal(field: string, reason: RefusalReason): Refusal {
   return { kind: 'refused', field, reason };
 }
 

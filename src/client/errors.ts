@@ -1,13 +1,21 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
-import type { ErrorCode } from '../errors.js';
+import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import { readErrorDetails } from '../grpc/error-details.js';
+import type { Reason } from './types.js';
 
 /** Why the client itself says no; everything else comes from the sidecar. docs/client.md explains them. */
-export const CLIENT_REASONS = ['KEPT_FULL', 'ABORTED', 'TIMED_OUT', 'CLOSED', 'USAGE_INVALID'] as const;
+export const CLIENT_REASONS = [
+  'KEPT_FULL',
+  'ABORTED',
+  'TIMED_OUT',
+  'CLOSED',
+  'SESSION_OVER',
+  'USAGE_INVALID',
+] as const;
 
 export type ClientReason = (typeof CLIENT_REASONS)[number];
 
-export type MeterErrorReason = ErrorCode | ClientReason;
+export type MeterErrorReason = ErrorCode | Reason | ClientReason;
 
 export interface MeterErrorDetails {
   readonly reason?: MeterErrorReason | null;
@@ -47,6 +55,26 @@ export function fieldInvalid(field: string, rule: string): MeterError {
   return new MeterError('INVALID_ARGUMENT', `${field} ${rule}`, { reason: 'FIELD_INVALID', field });
 }
 
+/** The problem names its field first. */
+export function ofProblem(problem: string): MeterError {
+  const [field = null] = /^[a-z_]+/.exec(problem) ?? [];
+  return new MeterError('INVALID_ARGUMENT', problem, { reason: 'FIELD_INVALID', field });
+}
+
+/** What a stream says of one session, as a call would have said it. */
+export function ofReason(reason: Reason, message: string, retryAfterMs: number): MeterError {
+  if (reason === 'FIELD_INVALID') return ofProblem(message);
+  const { status: code, retry } = Object.hasOwn(ERROR_CODES, reason)
+    ? ERROR_CODES[reason as ErrorCode]
+    : ({ status: 'FAILED_PRECONDITION', retry: false } as const);
+  const retryable = retry || retryAfterMs > 0;
+  return new MeterError(code, message, {
+    reason,
+    retryable,
+    retryAfterMs: retryAfterMs > 0 ? retryAfterMs : null,
+  });
+}
+
 export function closed(): MeterError {
   return new MeterError('CANCELLED', 'The meter is closed', { reason: 'CLOSED' });
 }
@@ -66,6 +94,14 @@ export function fromServiceError(error: ServiceError): MeterError {
     error.code === status.DEADLINE_EXCEEDED ||
     (reason === null ? brokenCodes.has(error.code) : retryAfterMs !== null || reason === 'INTERNAL');
   return new MeterError(code, error.details, { reason, field, retryAfterMs, retryable, cause: error });
+}
+
+/** What grpc-js says of a call that found no connection to go out on. Should it say so otherwise one day, we know less, and are not wrong. */
+const unsentDetails = /^(No connection established|Name resolution failed)/;
+
+/** Nothing of the call has left this process. */
+export function isUnsent(error: MeterError): boolean {
+  return error.reason === null && error.code === 'UNAVAILABLE' && unsentDetails.test(error.message);
 }
 
 /** Nobody could judge the call: the sidecar or a store of it is away, or does not answer. */

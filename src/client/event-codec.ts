@@ -1,5 +1,13 @@
-import { varintSize, WIRE, WireReader, writeVarint } from '../grpc/wire.js';
-import { type EventResult, REASONS, type Reason, type Unit, type UsageEvent } from './types.js';
+import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
+import {
+  type EventResult,
+  type Quantities,
+  REASONS,
+  type Reason,
+  UNITS,
+  type Unit,
+  type UsageEvent,
+} from './types.js';
 
 /**
  * RecordUsage on protobuf's bytes. An event is encoded once, when it is taken over: so it can be repeated unchanged
@@ -10,9 +18,9 @@ const tag = (field: number, type: number): number => (field << 3) | type;
 
 const idLengthMax = 128;
 const idPattern = /^[A-Za-z0-9._\-:@/]{1,128}$/;
-const idRule = `must be 1 to ${idLengthMax} of A-Z a-z 0-9 . _ - : @ /`;
+export const idRule = `must be 1 to ${idLengthMax} of A-Z a-z 0-9 . _ - : @ /`;
 /** What the sidecar takes of one meter. */
-const quantitiesMax = 24;
+export const quantitiesMax = 24;
 
 /** Five texts and all quantities at their longest, each with its tags and lengths. */
 const eventBytesMax = 5 * (idLengthMax + 3) + quantitiesMax * (idLengthMax + 20) + 16;
@@ -45,19 +53,24 @@ function problemOf(event: UsageEvent): string | null {
   if (!Number.isSafeInteger(eventTimeMs) || eventTimeMs <= 0) {
     return 'event_time_ms must be whole milliseconds since 1970, above 0';
   }
+  return problemOfQuantities(event.quantities, 'quantities', 1);
+}
+
+/** What is wrong with quantities; `field` is what they are called. */
+export function problemOfQuantities(quantities: Quantities, field: string, countMin: number): string | null {
   let count = 0;
-  for (const name in event.quantities) {
-    if (!isId(name)) return `quantities: a name ${idRule}`;
-    if (!isWhole(event.quantities[name])) {
-      return `quantities["${name}"] must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+  for (const name in quantities) {
+    if (!isId(name)) return `${field}: a name ${idRule}`;
+    if (!isWhole(quantities[name])) {
+      return `${field}["${name}"] must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
     }
     count += 1;
   }
-  if (count === 0) return 'quantities must have at least one';
-  return count > quantitiesMax ? `quantities must have at most ${quantitiesMax}` : null;
+  if (count < countMin) return `${field} must have at least one`;
+  return count > quantitiesMax ? `${field} must have at most ${quantitiesMax}` : null;
 }
 
-function isId(value: unknown): boolean {
+export function isId(value: unknown): boolean {
   return typeof value === 'string' && idPattern.test(value);
 }
 
@@ -151,8 +164,6 @@ function decodeApplied(): Answer {
   return { kind: 'applied', batchNumber, results };
 }
 
-const UNITS: readonly Unit[] = ['credits', 'tts_characters', 'llm_messages'];
-
 /** EventResult, the reader's current message. Its numbers are those of the fields, up to 9. */
 function decodeResult(): EventResult {
   const numbers = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -172,7 +183,7 @@ function decodeResult(): EventResult {
   }
   return {
     outcome: outcome === 1 ? 'recorded' : 'duplicate',
-    unit: UNITS[(unit as number) - 1] as Unit,
+    unit: UNITS[unit as number] as Unit,
     charged: BigInt(charged as number),
     overdrawn: BigInt(overdrawn as number),
     available: BigInt(available as number),

@@ -5,6 +5,7 @@ export { type ClientReason, MeterError, type MeterErrorReason } from './errors.j
 export { type CloseReport, Meter, type MeterOptions, type UnaryOptions } from './meter.js';
 export type { RecordOptions } from './recorder.js';
 export type { WhenFull } from './room.js';
+export type * from './session-types.js';
 export type * from './types.js';
 export type { WhenUnavailable } from './unavailable-policy.js';
 export {

@@ -18,10 +18,12 @@ import {
 import type { CallLimits } from './call-limits.js';
 import { Calls } from './calls.js';
 import { Connections } from './connections.js';
+import { EndKeeper, type Undelivered } from './end-keeper.js';
 import { closed, fieldInvalid, isUnavailable, MeterError } from './errors.js';
 import { Recorder, type RecordOptions } from './recorder.js';
 import { Room, type WhenFull } from './room.js';
-import { SettleKeeper } from './settle-keeper.js';
+import type { OpenRequest, Session } from './session-types.js';
+import { Sessions } from './sessions.js';
 import type {
   AckLevel,
   CheckBalanceRequest,
@@ -87,11 +89,10 @@ export interface UnaryOptions extends CallLimits {
 }
 
 /** What `close` leaves behind: nothing, or what the caller has to keep elsewhere and record again, unchanged. */
-export interface CloseReport {
+export interface CloseReport extends Undelivered {
   readonly isDrained: boolean;
   /** `applied`: a sidecar has booked it, and it would be lost only with Redis. */
   readonly events: readonly { readonly event: UsageEvent; readonly applied: boolean }[];
-  readonly settles: readonly SettleRequest[];
 }
 
 /** A client of one or several sidecars; one for a process. See docs/client.md. */
@@ -100,7 +101,8 @@ export class Meter {
   readonly #room: Room;
   readonly #calls: Calls;
   readonly #recorder: Recorder;
-  readonly #settles: SettleKeeper;
+  readonly #keeper: EndKeeper;
+  readonly #sessions: Sessions;
   readonly #policy: UnavailablePolicy;
   /** Unary calls without an answer. */
   readonly #underWay = new Set<Promise<unknown>>();
@@ -123,9 +125,11 @@ export class Meter {
       onDisconnect: outside(options.onDisconnect),
     });
     this.#policy = new UnavailablePolicy(options.whenUnavailable);
-    this.#settles = new SettleKeeper(this.#calls, this.#room, {
-      delivered: (settle) => this.#policy.ended(settle),
-      lost: onLost,
+    this.#keeper = new EndKeeper(this.#calls, this.#room, onLost);
+    this.#sessions = new Sessions(this.#connections.all, this.#room, this.#keeper, this.#policy, {
+      timeoutDefaultMs: options.callTimeoutMs,
+      onLost,
+      onDisconnect: outside(options.onDisconnect),
     });
   }
 
@@ -140,6 +144,11 @@ export class Meter {
    */
   record(events: readonly UsageEvent[], options: RecordOptions = {}): Promise<readonly EventResult[]> {
     return this.#recorder.record(events, options);
+  }
+
+  /** Opens a session: a hold that grows while a request is answered. */
+  open(request: OpenRequest): Promise<Session> {
+    return this.#sessions.open(request);
   }
 
   /** Sets units aside for work that is about to begin. */
@@ -175,7 +184,7 @@ export class Meter {
         return result;
       } catch (error) {
         if (!(error instanceof MeterError) || !error.retryable) throw error;
-        this.#settles.keep({ ...request });
+        this.#keeper.keep({ ...request }, () => this.#policy.ended(request));
         this.#policy.kept(request);
         return { outcome: 'kept' };
       }
@@ -215,6 +224,7 @@ export class Meter {
   async #close(timeoutMs: number): Promise<CloseReport> {
     this.#recorder.close();
     this.#room.refuseWaiting(closed());
+    this.#sessions.close();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -222,16 +232,18 @@ export class Meter {
     await Promise.race([this.#drained(), timeout]);
     clearTimeout(timer);
     const events = this.#recorder.stop();
-    const settles = this.#settles.stop();
+    this.#sessions.stop();
+    const { settles, releases } = this.#keeper.stop();
     this.#calls.close();
     this.#connections.close();
-    return { isDrained: events.length === 0 && settles.length === 0, events, settles };
+    const isDrained = events.length + settles.length + releases.length === 0;
+    return { isDrained, events, settles, releases };
   }
 
   /** A settle that is under way may be kept in the end, so one look is not enough. */
   async #drained(): Promise<void> {
-    while (this.#underWay.size > 0 || this.#room.events > 0) {
-      await Promise.allSettled([...this.#underWay, this.#room.empty()]);
+    while (this.#underWay.size > 0 || this.#room.events > 0 || !this.#sessions.areEnded) {
+      await Promise.allSettled([...this.#underWay, this.#room.empty(), this.#sessions.ended()]);
     }
   }
 

@@ -5,6 +5,9 @@
 
 export type Unit = 'credits' | 'tts_characters' | 'llm_messages';
 
+/** The units by their numbers in the proto. */
+export const UNITS: readonly (Unit | null)[] = [null, 'credits', 'tts_characters', 'llm_messages'];
+
 /** The names of `Reason` in the proto by their numbers, without their prefix. */
 export const REASONS = [
   null,
@@ -24,6 +27,9 @@ export const REASONS = [
   'UNAVAILABLE',
   'LIMIT_REACHED',
   'AGENTS_MAX',
+  'SESSION_MOVED',
+  'SESSION_EXPIRED',
+  'SESSION_UNKNOWN',
 ] as const;
 
 /** Why an answer is no; docs/errors.md. */

@@ -46,6 +46,28 @@ export class UnavailablePolicy {
     return true;
   }
 
+  /**
+   * How far a request of growing counts may go: the largest count within its bounds that is allowed, which takes its units; null: not
+   * so far as the least. Units do not fall as the count grows.
+   */
+  allowsThrough(
+    requestFor: (count: number) => ReserveRequest,
+    { countMin, countMax }: { countMin: number; countMax: number },
+  ): number | null {
+    if (this.policy === 'deny') return null;
+    const { unitsOf, unitsPerAccountMax } = this.policy;
+    const least = requestFor(countMin);
+    const left = unitsPerAccountMax - (this.#units.get(least.accountId) ?? 0n);
+    let reached = countMin;
+    let beyond = countMax + 1;
+    while (beyond - reached > 1) {
+      const count = reached + Math.floor((beyond - reached) / 2);
+      if (unitsOf(requestFor(count)) <= left) reached = count;
+      else beyond = count;
+    }
+    return this.allows(requestFor(reached)) ? reached : null;
+  }
+
   has(hold: HoldName): boolean {
     return this.#allowed.has(nameOf(hold));
   }

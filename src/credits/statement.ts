@@ -91,6 +91,7 @@ const SPENDING: Record<EntryKind, 'use' | 'correction' | 'none'> = {
   agent_renewal: 'use',
   agent_grant: 'none',
   agent_status: 'none',
+  session_expired: 'use',
 };
 
 /** The kinds whose lines are uses. */

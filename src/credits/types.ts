@@ -128,6 +128,7 @@ export const ENTRY_KINDS = [
   'agent_renewal',
   'agent_grant',
   'agent_status',
+  'session_expired',
 ] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 

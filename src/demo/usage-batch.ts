@@ -1,4 +1,4 @@
-import { varintSize, WIRE, WireReader, writeVarint } from '../grpc/wire.js';
+import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
 
 /**
  * The caller's half of RecordUsage on protobuf's bytes: batches of LLM usage out, counted answers in. A general encoder

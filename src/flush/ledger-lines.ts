@@ -47,7 +47,7 @@ function rowOf(record: JournalRecord, entry: JournalEntry, partition: number): E
     meter: told < 0 ? (hold?.meter ?? '') : opaqueText(opaque, told, 1),
     model: told < 0 ? (hold?.model ?? '') : opaqueText(opaque, told, 2),
     // What a conversion was for has its quantities on its own line.
-    quantities: told < 0 || isConversion ? '{}' : opaqueQuantities(opaque, told),
+    quantities: isConversion ? '{}' : told < 0 ? (hold?.quantities ?? '{}') : opaqueQuantities(opaque, told),
     catalogVersion: told < 0 ? (hold?.catalogVersion ?? 0) : opaqueCatalogVersion(opaque, told),
     unit: unitName(entry.unit),
     granted: grantedBy(kind, amount),
@@ -84,6 +84,7 @@ export function spentBy(kind: number, amount: number): number {
   switch (kind) {
     case ENTRY.usage:
     case ENTRY.settle:
+    case ENTRY.session_expired:
     case ENTRY.rerate:
     case ENTRY.agent_unlock:
     case ENTRY.agent_renewal:
@@ -104,7 +105,15 @@ export function expiredBy(kind: number, amount: number): number {
  * of its own: no other call may have that id, and callers' ids have no #.
  */
 function idOf(record: JournalRecord, entry: JournalEntry): string {
-  if (entry.hold !== null) return entry.hold.holdId;
+  const { hold } = entry;
+  if (hold !== null) {
+    // Both lines have the number of the first.
+    if (entry.kind === ENTRY.conversion)
+      return conversionId('session_expired', hold.holdId, entry.accountSeq);
+    if (entry.kind === ENTRY.conversion_grant)
+      return conversionId('session_expired', hold.holdId, entry.accountSeq - 1);
+    return hold.holdId;
+  }
   if (entry.kind === ENTRY.lot_expired) return `lot/${entry.lots[0]}/${entry.accountSeq}`;
   if (entry.operation < 0 && entry.plan !== null) return `plan#${entry.accountSeq}`;
   if (entry.operation < 0 && entry.agent !== null) return `agent#${entry.accountSeq}`;
@@ -115,14 +124,15 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.plan !== null && operation === OP.create) return `${id}#create`;
   if (operation === OP.convert) return id;
   // Credits that were converted for a charge; both lines have the number of the first.
-  if (entry.kind === ENTRY.conversion) return conversionId(operation, id, entry.accountSeq);
-  if (entry.kind === ENTRY.conversion_grant) return conversionId(operation, id, entry.accountSeq - 1);
+  const charge = operation === OP.settle ? 'settle' : 'usage';
+  if (entry.kind === ENTRY.conversion) return conversionId(charge, id, entry.accountSeq);
+  if (entry.kind === ENTRY.conversion_grant) return conversionId(charge, id, entry.accountSeq - 1);
   return id;
 }
 
 /** Unlike all ids of callers, and never the same twice. */
-function conversionId(operation: unknown, id: string, accountSeq: number): string {
-  return `${operation === OP.settle ? 'settle' : 'usage'}/${id}#${accountSeq}`;
+function conversionId(charge: string, id: string, accountSeq: number): string {
+  return `${charge}/${id}#${accountSeq}`;
 }
 
 function lotsJson(lots: readonly number[]): string {

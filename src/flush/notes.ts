@@ -18,6 +18,13 @@ export function noteOf(entry: JournalEntry, operation: PackedOperation | undefin
   if (entry.plan !== null) return entry.kind === ENTRY.opening_lot ? null : planNote(entry.plan);
   if (entry.agent !== null) return agentNote(entry.agent);
   if (operation === undefined) return null;
+  const { before } = entry;
+  if (before !== null)
+    return noteJson({
+      charged_before: before.charged,
+      overdrawn_before: before.overdrawn || '',
+      converted_before: before.converted || '',
+    });
   switch (entry.kind) {
     case ENTRY.reversal:
       return noteJson({ corrects: operation[8], reason_code: operation[10], reason_text: operation[11] });

@@ -3,12 +3,12 @@ import type { SubscriptionRow } from '../postgres/subscriptions.js';
 import {
   type AccountState,
   ENTRY,
-  type PackedHold,
   type PackedOperation,
   type PackedSubscription,
   pack,
 } from '../redis/format.js';
-import type { AgentEntry, JournalEntry, JournalRecord, PlanEntry } from '../redis/journal.js';
+import type { Hold } from '../redis/hold-format.js';
+import type { AgentEntry, JournalEntry, JournalHold, JournalRecord, PlanEntry } from '../redis/journal.js';
 import { expiredBy, isGrant, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
 
@@ -51,10 +51,7 @@ export interface StateRows {
 /** What several records leave accounts and holds at: each row once, whatever happened to it between. */
 export class StateChanges {
   readonly #accounts = new Map<number, TouchedAccount>();
-  readonly #holds = new Map<
-    string,
-    { accountId: string; holdId: string; partition: number; state: PackedHold | null }
-  >();
+  readonly #holds = new Map<string, JournalHold & { readonly partition: number }>();
   readonly #keys = new Map<string, number>();
 
   add(record: JournalRecord, partition: number): void {
@@ -97,10 +94,10 @@ export class StateChanges {
     const touched = [...this.#accounts.values()].sort((a, b) => a.state.key - b.state.key);
     const holds: HoldRow[] = [];
     const ended: { accountKey: number; holdId: string }[] = [];
-    for (const { accountId, holdId, partition, state } of this.#holds.values()) {
+    for (const { accountId, holdId, partition, state, packed } of this.#holds.values()) {
       const accountKey = this.#keys.get(accountId) as number;
       if (state === null) ended.push({ accountKey, holdId });
-      else holds.push(holdRow(accountKey, holdId, partition, state));
+      else holds.push(holdRow({ accountKey, holdId, partition }, state, packed));
     }
     return {
       accounts: touched.map(accountRow),
@@ -136,8 +133,7 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
     for (let i = 0; i < lots.length; i += 2) touchLot(account, lots[i] as number, unit);
   }
   if (kind === ENTRY.expire_lot) account.movedLots.set(lots[0] as number, record.bookedTimeMs);
-  account.heldChanged ||=
-    kind >= ENTRY.hold || kind === ENTRY.settle || kind === ENTRY.release || kind === ENTRY.hold_expired;
+  account.heldChanged ||= kind >= ENTRY.hold || ENDING_KINDS.has(kind);
   if (kind >= ENTRY.hold) return;
   let wallet = account.wallets.get(unit);
   if (wallet === undefined) {
@@ -151,6 +147,14 @@ function addEntry(account: TouchedAccount, record: JournalRecord, entry: Journal
   else if (expiredBy(kind, amount) > 0) wallet.expired += BigInt(amount);
   else wallet.spent += BigInt(spentBy(kind, amount));
 }
+
+/** Kinds of lines that end a hold. */
+const ENDING_KINDS: ReadonlySet<number> = new Set([
+  ENTRY.settle,
+  ENTRY.release,
+  ENTRY.hold_expired,
+  ENTRY.session_expired,
+]);
 
 function newWallet(accountKey: number, unit: number): WalletRow {
   return { accountKey, unit: unitName(unit), debt: 0, granted: 0n, spent: 0n, expired: 0n, converted: 0n };
@@ -261,19 +265,21 @@ function lotRows({ state, lots, heldChanged }: TouchedAccount): LotRow[] {
   return rows.sort((a, b) => a.lotId - b.lotId);
 }
 
-function holdRow(accountKey: number, holdId: string, partition: number, state: PackedHold): HoldRow {
+function holdRow(
+  place: Pick<HoldRow, 'accountKey' | 'holdId' | 'partition'>,
+  hold: Hold,
+  packed: Buffer,
+): HoldRow {
   return {
-    accountKey,
-    holdId,
-    partition,
-    agent: state[12],
-    meter: state[13],
-    model: state[14],
-    unit: unitName(state[1]),
-    held: state[2],
-    startMs: state[11],
-    deadlineMs: state[3],
-    catalogVersion: state[4],
-    state: pack(state),
+    ...place,
+    agent: hold.agentId,
+    meter: hold.meter,
+    model: hold.model,
+    unit: unitName(hold.unit),
+    held: hold.amount,
+    startMs: hold.startTimeMs,
+    deadlineMs: hold.deadlineMs,
+    catalogVersion: hold.catalogVersion,
+    state: packed,
   };
 }

@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import type { DrawdownError } from '../errors.js';
 import type { CallOptions } from '../usage/types.js';
+import { malformed } from '../wire/protobuf.js';
 import { toDrawdownError, toStatus } from './errors.js';
-import { malformed } from './wire.js';
 
 /** The settings that the transport reads. */
 export type GrpcSettings = Pick<

@@ -4,12 +4,23 @@ import type { ConversionDenied, CreditsConverted } from '../credits/conversions.
 import type { StatusChange, UsageRerated } from '../credits/correction-types.js';
 import { DrawdownError } from '../errors.js';
 import { type Metrics, modelLabel, UNIT_LABELS } from '../metrics.js';
-import type { Denied, EventResult, Held, Released, Settled, Unit, UsageEvent } from '../usage/types.js';
+import type { SessionVerdict } from '../sessions/types.js';
+import type {
+  Denied,
+  EventResult,
+  Held,
+  Reason,
+  Released,
+  Settled,
+  Unit,
+  UsageEvent,
+} from '../usage/types.js';
 
 type OperationKind =
   | 'usage'
   | 'reserve'
   | 'extend'
+  | 'open_session'
   | 'settle'
   | 'release'
   | 'create_account'
@@ -83,6 +94,16 @@ export class Outcomes {
 
   released(result: Released): void {
     this.#count('release', result.duplicate ? 'duplicate' : 'applied', 'none');
+  }
+
+  /** A session that was open before is a duplicate. */
+  sessionOpened({ denied, generation }: SessionVerdict): void {
+    if (denied !== null) this.#count('open_session', 'denied', denied);
+    else this.#count('open_session', generation > 1 ? 'duplicate' : 'applied', 'none');
+  }
+
+  sessionRefused(kind: 'open_session' | 'settle' | 'release', reason: Reason): void {
+    this.#count(kind, 'refused', reason);
   }
 
   accountCreated(duplicate: boolean): void {

@@ -1,8 +1,8 @@
-import { quantitiesPerMeterMax } from '../catalog/limits.js';
 import { DrawdownError } from '../errors.js';
 import type { EventResult, Reason, UsageEvent } from '../usage/types.js';
+import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
+import { readQuantity, timeRule } from './quantity-codec.js';
 import { idLengthMax, idRule } from './validate.js';
-import { varintSize, WIRE, WireReader, writeVarint } from './wire.js';
 
 /**
  * The hot path's codec. RecordUsage carries tens of thousands of events a second, so its requests are decoded from
@@ -29,6 +29,9 @@ export const REASON_NUMBERS = {
   UNAVAILABLE: 14,
   LIMIT_REACHED: 15,
   AGENTS_MAX: 16,
+  SESSION_MOVED: 17,
+  SESSION_EXPIRED: 18,
+  SESSION_UNKNOWN: 19,
 } as const satisfies Record<Reason, number>;
 
 const OUTCOME_NUMBERS = { recorded: 1, duplicate: 2, refused: 3 } as const;
@@ -130,9 +133,6 @@ class EventCollector {
   }
 }
 
-const wholeRule = 'must be a whole number from 0 to 9007199254740991';
-const timeRule = 'must be milliseconds since 1970, above 0';
-
 /** Appends the event that fills the reader's current message, or says what is wrong with it. */
 function readUsageEvent(into: UsageEvent[]): string | null {
   let eventId: string | null = '';
@@ -162,7 +162,7 @@ function readUsageEvent(into: UsageEvent[]): string | null {
         model = reader.cachedToken(idLengthMax);
         break;
       case (6 << 3) | WIRE.bytes:
-        problem = readQuantity(quantities) ?? problem;
+        problem = readQuantity(reader, quantities, 'quantities') ?? problem;
         break;
       case (7 << 3) | WIRE.varint:
         eventTimeMs = reader.whole();
@@ -180,34 +180,6 @@ function readUsageEvent(into: UsageEvent[]): string | null {
   if (quantities.length === 0) return 'quantities must have at least one';
   if (!(eventTimeMs > 0)) return `event_time_ms ${timeRule}`;
   into.push({ eventId, accountId, agentId, meter, model, quantities, eventTimeMs });
-  return null;
-}
-
-/** Reads one entry of the map; a name that comes twice keeps its place and takes the later count, as in protobuf. */
-function readQuantity(quantities: [string, number][]): string | null {
-  const eventEnd = reader.end;
-  const entryEnd = reader.lengthEnd();
-  reader.end = entryEnd;
-  let name: string | null = '';
-  let count = 0;
-  while (reader.pos < entryEnd) {
-    const tag = reader.tag();
-    if (tag === tagField1Bytes) name = reader.cachedToken(idLengthMax);
-    else if (tag === tagField2Varint) count = reader.whole();
-    else reader.skip(tag);
-  }
-  reader.end = eventEnd;
-  if (name === null || name === '') return `quantities: a name ${idRule}`;
-  if (Number.isNaN(count)) return `quantities["${name}"] ${wholeRule}`;
-  for (const quantity of quantities) {
-    if (quantity[0] === name) {
-      quantity[1] = count;
-      return null;
-    }
-  }
-  if (quantities.length >= quantitiesPerMeterMax)
-    return `quantities must have at most ${quantitiesPerMeterMax}`;
-  quantities.push([name, count]);
   return null;
 }
 

@@ -11,6 +11,7 @@ import type { Accounts } from '../credits/types.js';
 import type { BalanceWatches } from '../credits/watch.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
+import type { Sessions } from '../sessions/sessions.js';
 import { parseAddress } from '../settings.js';
 import type { UsageMeter, Watermarks } from '../usage/types.js';
 import { accountService } from './account-service.js';
@@ -29,6 +30,7 @@ export interface GrpcServerOptions {
   /** Describe the services to whoever asks; needs the token where one is configured. */
   readonly reflection: boolean;
   readonly meter: UsageMeter;
+  readonly sessions: Sessions;
   readonly watermarks: Watermarks;
   readonly accounts: Accounts;
   readonly statements: StatementReader;
@@ -119,6 +121,7 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
   const {
     config: settings,
     meter,
+    sessions,
     watermarks,
     accounts,
     statements,
@@ -140,9 +143,10 @@ function addServices(server: Server, options: GrpcServerOptions, streams: Set<Op
     {
       ...usage,
       RecordUsage: rawMethod(usage.RecordUsage as ServiceDefinition[string]),
+      MeterUsage: rawMethod(usage.MeterUsage as ServiceDefinition[string]),
       RecordUsageBatch: rawMethod(usage.RecordUsageBatch as ServiceDefinition[string]),
     },
-    usageService({ ...environment, meter, watermarks, metrics, outcomes, streams }),
+    usageService({ ...environment, meter, sessions, watermarks, metrics, outcomes, streams }),
   );
   server.addService(
     withTypedDecodeErrors(definitionOf('AccountService')),

@@ -13,6 +13,7 @@ import type { SettleRequest__Output } from '../gen/drawdown/v1/SettleRequest.js'
 import type { SettleResponse } from '../gen/drawdown/v1/SettleResponse.js';
 import type { BalanceCheck, Denied, Held } from '../usage/types.js';
 import { callOptions, type OpenStream, unary } from './call.js';
+import { MeterStream, type MeterStreamEnvironment } from './meter-stream.js';
 import { enumName, reasonName, unitName, walletBalance } from './names.js';
 import {
   decodeRecordUsageBatchRequest,
@@ -32,17 +33,21 @@ import {
   fieldInvalid,
 } from './validate.js';
 
-export type UsageServiceEnvironment = RecordStreamEnvironment & {
-  /** The streams that are open, for the drain. */
-  readonly streams: Set<OpenStream>;
-};
+export type UsageServiceEnvironment = RecordStreamEnvironment &
+  MeterStreamEnvironment & {
+    /** The streams that are open, for the drain. */
+    readonly streams: Set<OpenStream>;
+  };
 
-/** UsageService over the usage layer: checks, calls, and spells the outcome. RecordUsage comes and goes raw. */
+/** UsageService over the usage layer: checks, calls, and spells the outcome. The streams come and go raw. */
 export function usageService(environment: UsageServiceEnvironment): UntypedServiceImplementation {
   const { streams } = environment;
   return {
     recordUsage(call: ServerDuplexStream<Buffer, Buffer>) {
       streams.add(new RecordStream(call, environment, (stream) => streams.delete(stream)));
+    },
+    meterUsage(call: ServerDuplexStream<Buffer, Buffer>) {
+      streams.add(new MeterStream(call, environment, (stream) => streams.delete(stream)));
     },
     recordUsageBatch: recordUsageBatch(environment),
     reserve: reserve(environment),

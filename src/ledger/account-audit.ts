@@ -92,6 +92,10 @@ export interface HoldState {
   readonly startMs: number;
   readonly deadlineMs: number;
   readonly catalogVersion: number;
+  /** Of a session: its generation (0: an ordinary hold), what its last checkpoint charges, and the quantities of that. */
+  readonly generation: number;
+  readonly charge: number;
+  readonly details: string;
   /** (lot, amount), flat. */
   readonly parts: readonly number[];
 }

@@ -47,6 +47,7 @@ const SHAPES: Readonly<Record<string, Partial<Record<Column, 1 | -1>>>> = {
   agent_renewal: { spent: 1 },
   agent_grant: { granted: 1 },
   agent_status: {},
+  session_expired: { spent: 1, debt: 1 },
 };
 /** Lines that concern no wallet. */
 const WALLETLESS_KINDS: ReadonlySet<string> = new Set([
@@ -74,7 +75,13 @@ const LOT_MAKING_KINDS: ReadonlySet<string> = new Set([
 /** Statuses of an account by their names in the notes of lines. */
 const STATUSES: Readonly<Record<string, number>> = { active: 1, frozen: 2, closed: 3 };
 const SHAPED_COLUMNS: readonly Column[] = ['granted', 'spent', 'expired', 'converted', 'debt'];
-const OVERDRAWING_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
+const OVERDRAWING_KINDS: ReadonlySet<string> = new Set([
+  'usage',
+  'settle',
+  'session_expired',
+  'duplicate',
+  'rerate',
+]);
 
 /**
  * Adds the lines of one account up, in order of their numbers, and reports what does not follow from what was before. After a

@@ -51,6 +51,14 @@ export function quantityCounts(line: LedgerLine): [name: string, count: number][
   return counts.every(([, count]) => Number.isSafeInteger(count)) ? counts : null;
 }
 
+/** What the session of a late settle was charged before, as the line's note says. */
+export function notedChargeBefore(line: LedgerLine): number {
+  const parsed = line.note === null ? null : parse(line.note);
+  if (typeof parsed !== 'object' || parsed === null) return 0;
+  const { charged_before: charged } = parsed as { charged_before?: unknown };
+  return Number.isSafeInteger(charged) ? (charged as number) : 0;
+}
+
 /** The status that a line's note gives the account; null where it gives none. */
 export function notedStatus(line: LedgerLine): string | null {
   const parsed = line.note === null ? null : parse(line.note);

@@ -1,7 +1,13 @@
 import { type CompiledCatalog, walletCosts } from '../catalog/pricing.js';
-import { hasFlag, type LedgerLine, quantityCounts } from './line.js';
+import { hasFlag, type LedgerLine, notedChargeBefore, quantityCounts } from './line.js';
 
-const PRICED_KINDS: ReadonlySet<string> = new Set(['usage', 'settle', 'duplicate', 'rerate']);
+const PRICED_KINDS: ReadonlySet<string> = new Set([
+  'usage',
+  'settle',
+  'session_expired',
+  'duplicate',
+  'rerate',
+]);
 
 /**
  * Prices a line again from its quantities and its catalog version alone, and says how it differs from what was charged; null
@@ -25,7 +31,9 @@ export function repriceProblem(
   const cost = priced.costs.find(({ unit }) => unit === line.unit);
   if (cost === undefined) return `meter ${line.meter} has no wallet of ${line.unit}`;
   const unrated = cost.amount === 'unrated';
-  const amount = cost.amount === 'unrated' ? 0 : cost.amount;
+  // What a session was charged by its deadline is not charged again, and not given back.
+  const price = cost.amount === 'unrated' ? 0 : cost.amount;
+  const amount = Math.max(0, price - notedChargeBefore(line));
   if (unrated !== hasFlag(line, 'unrated'))
     return unrated ? 'unrated, without the flag' : 'flagged unrated, and it has a price';
   if (amount === line.spent) return null;

@@ -32,6 +32,8 @@ export const OP = {
   activateAgent: 23,
   suspendAgent: 24,
   removeAgent: 25,
+  openSession: 26,
+  checkpoint: 27,
 } as const;
 
 /** How a pair (unit, amount) carries the terms of an automatic conversion: lua/includes/formats.lua says it. */
@@ -50,6 +52,8 @@ export const CODE = {
   stale: 9,
   /** More is due of the account than one call does: the operation is sent again. */
   behind: 10,
+  /** What the session of the operation ended with. */
+  ended: 11,
 } as const;
 
 export const REASON = {
@@ -135,8 +139,10 @@ export const ENTRY = {
   /** An agent's own credits of a cycle. */
   agent_grant: 21,
   agent_status: 22,
+  session_expired: 24,
   hold: 100,
   extend: 101,
+  checkpoint: 102,
 } as const;
 
 /** What an entry of kind plan_change says of the plan. */
@@ -170,6 +176,8 @@ export const FLAG = {
   converted: 256,
   /** Finished usage of an agent that was suspended or removed. */
   agent_suspended: 512,
+  /** Of a settle: what the session was not charged when it ended by its deadline. */
+  difference: 1024,
 } as const;
 
 export const STATUS = { active: 1, frozen: 2, closed: 3 } as const;
@@ -238,27 +246,6 @@ export interface AccountState {
   readonly dueAtMs: number;
   readonly wallets: readonly Wallet[];
 }
-
-/** An open hold as Redis keeps it: a msgpack array, which Postgres stores unchanged. */
-export type PackedHold = [
-  format: number,
-  unit: number,
-  amount: number,
-  deadlineMs: number,
-  catalogVersion: number,
-  hash: number,
-  seq: number,
-  lastSeq: number,
-  firstHeld: number,
-  firstAvailable: number,
-  firstDeadlineMs: number,
-  startTimeMs: number,
-  agentId: string,
-  meter: string,
-  model: string,
-  accountKey: number,
-  parts: number[],
-];
 
 /** A billing period as a subscription has it; what follows `keeps` is there once it has begun. */
 export type PackedPeriod = [

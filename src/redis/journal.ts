@@ -5,13 +5,14 @@ import type { RedisConnection } from './connection.js';
 import {
   type AccountState,
   ENTRY,
+  FLAG,
   FORMAT,
-  type PackedHold,
   type PackedSubscription,
   readAccount,
   unpack,
   unpackAll,
 } from './format.js';
+import { type Hold, readHold } from './hold-format.js';
 import { splitScope } from './keys.js';
 import { type Opaque, unpackOpaque } from './opaque.js';
 
@@ -35,14 +36,18 @@ export interface JournalEntry {
   readonly released: number;
   /** (lot, change of remaining), flat. */
   readonly lots: readonly number[];
-  /** For release and hold_expired: which hold ended. */
+  /** For release, hold_expired, session_expired and what is converted for the last: which hold ended. */
   readonly hold: {
     readonly holdId: string;
     readonly agent: string;
     readonly meter: string;
     readonly model: string;
     readonly catalogVersion: number;
+    /** JSON: what a session was charged for; {} for all others. */
+    readonly quantities: string;
   } | null;
+  /** Of a settle with the flag `difference`: what the session was charged by its deadline. */
+  readonly before: ChargedBefore | null;
   /** For conversion_grant: the priority of its lot; 0 for all others. */
   readonly lotPriority: number;
   /** For what happens by itself: when it was due; 0 for all else. */
@@ -51,6 +56,12 @@ export interface JournalEntry {
   readonly plan: PlanEntry | null;
   /** For those of agents. */
   readonly agent: AgentEntry | null;
+}
+
+export interface ChargedBefore {
+  readonly charged: number;
+  readonly overdrawn: number;
+  readonly converted: number;
 }
 
 export interface PlanEntry {
@@ -78,6 +89,15 @@ export interface AgentEntry {
   readonly priority: number;
 }
 
+/** A hold after a record; null: ended. */
+export interface JournalHold {
+  readonly accountId: string;
+  readonly holdId: string;
+  readonly state: Hold | null;
+  /** As Redis keeps it. */
+  readonly packed: Buffer;
+}
+
 /** One record: a batch that changed something, with all that it changed. */
 export interface JournalRecord {
   readonly epoch: number;
@@ -90,11 +110,7 @@ export interface JournalRecord {
   /** Accounts after the record, by index. */
   readonly accounts: ReadonlyMap<number, AccountState>;
   /** Holds after the record, by account and hold id; null: ended. */
-  readonly holds: readonly {
-    readonly accountId: string;
-    readonly holdId: string;
-    readonly state: PackedHold | null;
-  }[];
+  readonly holds: readonly JournalHold[];
   /** Subscriptions after the record, by account. */
   readonly subscriptions: readonly { readonly accountId: string; readonly state: PackedSubscription }[];
   /** Bytes of the journal through this record, counted from the start of the epoch. */
@@ -223,11 +239,25 @@ function readEntries(reader: BinaryReader, firstSeq: number, batch: Batch): Jour
         );
       }
     } else {
-      entries.push(readEntry(reader, firstSeq + entries.length, operation, kind));
+      const entry = readEntry(reader, firstSeq + entries.length, operation, kind);
+      if (kind === ENTRY.session_expired) tellConversions(entries, entry);
+      entries.push(entry);
     }
   }
   return entries;
 }
+
+/** What was converted when a session ended by itself was for the entry that follows. */
+function tellConversions(entries: JournalEntry[], { account, hold }: JournalEntry): void {
+  for (let i = entries.length - 1; i >= 0; i--) {
+    const entry = entries[i] as JournalEntry;
+    if (!CONVERSION_KINDS.has(entry.kind) || entry.operation >= 0 || entry.account !== account || entry.hold)
+      return;
+    entries[i] = { ...entry, hold };
+  }
+}
+
+const CONVERSION_KINDS: ReadonlySet<number> = new Set([ENTRY.conversion, ENTRY.conversion_grant]);
 
 // One literal with every field in its place: objects that are put together by spreading would each get a shape of their own,
 // and every later access to them would be a slow one.
@@ -244,7 +274,8 @@ function readEntry(reader: BinaryReader, seq: number, operation: number, kind: n
   const released = reader.u56();
   const lots: number[] = [];
   for (let pairs = reader.u16(); pairs > 0; pairs--) lots.push(reader.u32(), reader.i56());
-  const hold = kind === ENTRY.release || kind === ENTRY.hold_expired ? readEndedHold(reader) : null;
+  const hold = ENDING_KINDS.has(kind) ? readEndedHold(kind, reader) : null;
+  const before = (flags & FLAG.difference) === 0 ? null : readBefore(reader);
   const lotPriority = kind === ENTRY.conversion_grant ? reader.u32() : 0;
   const planned = kind === ENTRY.plan_grant || kind === ENTRY.plan_change;
   const ofAgent = AGENT_KINDS.has(kind);
@@ -265,6 +296,7 @@ function readEntry(reader: BinaryReader, seq: number, operation: number, kind: n
     released,
     lots,
     hold,
+    before,
     lotPriority,
     dueMs,
     plan: planned || kind === ENTRY.opening_lot ? readPlanEntry(kind, reader) : null,
@@ -315,6 +347,7 @@ function paidEntry(
     released: 0,
     lots: [from.lot, -amount],
     hold: null,
+    before: null,
     lotPriority: 0,
     dueMs: 0,
     plan: null,
@@ -356,23 +389,30 @@ function readPlanEntry(kind: number, reader: BinaryReader): PlanEntry {
   };
 }
 
-function readEndedHold(reader: BinaryReader): NonNullable<JournalEntry['hold']> {
+const ENDING_KINDS: ReadonlySet<number> = new Set([ENTRY.release, ENTRY.hold_expired, ENTRY.session_expired]);
+
+function readBefore(reader: BinaryReader): ChargedBefore {
+  return { charged: reader.u56(), overdrawn: reader.u56(), converted: reader.u56() };
+}
+
+function readEndedHold(kind: number, reader: BinaryReader): NonNullable<JournalEntry['hold']> {
   return {
     holdId: reader.text(),
     agent: reader.text(),
     meter: reader.text(),
     model: reader.text(),
     catalogVersion: reader.u32(),
+    quantities: kind === ENTRY.session_expired ? reader.text() : '{}',
   };
 }
 
-function readHolds(data: Buffer): { accountId: string; holdId: string; state: PackedHold | null }[] {
-  const values = unpackAll<string | PackedHold | false>(data);
-  const holds: { accountId: string; holdId: string; state: PackedHold | null }[] = [];
-  for (let i = 0; i < values.length; i += 2) {
-    const { accountId, id } = splitScope(values[i] as string);
-    const state = values[i + 1];
-    holds.push({ accountId, holdId: id, state: Array.isArray(state) ? state : null });
+function readHolds(data: Buffer): JournalHold[] {
+  const reader = new BinaryReader(data);
+  const holds: JournalHold[] = [];
+  while (!reader.atEnd) {
+    const { accountId, id } = splitScope(reader.text());
+    const packed = reader.bytes(reader.u32());
+    holds.push({ accountId, holdId: id, state: packed.length === 0 ? null : readHold(packed), packed });
   }
   return holds;
 }

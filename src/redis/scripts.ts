@@ -14,6 +14,12 @@ import {
   type StoredOutcome,
   unpack,
 } from './format.js';
+import {
+  type CheckpointedHold,
+  type OpenedHold,
+  readCheckpointedHold,
+  readOpenedHold,
+} from './hold-format.js';
 import { accountScope, type PartitionKeys } from './keys.js';
 import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
 
@@ -52,7 +58,7 @@ export interface BatchReply {
 /** What became of one operation. */
 export type OperationResult =
   | {
-      readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict;
+      readonly code: typeof CODE.ok | typeof CODE.duplicate | typeof CODE.conflict | typeof CODE.ended;
       readonly outcome: StoredOutcome;
     }
   /** A touch: the account as it is; where it is shown, with its subscription. */
@@ -61,6 +67,8 @@ export type OperationResult =
       readonly account: AccountState;
       readonly subscription?: PackedSubscription;
     }
+  | { readonly code: 'opened'; readonly session: OpenedHold }
+  | { readonly code: 'checkpointed'; readonly session: CheckpointedHold }
   | { readonly code: typeof CODE.denied; readonly denial: Denial }
   /** The amounts must be priced with this catalog version. */
   | { readonly code: typeof CODE.reprice; readonly catalogVersion: number }
@@ -314,9 +322,13 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
         return { code: 'account', account, subscription: unpack(reader.bytes(reader.u32())) };
       }
       if (operation[0] === OP.expireHold) return { code: 'expired' };
+      if (operation[0] === OP.openSession) return { code: 'opened', session: readOpenedHold(reader) };
+      if (operation[0] === OP.checkpoint)
+        return { code: 'checkpointed', session: readCheckpointedHold(reader) };
       return { code, outcome: readOutcome(reader) };
     case CODE.duplicate:
     case CODE.conflict:
+    case CODE.ended:
       return { code, outcome: readOutcome(reader) };
     case CODE.denied:
       return { code, denial: readDenial(reader) };

@@ -1,12 +1,7 @@
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
-import {
-  type AccountState,
-  type PackedHold,
-  type PackedSubscription,
-  readAccount,
-  unpack,
-} from './format.js';
+import { type AccountState, type PackedSubscription, readAccount, unpack } from './format.js';
+import { type Hold, readHold } from './hold-format.js';
 import { accountScope, type PartitionKeys } from './keys.js';
 
 /** What verification reads: nothing here writes, and every call takes at most a batch. */
@@ -80,7 +75,7 @@ export interface HotAccount {
 }
 
 export interface HotHold {
-  readonly state: PackedHold | null;
+  readonly state: Hold | null;
   readonly sweptAtMs: number;
 }
 
@@ -115,7 +110,7 @@ export async function readHot(
       decodeAll(accountIds, accountValues, accountScores, (data) => readAccount(new BinaryReader(data))),
       subscriptions,
     ),
-    holds: decodeAll(holdFields, holdValues, holdScores, (data) => unpack<PackedHold>(data)),
+    holds: decodeAll(holdFields, holdValues, holdScores, readHold),
   };
 }
 

@@ -82,7 +82,7 @@ const REASONS: Record<number, Reason> = {
 };
 
 /** The reason of a denial by its name in the protocol. */
-export function reasonOf(denial: Denial): Reason {
+export function reasonOf(denial: Pick<Denial, 'reason'>): Reason {
   const reason = REASONS[denial.reason];
   if (reason === undefined) throw new Error(`a script denied for reason ${denial.reason}`);
   return reason;

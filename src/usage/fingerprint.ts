@@ -123,6 +123,14 @@ export function extendFingerprint(call: ExtendCall): number {
   return fingerprint([call.holdId, call.addAmount, call.holdTimeMs, call.eventTimeMs]);
 }
 
+/** `work` is what the session is about: its agent, meter, model, counted quantities and the like. */
+export function sessionFingerprint(work: readonly (string | number)[], known: Quantities): number {
+  begin();
+  addFields(work);
+  addQuantities(known);
+  return end();
+}
+
 export function settleFingerprint(call: SettleCall): number {
   return workFingerprint([call.agentId, call.meter, call.model, call.eventTimeMs], call.final);
 }

@@ -13,6 +13,7 @@ import {
 import type { LedgerDetails } from '../redis/opaque.js';
 import { checkedBalance } from './balance-check.js';
 import type { Catalogs, PublishedCatalog } from './catalogs.js';
+import { checkEventTime, type EventTimeLimits, untimely, untimelyText } from './event-times.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
 import {
   extendFingerprint,
@@ -21,9 +22,10 @@ import {
   settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
-import { settledOf, statusOf } from './outcome-views.js';
+import { chargedBefore, settledOf, statusOf } from './outcome-views.js';
 import { appendCosts, appendEstimate, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
+import { HOLD_ENDS } from './resolver.js';
 import {
   type BalanceCheck,
   type CallOptions,
@@ -47,9 +49,7 @@ import {
   type UsageStatus,
 } from './types.js';
 
-export interface MeterLimits {
-  readonly eventAgeMaxMs: number;
-  readonly eventFutureMaxMs: number;
+export interface MeterLimits extends EventTimeLimits {
   readonly holdTimeDefaultMs: number;
   readonly holdTimeMaxMs: number;
 }
@@ -73,9 +73,9 @@ export class Meter implements UsageMeter {
     const nowMs = Date.now();
     for (let i = 0; i < events.length; i++) {
       const event = events[i] as UsageEvent;
-      const untimely = this.#untimely(event.eventTimeMs, nowMs);
-      if (untimely !== null) {
-        collector.settle(i, refused(untimely, timeText('event_time_ms', untimely)), null);
+      const wrong = untimely(event.eventTimeMs, nowMs, this.limits);
+      if (wrong !== null) {
+        collector.settle(i, refused(wrong, untimelyText('event_time_ms', wrong)), null);
         continue;
       }
       const packed = usageOperation(event, usageFingerprint(event));
@@ -99,7 +99,7 @@ export class Meter implements UsageMeter {
   }
 
   async reserve(call: ReserveCall, options: CallOptions): Promise<Held | Denied> {
-    this.#checkTime(call.startTimeMs, 'start_time_ms');
+    checkEventTime(call.startTimeMs, 'start_time_ms', this.limits);
     const holdTimeMs = this.#holdTime(call.holdTimeMs) || this.limits.holdTimeDefaultMs;
     const { compiled } = this.catalogs.current();
     const packed: PackedOperation = [
@@ -121,7 +121,7 @@ export class Meter implements UsageMeter {
   }
 
   async extend(call: ExtendCall, options: CallOptions): Promise<Held | Denied> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const holdTimeMs = this.#holdTime(call.holdTimeMs);
     if (call.addAmount === 0 && holdTimeMs === 0) {
       throw new DrawdownError('FIELD_INVALID', 'add_amount: an amount or a hold_time_ms must be above 0', {
@@ -144,7 +144,7 @@ export class Meter implements UsageMeter {
   }
 
   async settle(call: SettleCall, options: CallOptions): Promise<Settled> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const hash = settleFingerprint(call);
     let catalog = this.catalogs.current();
     for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
@@ -179,8 +179,9 @@ export class Meter implements UsageMeter {
       const { result, decision } = executed;
       if (result.code !== CODE.reprice) {
         const outcome = outcomeOrThrow(executed, call.accountId);
-        await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
-        return settledOf(outcome, result.code === CODE.duplicate);
+        const position = decision.partition.position(outcome.seq);
+        await this.executor.settleDurability([position], options);
+        return settledOf(outcome, result.code === CODE.duplicate, position);
       }
       const wanted = await this.catalogs.version(result.catalogVersion);
       if (wanted === null)
@@ -203,16 +204,18 @@ export class Meter implements UsageMeter {
   }
 
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
-    this.#checkTime(call.eventTimeMs, 'event_time_ms');
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
     const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
-    await this.executor.settleDurability([executed.decision.partition.position(outcome.seq)], options);
+    const position = executed.decision.partition.position(outcome.seq);
+    await this.executor.settleDurability([position], options);
     return {
       unit: outcome.unit as Unit,
       released: outcome.state === STATE.expired ? 0 : outcome.extra,
       available: outcome.available,
       duplicate: executed.result.code === CODE.duplicate,
+      position,
     };
   }
 
@@ -247,7 +250,7 @@ export class Meter implements UsageMeter {
       return statusOf(result.outcome, durable);
     }
     if (result.code !== CODE.none) throw resultError(result, call.accountId);
-    const kinds = call.kind === 'event' ? ['usage'] : ['settle', 'release', 'hold_expired'];
+    const kinds = call.kind === 'event' ? ['usage'] : HOLD_ENDS;
     const [entry] = await findEntries(this.pool, [{ accountId: call.accountId, kinds, id: call.id }]).catch(
       (cause: unknown) => {
         throw new DrawdownError('UNAVAILABLE', 'Postgres is needed for this id and does not answer', {
@@ -265,13 +268,14 @@ export class Meter implements UsageMeter {
       converted: 0,
     } as const;
     if (entry === undefined) return { ...nothing, state: 'unknown', durable: false };
+    const before = chargedBefore(entry.note);
     return {
       ...nothing,
       state: LEDGER_STATES[entry.kind] as UsageState,
       unit: UNITS[entry.unit as UnitName],
-      charged: entry.spent,
-      overdrawn: entry.debt,
-      converted: entry.converted,
+      charged: entry.spent + before.charged,
+      overdrawn: entry.debt + before.overdrawn,
+      converted: entry.converted + before.converted,
       durable: true,
     };
   }
@@ -309,16 +313,6 @@ export class Meter implements UsageMeter {
     };
   }
 
-  #untimely(timeMs: number, nowMs: number): 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE' | null {
-    if (timeMs < nowMs - this.limits.eventAgeMaxMs) return 'EVENT_TOO_OLD';
-    return timeMs > nowMs + this.limits.eventFutureMaxMs ? 'EVENT_IN_FUTURE' : null;
-  }
-
-  #checkTime(timeMs: number, field: string): void {
-    const untimely = this.#untimely(timeMs, Date.now());
-    if (untimely !== null) throw new DrawdownError(untimely, timeText(field, untimely), { field });
-  }
-
   #holdTime(holdTimeMs: number): number {
     if (holdTimeMs > this.limits.holdTimeMaxMs) {
       throw new DrawdownError(
@@ -331,12 +325,6 @@ export class Meter implements UsageMeter {
     }
     return holdTimeMs;
   }
-}
-
-function timeText(field: string, reason: 'EVENT_TOO_OLD' | 'EVENT_IN_FUTURE'): string {
-  return reason === 'EVENT_TOO_OLD'
-    ? `${field}: older than eventAgeMaxMs`
-    : `${field}: further ahead than eventFutureMaxMs`;
 }
 
 function outcomeOrThrow({ result }: Executed, accountId: string): StoredOutcome {
@@ -362,4 +350,5 @@ const LEDGER_STATES: Record<string, UsageState> = {
   settle: 'settled',
   release: 'released',
   hold_expired: 'expired',
+  session_expired: 'expired',
 };

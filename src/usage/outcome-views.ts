@@ -1,5 +1,5 @@
 import { FLAG, STATE, type StoredOutcome } from '../redis/format.js';
-import { type Settled, UNITS, type Unit, type UsageState, type UsageStatus } from './types.js';
+import { type Position, type Settled, UNITS, type Unit, type UsageState, type UsageStatus } from './types.js';
 
 /** Stored outcomes as callers see them. */
 
@@ -9,7 +9,7 @@ function releasedUnitOf({ unit, extra, flags }: StoredOutcome): Unit {
   return heldCredits ? UNITS.credits : (unit as Unit);
 }
 
-export function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
+export function settledOf(outcome: StoredOutcome, duplicate: boolean, position: Position): Settled {
   return {
     unit: outcome.unit as Unit,
     charged: outcome.amount,
@@ -23,6 +23,16 @@ export function settledOf(outcome: StoredOutcome, duplicate: boolean): Settled {
     converted: outcome.converted,
     duplicate,
     catalogVersion: outcome.catalogVersion,
+    position,
+  };
+}
+
+/** What a session was charged by its deadline before the line that has this note. */
+export function chargedBefore(note: Readonly<Record<string, string | number>> | null) {
+  return {
+    charged: Number(note?.charged_before ?? 0),
+    overdrawn: Number(note?.overdrawn_before ?? 0),
+    converted: Number(note?.converted_before ?? 0),
   };
 }
 

@@ -32,7 +32,7 @@ export function appendCosts(
     const { unit, amount, conversion } = costs[i] as (typeof costs)[number];
     if (amount === 0 && chargeable && !keepFree) continue;
     if (conversion !== undefined) {
-      appendTerms(operation, conversion);
+      operation.push(...packedTerms(conversion));
       continue;
     }
     operation.push(UNITS[unit], amount === 'unrated' ? UNRATED : amount);
@@ -43,8 +43,12 @@ export function appendCosts(
 const MICROS_PER_CREDIT = 1_000_000;
 
 /** A pair that stands for credits which are converted: lua/includes/formats.lua says how. Blocks are whole credits. */
-function appendTerms(operation: PackedOperation, { blockUnits, blockMicros, priority }: BlockTerms): void {
-  operation.push(-blockUnits, (blockMicros / MICROS_PER_CREDIT) * CONVERSION_PRIORITIES + priority);
+export function packedTerms({
+  blockUnits,
+  blockMicros,
+  priority,
+}: BlockTerms): readonly [unit: number, terms: number] {
+  return [-blockUnits, (blockMicros / MICROS_PER_CREDIT) * CONVERSION_PRIORITIES + priority];
 }
 
 /** What holding characters takes of credits that are converted for them: whole blocks, the debt of characters included. */

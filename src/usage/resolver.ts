@@ -21,6 +21,7 @@ import {
 import { accountScope } from '../redis/keys.js';
 import type { LoadedAccount, Scripts } from '../redis/scripts.js';
 import type { Operation } from './operation.js';
+import { chargedBefore } from './outcome-views.js';
 import type { PartitionQueue, Resolver } from './partition-queue.js';
 import { UNITS, type UnitName } from './types.js';
 
@@ -29,7 +30,7 @@ const LOAD_ATTEMPTS_MAX = 5;
 /** Accounts read by one query: what a batch of distinct accounts needs at the default batchOpsMax. */
 const ACCOUNTS_PER_QUERY_MAX = 500;
 
-const HOLD_ENDS = ['settle', 'release', 'hold_expired'];
+export const HOLD_ENDS = ['settle', 'release', 'hold_expired', 'session_expired'];
 
 const AGENT_KINDS = ['agent_unlock', 'agent_renewal', 'agent_status'];
 
@@ -40,6 +41,8 @@ const LEDGER_KINDS: Partial<Record<number, readonly string[]>> = {
   [OP.settle]: HOLD_ENDS,
   [OP.release]: HOLD_ENDS,
   [OP.extend]: HOLD_ENDS,
+  [OP.openSession]: HOLD_ENDS,
+  [OP.checkpoint]: HOLD_ENDS,
   [OP.grant]: ['grant'],
   [OP.reverse]: ['reversal'],
   [OP.rerate]: ['rerate'],
@@ -61,6 +64,7 @@ const LETTERS: Record<string, string> = {
   settle: 'h',
   release: 'h',
   hold_expired: 'h',
+  session_expired: 'h',
   grant: 'g',
   reversal: 'r',
   rerate: 'p',
@@ -81,6 +85,7 @@ const STATES: Record<string, number> = {
   settle: STATE.settled,
   release: STATE.released,
   hold_expired: STATE.expired,
+  session_expired: STATE.expired,
   grant: STATE.granted,
   reversal: STATE.reversed,
   rerate: STATE.rerated,
@@ -299,23 +304,24 @@ function extraOf({ kind, lot, note, released }: KnownEntry): number {
 }
 
 function outcomeOf(entry: KnownEntry): StoredOutcome {
-  const isConversion = entry.kind === 'conversion_grant';
+  const before = chargedBefore(entry.note);
+  const converts = entry.kind === 'conversion_grant' || before.converted > 0;
   const ofAgent = entry.note?.agent_event !== undefined;
   return {
     hash: entry.payloadHash,
     seq: entry.seq,
     state: stateOf(entry),
     unit: unitOf(entry),
-    amount: entry.granted + entry.expired + Math.abs(entry.spent),
-    overdrawn: Math.abs(entry.debt),
+    amount: entry.granted + entry.expired + Math.abs(entry.spent) + before.charged,
+    overdrawn: Math.abs(entry.debt) + before.overdrawn,
     available: entry.available,
     flags: entry.flags
       .split(',')
       .filter((name) => name !== '')
-      .reduce((flags, name) => flags + FLAG[name as keyof typeof FLAG], isConversion ? FLAG.converted : 0),
+      .reduce((flags, name) => flags | FLAG[name as keyof typeof FLAG], converts ? FLAG.converted : 0),
     extra: extraOf(entry),
     catalogVersion: entry.catalogVersion,
-    converted: entry.converted,
+    converted: entry.converted + before.converted,
     cycleStartMs: ofAgent ? Number(entry.note?.from_ms) : 0,
   };
 }

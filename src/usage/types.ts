@@ -28,7 +28,10 @@ export type Reason =
   | 'AMOUNT_OUT_OF_RANGE'
   | 'UNAVAILABLE'
   | 'LIMIT_REACHED'
-  | 'AGENTS_MAX';
+  | 'AGENTS_MAX'
+  | 'SESSION_MOVED'
+  | 'SESSION_EXPIRED'
+  | 'SESSION_UNKNOWN';
 
 /** A place in one partition's journal. Compared as (epoch, seq), never by seq alone. */
 export interface Position {
@@ -146,6 +149,8 @@ export interface Settled {
   readonly converted: number;
   readonly duplicate: boolean;
   readonly catalogVersion: number;
+  /** Where it stands in the journal. */
+  readonly position: Position;
 }
 
 export interface Released {
@@ -153,6 +158,8 @@ export interface Released {
   readonly released: number;
   readonly available: number;
   readonly duplicate: boolean;
+  /** Where it stands in the journal. */
+  readonly position: Position;
 }
 
 export interface WalletBalance {

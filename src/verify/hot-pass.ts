@@ -4,7 +4,7 @@ import type { StoredAccount, StoredHold } from '../ledger/account-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
 import { readAccountsById, readHoldPlaces } from '../postgres/verify.js';
 import type { RedisConnection } from '../redis/connection.js';
-import type { AccountState, PackedHold } from '../redis/format.js';
+import type { AccountState } from '../redis/format.js';
 import { type PartitionKeys, splitScope } from '../redis/keys.js';
 import { type HotHold, type HotState, holdField, readHot, scanFields } from '../redis/verify.js';
 import { UNITS, type UnitName } from '../usage/types.js';
@@ -176,23 +176,23 @@ function compareHolds(
   }
 }
 
-function sameHold({ state }: StoredHold, { state: packed }: HotHold): boolean {
-  if (state === null || packed === null) return false;
-  const unit = UNITS[state.unit as UnitName] as number | undefined;
-  const [, ownUnit, amount, deadlineMs, version, , , , , , , startMs, agent, meter, model, key, parts] =
-    packed as PackedHold;
+function sameHold({ state }: StoredHold, { state: hot }: HotHold): boolean {
+  if (state === null || hot === null) return false;
   return (
-    ownUnit === unit &&
-    amount === state.amount &&
-    deadlineMs === state.deadlineMs &&
-    version === state.catalogVersion &&
-    startMs === state.startMs &&
-    agent === state.agent &&
-    meter === state.meter &&
-    model === state.model &&
-    key === state.accountKey &&
-    parts.length === state.parts.length &&
-    parts.every((value, i) => value === state.parts[i])
+    hot.unit === (UNITS[state.unit as UnitName] as number | undefined) &&
+    hot.amount === state.amount &&
+    hot.deadlineMs === state.deadlineMs &&
+    hot.catalogVersion === state.catalogVersion &&
+    hot.startTimeMs === state.startMs &&
+    hot.agentId === state.agent &&
+    hot.meter === state.meter &&
+    hot.model === state.model &&
+    hot.accountKey === state.accountKey &&
+    hot.generation === state.generation &&
+    hot.charge === state.charge &&
+    hot.details === state.details &&
+    hot.parts.length === state.parts.length &&
+    hot.parts.every((value, i) => value === state.parts[i])
   );
 }
 

@@ -13,14 +13,8 @@ import {
   type VerifiedHold,
   type VerifiedOpening,
 } from '../postgres/verify.js';
-import {
-  AGENT_STATE,
-  FORMAT,
-  type PackedHold,
-  type PackedSubscription,
-  subscriptionDueMs,
-  unpack,
-} from '../redis/format.js';
+import { AGENT_STATE, FORMAT, type PackedSubscription, subscriptionDueMs, unpack } from '../redis/format.js';
+import { readHold } from '../redis/hold-format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 
 /** Accounts read at once; each may bring a thousand lots a wallet, so this bounds memory. */
@@ -94,20 +88,8 @@ function storedHold(row: VerifiedHold): StoredHold {
 
 function holdState(packed: Buffer): HoldState | null {
   try {
-    const hold = unpack<PackedHold>(packed);
-    if (!Array.isArray(hold) || hold[0] !== FORMAT || !Array.isArray(hold[16])) return null;
-    return {
-      accountKey: hold[15],
-      agent: hold[12],
-      meter: hold[13],
-      model: hold[14],
-      unit: UNIT_NAMES.get(hold[1]) ?? '',
-      amount: hold[2],
-      startMs: hold[11],
-      deadlineMs: hold[3],
-      catalogVersion: hold[4],
-      parts: hold[16],
-    };
+    const { unit, agentId: agent, startTimeMs: startMs, ...hold } = readHold(packed);
+    return { ...hold, agent, startMs, unit: UNIT_NAMES.get(unit) ?? '' };
   } catch {
     return null;
   }

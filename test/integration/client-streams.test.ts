@@ -86,6 +86,7 @@ describe('batches that the sidecar lost', () => {
       isDrained: false,
       events: [{ event, applied: true }],
       settles: [],
+      releases: [],
     });
   });
 

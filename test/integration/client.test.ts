@@ -113,7 +113,7 @@ describe('record', () => {
     expect(error).toBeInstanceOf(MeterError);
     expect(error).toMatchObject({ code: 'CANCELLED', reason: 'ABORTED', retryable: false });
     expect(error.cause).toEqual(new Error('the caller went away'));
-    expect(await meter.close()).toEqual({ isDrained: true, events: [], settles: [] });
+    expect(await meter.close()).toEqual({ isDrained: true, events: [], settles: [], releases: [] });
     await expectClean(sidecar.config, sidecar.client, new Map([[id, 999_960]]));
     const late = connect().record([usage(id, 'never', 1)], { signal: controller.signal });
     expect(await errorOf(late)).toMatchObject({ reason: 'ABORTED' });
@@ -273,7 +273,7 @@ describe('a meter', () => {
     const id = await account();
     const meter = connect();
     const checking = meter.checkBalance({ accountId: id });
-    expect(await meter.close()).toEqual({ isDrained: true, events: [], settles: [] });
+    expect(await meter.close()).toEqual({ isDrained: true, events: [], settles: [], releases: [] });
     expect(await checking).toMatchObject({ allowed: true });
     const unanswered = connect({ addresses: ['127.0.0.1:1'] });
     const call = errorOf(unanswered.checkBalance({ accountId: id }));
@@ -290,6 +290,7 @@ describe('a meter', () => {
       isDrained: false,
       events: [{ event, applied: false }],
       settles: [],
+      releases: [],
     });
     expect(await call).toMatchObject({ reason: 'CLOSED' });
     expect(await errorOf(meter.record([event]))).toMatchObject({ code: 'CANCELLED', reason: 'CLOSED' });

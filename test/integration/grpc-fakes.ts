@@ -31,6 +31,7 @@ import { Health } from '../../src/grpc/health.js';
 import { serviceClient } from '../../src/grpc/proto.js';
 import { createGrpcServer, type GrpcServer } from '../../src/grpc/server.js';
 import { createMetrics, type Metrics } from '../../src/metrics.js';
+import { Sessions } from '../../src/sessions/sessions.js';
 import type {
   CallOptions,
   Position,
@@ -103,6 +104,7 @@ export class FakeMeter implements UsageMeter {
     converted: 0,
     duplicate: false,
     catalogVersion: 3,
+    position: { partition: 0, epoch: 1, seq: ++this.#seq },
   });
 
   release: UsageMeter['release'] = async () => ({
@@ -110,6 +112,7 @@ export class FakeMeter implements UsageMeter {
     released: 100,
     available: 1_000,
     duplicate: false,
+    position: { partition: 0, epoch: 1, seq: ++this.#seq },
   });
 
   checkBalance: UsageMeter['checkBalance'] = async () => ({
@@ -417,6 +420,12 @@ const fakePublisher: CatalogPublisher = {
   }),
 };
 
+/** Nobody opens a session here: real ones are in the tests of sessions. */
+const fakeSessionOperations = {
+  open: async () => ({ kind: 'conflict' as const }),
+  checkpoint: async () => ({ kind: 'moved' as const }),
+};
+
 export interface Harness {
   readonly address: string;
   readonly meter: FakeMeter;
@@ -454,8 +463,10 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const health = new Health();
   const metrics = createMetrics({ processMetrics: false });
   const reader = fakeCatalog();
+  const sessions = new Sessions(fakeSessionOperations, meter, reader, config, metrics, logger);
   const server = createGrpcServer({
     config,
+    sessions,
     reflection: options.reflection ?? false,
     meter,
     watermarks,
@@ -498,6 +509,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       meter.letThrough();
       for (const client of clients) client.close();
       server.forceStop();
+      sessions.stop();
       rmSync(directory, { recursive: true, force: true });
     },
   };

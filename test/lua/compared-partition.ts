@@ -15,7 +15,6 @@ import {
   FLAG,
   FORMAT,
   OP,
-  type PackedHold,
   type PackedOperation,
   type PackedSubscription,
   PLAN_EVENT,
@@ -28,6 +27,7 @@ import {
   type StoredOutcome,
   unpack,
 } from '../../src/redis/format.js';
+import { type Hold, readHold } from '../../src/redis/hold-format.js';
 import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
 import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
 import { OpaqueBuilder } from '../../src/redis/opaque.js';
@@ -246,7 +246,7 @@ export class ComparedPartition {
     const holds = await this.hash(3);
     for (const { accountId, holdId, state } of record.holds) {
       const packed = holds.get(accountScope(accountId) + holdId);
-      expect(state).toEqual(packed ? unpack(packed) : null);
+      expect(state).toEqual(packed ? readHold(packed) : null);
     }
   }
 
@@ -279,10 +279,7 @@ export class ComparedPartition {
       new Map(existing.flatMap(expectedSubscriptions)),
     );
 
-    const observedHolds = [...holds].map(([field, packed]) => [
-      field,
-      observedHold(unpack<PackedHold>(packed)),
-    ]);
+    const observedHolds = [...holds].map(([field, packed]) => [field, observedHold(readHold(packed))]);
     expect(new Map(observedHolds as [string, unknown][])).toEqual(new Map(existing.flatMap(expectedHolds)));
 
     const observedIds = [...ids0, ...ids1].map(([field, packed]) => [
@@ -971,11 +968,12 @@ function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
   return granted ? [...terms, granted.lot, Number(granted.amount), Number(granted.debtPaid)] : terms;
 }
 
-function observedHold(packed: PackedHold): unknown {
-  const [, unit, amount, deadlineMs, catalogVersion, hash, , , held, available, firstDeadlineMs] = packed;
-  const [agent, meter, model, key, parts] = packed.slice(12);
-  const first = { held, available, deadlineMs: firstDeadlineMs };
-  return { unit, amount, deadlineMs, catalogVersion, hash, first, agent, meter, model, key, parts };
+function observedHold(hold: Hold): unknown {
+  const { firstHeld: held, firstAvailable: available, firstDeadlineMs: deadlineMs } = hold;
+  const { unit, amount, deadlineMs: ends, catalogVersion, hash, meter, model } = hold;
+  const { agentId: agent, accountKey: key, parts } = hold;
+  const first = { held, available, deadlineMs };
+  return { unit, amount, deadlineMs: ends, catalogVersion, hash, first, agent, meter, model, key, parts };
 }
 
 function expectedHolds([account, state]: [string, AccountState]): [string, unknown][] {

@@ -100,7 +100,7 @@ export interface Quantity {
 export function catalogWith(
   quantities: Quantity[],
   wallets: object = { wallets: ['credits'] },
-  more: { model?: object; unknown?: string } = {},
+  more: { model?: object; unknown?: string; allowances?: object } = {},
 ): CompiledCatalog {
   const json = {
     format: 1,
@@ -129,6 +129,7 @@ export function catalogWith(
         },
       ],
     },
+    ...(more.allowances === undefined ? {} : { allowances: more.allowances }),
   };
   return compileCatalog(catalogOf(catalogFromJson(JSON.stringify(json))), 7);
 }

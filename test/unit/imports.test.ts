@@ -68,7 +68,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     '@grpc/grpc-js',
     '@grpc/proto-loader',
     '../errors.js',
-    '../grpc/wire.js',
+    '../wire/protobuf.js',
     '../grpc/error-details.js',
   ],
 };
@@ -148,8 +148,8 @@ test('the client pulls in no code of the server', () => {
   expect(foreign.sort()).toEqual([
     'src/errors.ts',
     'src/grpc/error-details.ts',
-    'src/grpc/wire.ts',
     'src/paths.ts',
+    'src/wire/protobuf.ts',
   ]);
 });
 

@@ -23,6 +23,7 @@ export const EntryKind = {
   ENTRY_KIND_AGENT_RENEWAL: 'ENTRY_KIND_AGENT_RENEWAL',
   ENTRY_KIND_AGENT_GRANT: 'ENTRY_KIND_AGENT_GRANT',
   ENTRY_KIND_AGENT_STATUS: 'ENTRY_KIND_AGENT_STATUS',
+  ENTRY_KIND_SESSION_EXPIRED: 'ENTRY_KIND_SESSION_EXPIRED',
 } as const;
 
 export type EntryKind =
@@ -70,5 +71,7 @@ export type EntryKind =
   | 20
   | 'ENTRY_KIND_AGENT_STATUS'
   | 21
+  | 'ENTRY_KIND_SESSION_EXPIRED'
+  | 22
 
 export type EntryKind__Output = typeof EntryKind[keyof typeof EntryKind]

@@ -8,6 +8,8 @@ import type { ExtendRequest as _drawdown_v1_ExtendRequest, ExtendRequest__Output
 import type { ExtendResponse as _drawdown_v1_ExtendResponse, ExtendResponse__Output as _drawdown_v1_ExtendResponse__Output } from '../../drawdown/v1/ExtendResponse.js';
 import type { GetUsageRequest as _drawdown_v1_GetUsageRequest, GetUsageRequest__Output as _drawdown_v1_GetUsageRequest__Output } from '../../drawdown/v1/GetUsageRequest.js';
 import type { GetUsageResponse as _drawdown_v1_GetUsageResponse, GetUsageResponse__Output as _drawdown_v1_GetUsageResponse__Output } from '../../drawdown/v1/GetUsageResponse.js';
+import type { MeterUsageRequest as _drawdown_v1_MeterUsageRequest, MeterUsageRequest__Output as _drawdown_v1_MeterUsageRequest__Output } from '../../drawdown/v1/MeterUsageRequest.js';
+import type { MeterUsageResponse as _drawdown_v1_MeterUsageResponse, MeterUsageResponse__Output as _drawdown_v1_MeterUsageResponse__Output } from '../../drawdown/v1/MeterUsageResponse.js';
 import type { RecordUsageBatchRequest as _drawdown_v1_RecordUsageBatchRequest, RecordUsageBatchRequest__Output as _drawdown_v1_RecordUsageBatchRequest__Output } from '../../drawdown/v1/RecordUsageBatchRequest.js';
 import type { RecordUsageBatchResponse as _drawdown_v1_RecordUsageBatchResponse, RecordUsageBatchResponse__Output as _drawdown_v1_RecordUsageBatchResponse__Output } from '../../drawdown/v1/RecordUsageBatchResponse.js';
 import type { RecordUsageRequest as _drawdown_v1_RecordUsageRequest, RecordUsageRequest__Output as _drawdown_v1_RecordUsageRequest__Output } from '../../drawdown/v1/RecordUsageRequest.js';
@@ -46,6 +48,11 @@ export interface UsageServiceClient extends grpc.Client {
   getUsage(argument: _drawdown_v1_GetUsageRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_drawdown_v1_GetUsageResponse__Output>): grpc.ClientUnaryCall;
   getUsage(argument: _drawdown_v1_GetUsageRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_drawdown_v1_GetUsageResponse__Output>): grpc.ClientUnaryCall;
   getUsage(argument: _drawdown_v1_GetUsageRequest, callback: grpc.requestCallback<_drawdown_v1_GetUsageResponse__Output>): grpc.ClientUnaryCall;
+  
+  MeterUsage(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_MeterUsageRequest, _drawdown_v1_MeterUsageResponse__Output>;
+  MeterUsage(options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_MeterUsageRequest, _drawdown_v1_MeterUsageResponse__Output>;
+  meterUsage(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_MeterUsageRequest, _drawdown_v1_MeterUsageResponse__Output>;
+  meterUsage(options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_MeterUsageRequest, _drawdown_v1_MeterUsageResponse__Output>;
   
   RecordUsage(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_RecordUsageRequest, _drawdown_v1_RecordUsageResponse__Output>;
   RecordUsage(options?: grpc.CallOptions): grpc.ClientDuplexStream<_drawdown_v1_RecordUsageRequest, _drawdown_v1_RecordUsageResponse__Output>;
@@ -97,6 +104,8 @@ export interface UsageServiceHandlers extends grpc.UntypedServiceImplementation 
   
   GetUsage: grpc.handleUnaryCall<_drawdown_v1_GetUsageRequest__Output, _drawdown_v1_GetUsageResponse>;
   
+  MeterUsage: grpc.handleBidiStreamingCall<_drawdown_v1_MeterUsageRequest__Output, _drawdown_v1_MeterUsageResponse>;
+  
   RecordUsage: grpc.handleBidiStreamingCall<_drawdown_v1_RecordUsageRequest__Output, _drawdown_v1_RecordUsageResponse>;
   
   RecordUsageBatch: grpc.handleUnaryCall<_drawdown_v1_RecordUsageBatchRequest__Output, _drawdown_v1_RecordUsageBatchResponse>;
@@ -113,6 +122,7 @@ export interface UsageServiceDefinition extends grpc.ServiceDefinition {
   CheckBalance: MethodDefinition<_drawdown_v1_CheckBalanceRequest, _drawdown_v1_CheckBalanceResponse, _drawdown_v1_CheckBalanceRequest__Output, _drawdown_v1_CheckBalanceResponse__Output>
   Extend: MethodDefinition<_drawdown_v1_ExtendRequest, _drawdown_v1_ExtendResponse, _drawdown_v1_ExtendRequest__Output, _drawdown_v1_ExtendResponse__Output>
   GetUsage: MethodDefinition<_drawdown_v1_GetUsageRequest, _drawdown_v1_GetUsageResponse, _drawdown_v1_GetUsageRequest__Output, _drawdown_v1_GetUsageResponse__Output>
+  MeterUsage: MethodDefinition<_drawdown_v1_MeterUsageRequest, _drawdown_v1_MeterUsageResponse, _drawdown_v1_MeterUsageRequest__Output, _drawdown_v1_MeterUsageResponse__Output>
   RecordUsage: MethodDefinition<_drawdown_v1_RecordUsageRequest, _drawdown_v1_RecordUsageResponse, _drawdown_v1_RecordUsageRequest__Output, _drawdown_v1_RecordUsageResponse__Output>
   RecordUsageBatch: MethodDefinition<_drawdown_v1_RecordUsageBatchRequest, _drawdown_v1_RecordUsageBatchResponse, _drawdown_v1_RecordUsageBatchRequest__Output, _drawdown_v1_RecordUsageBatchResponse__Output>
   Release: MethodDefinition<_drawdown_v1_ReleaseRequest, _drawdown_v1_ReleaseResponse, _drawdown_v1_ReleaseRequest__Output, _drawdown_v1_ReleaseResponse__Output>

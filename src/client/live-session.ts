@@ -1,0 +1,260 @@
+import { aborted, type CallLimits, watchLimits } from './call-limits.js';
+import { fieldInvalid, MeterError } from './errors.js';
+import { isWhole } from './event-codec.js';
+import type { Opened } from './session-codec.js';
+import type { SessionStream } from './session-stream.js';
+import type { EndOptions, OpenRequest, Session } from './session-types.js';
+import { type Quantities, type Reason, type ReleaseResult, type SettleResult, UNITS } from './types.js';
+
+/** The settle or the release of a session, from the call until it is durable. */
+export interface Ending {
+  readonly session: LiveSession;
+  readonly kind: 'settle' | 'release';
+  readonly quantities: Quantities;
+  readonly eventTimeMs: number;
+  /** 'void': it was refused, or goes another way than the stream it was sent on. */
+  state: 'waiting' | 'answered' | 'void';
+  /** The number of its session on that stream. */
+  number: number;
+  /** The caller still waits for it. */
+  isHeard: boolean;
+  resolve(result: SettleResult | ReleaseResult): void;
+  reject(error: MeterError): void;
+}
+
+/** Who carries sessions to the sidecars. */
+export interface SessionCarrier {
+  settle(session: LiveSession, quantities: Quantities, options: EndOptions): Promise<SettleResult>;
+  release(session: LiveSession, options: EndOptions): Promise<ReleaseResult>;
+}
+
+interface Waiter {
+  readonly count: number;
+  settle(hasRoom: boolean): void;
+}
+
+/**
+ * States: *opening* -> *open* (a stream carries it) -> *ending* -> *over*. A stream that breaks or drains makes it *away* until another
+ * one carries it: what was allowed holds meanwhile. What ended without us (by its deadline, or because nobody would open it again), and what
+ * nobody judged, is *detached*: no stream carries it any more, but it can still be settled. Denied, moved to another gateway, left by
+ * `close`: *over*.
+ */
+export class LiveSession implements Session {
+  state: 'opening' | 'open' | 'away' | 'detached' | 'ending' | 'over' = 'opening';
+  /** The caller no longer waits for the verdict: a hold that was made all the same is given back. */
+  isAbandoned = false;
+  /** A sidecar may have heard of it. */
+  wasSent = false;
+  /** The stream that carries it, and its number there. */
+  stream: SessionStream | null = null;
+  number = 0;
+  ending: Ending | null = null;
+  /** It has counts to report. */
+  isDirty = false;
+
+  allowed = false;
+  judged = true;
+  reason: Reason | null = null;
+  unit: Session['unit'] = null;
+  held = 0n;
+  available = 0n;
+  missing = 0n;
+  catalogVersion = 0;
+  generation = 0;
+  allowedThrough = 0;
+  stopped: Reason | null = null;
+
+  readonly sessionId: string;
+  readonly accountId: string;
+  readonly latest: number[];
+  readonly #acknowledged: number[];
+  readonly #known: Quantities;
+  #waiters: Waiter[] = [];
+  #listeners: ((reason: Reason) => void)[] = [];
+
+  constructor(
+    readonly request: OpenRequest,
+    readonly startTimeMs: number,
+    /** SessionOpen without its number. */
+    readonly bytes: Buffer,
+    /** What it counts of what is kept. */
+    readonly costBytes: number,
+    private readonly carrier: SessionCarrier,
+  ) {
+    this.sessionId = request.sessionId;
+    this.accountId = request.accountId;
+    this.latest = request.counted.map(() => 0);
+    this.#acknowledged = request.counted.map(() => 0);
+    this.#known = { ...request.known };
+  }
+
+  get counts(): Quantities {
+    return this.#named(this.latest);
+  }
+
+  get acknowledged(): Quantities {
+    return this.#named(this.#acknowledged);
+  }
+
+  report(counts: Quantities): void {
+    const { counted } = this.request;
+    let hasMoved = false;
+    for (const name in counts) {
+      const index = name === counted[0] ? 0 : counted.indexOf(name);
+      if (index < 0) throw fieldInvalid(`counts["${name}"]`, `is none of the counted: ${counted.join(', ')}`);
+      let count = counts[name] as number;
+      if (typeof count !== 'number' || !Number.isSafeInteger(count) || count < 0)
+        count = wholeOf(count, name);
+      if (count <= (this.latest[index] as number)) continue;
+      this.latest[index] = count;
+      hasMoved = true;
+    }
+    if (hasMoved) this.#move();
+  }
+
+  #move(): void {
+    if (!this.isDirty) {
+      this.isDirty = true;
+      if (this.state === 'open') this.stream?.moved(this);
+    }
+    if (!this.judged && (this.latest[0] as number) >= this.allowedThrough) this.stop('UNAVAILABLE');
+    // Nothing is left to go on with: the sidecar hears of it now and not with the next tick.
+    if ((this.latest[0] as number) >= this.allowedThrough && this.state === 'open') this.stream?.hurry();
+  }
+
+  room(count: number, limits: CallLimits = {}): Promise<boolean> {
+    const { signal = this.request.signal, timeoutMs } = limits;
+    if (this.allowedThrough >= count) return Promise.resolve(true);
+    if (!this.#mayGrow) return Promise.resolve(false);
+    if (signal?.aborted) return Promise.reject(aborted(signal));
+    // The sidecar stops a session that stands where it may not go on, and no other: so it must know that this one does.
+    if ((this.latest[0] as number) < this.allowedThrough) {
+      this.latest[0] = this.allowedThrough;
+      this.#move();
+    }
+    return new Promise((resolve, reject) => {
+      const stopWatch = watchLimits({ signal, timeoutMs }, (error) => {
+        this.#waiters = this.#waiters.filter((one) => one !== waiter);
+        reject(error);
+      });
+      const waiter = {
+        count,
+        settle: (hasRoom: boolean) => {
+          stopWatch();
+          resolve(hasRoom);
+        },
+      };
+      this.#waiters.push(waiter);
+    });
+  }
+
+  onStop(listener: (reason: Reason) => void): void {
+    if (this.stopped === null) this.#listeners.push(listener);
+    else tell(listener, this.stopped);
+  }
+
+  settle(quantities: Quantities = this.knownAndCounted, options: EndOptions = {}): Promise<SettleResult> {
+    return this.carrier.settle(this, quantities, options);
+  }
+
+  release(options: EndOptions = {}): Promise<ReleaseResult> {
+    return this.carrier.release(this, options);
+  }
+
+  get knownAndCounted(): Quantities {
+    return { ...this.#known, ...this.counts };
+  }
+
+  /** A stream carries it: opened, taken over, or opened again because Redis forgot. */
+  carried(opened: Opened): void {
+    this.state = 'open';
+    this.judge(opened);
+    this.acknowledge(opened.counts, opened.allowedThrough);
+    this.isDirty = this.latest.some((count, i) => count > (this.#acknowledged[i] as number));
+    if (this.isDirty) this.stream?.moved(this);
+  }
+
+  judge(opened: Opened): void {
+    this.allowed = opened.isAllowed;
+    this.reason = opened.reason;
+    this.unit = UNITS[opened.unit] ?? null;
+    this.held = BigInt(opened.held);
+    this.available = BigInt(opened.available);
+    this.missing = BigInt(opened.missing);
+    this.catalogVersion = opened.catalogVersion;
+    this.generation = opened.generation;
+  }
+
+  /** Nobody could judge it, and it may not go on. */
+  deny(reason: Reason): void {
+    this.judged = false;
+    this.reason = reason;
+    this.state = 'over';
+  }
+
+  /** Nobody could judge it, and it may go on so far: no stream will carry it. */
+  allowUnjudged(allowedThrough: number): void {
+    this.judged = false;
+    this.allowed = true;
+    this.allowedThrough = allowedThrough;
+    this.state = 'detached';
+  }
+
+  acknowledge(counts: readonly number[], allowedThrough: number): void {
+    const known = Math.min(counts.length, this.latest.length);
+    for (let i = 0; i < known; i++) {
+      const count = counts[i] as number;
+      this.#acknowledged[i] = count;
+      if (count > (this.latest[i] as number)) this.latest[i] = count;
+    }
+    this.allowedThrough = allowedThrough;
+    if (this.#waiters.length === 0) return;
+    this.#wake((waiter) => waiter.count <= allowedThrough, true);
+    if (!this.#mayGrow) this.#wake(() => true, false);
+  }
+
+  stop(reason: Reason): void {
+    if (this.stopped !== null) return;
+    this.stopped = reason;
+    this.#wake(() => true, false);
+    for (const listener of this.#listeners.splice(0)) tell(listener, reason);
+  }
+
+  /** It is settled, released or left: nobody waits for room any more. */
+  end(state: 'ending' | 'over'): void {
+    this.state = state;
+    this.#wake(() => true, false);
+  }
+
+  get #mayGrow(): boolean {
+    const { expectedMax = 0 } = this.request;
+    if (expectedMax > 0 && this.allowedThrough >= expectedMax) return false;
+    return this.stopped === null && (this.state === 'open' || this.state === 'away');
+  }
+
+  #wake(whom: (waiter: Waiter) => boolean, hasRoom: boolean): void {
+    const woken = this.#waiters.filter(whom);
+    if (woken.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => !woken.includes(waiter));
+    for (const waiter of woken) waiter.settle(hasRoom);
+  }
+
+  #named(counts: readonly number[]): Quantities {
+    return Object.fromEntries(this.request.counted.map((name, i) => [name, counts[i] as number]));
+  }
+}
+
+/** What listeners throw is the caller's. */
+function tell(listener: (reason: Reason) => void, reason: Reason): void {
+  queueMicrotask(() => listener(reason));
+}
+
+function wholeOf(count: unknown, name: string): number {
+  if (isWhole(count)) return Number(count);
+  const rule = `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+  throw fieldInvalid(`counts["${name}"]`, rule);
+}
+
+export function sessionOver(message: string): MeterError {
+  return new MeterError('FAILED_PRECONDITION', message, { reason: 'SESSION_OVER' });
+}

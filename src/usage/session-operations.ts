@@ -1,0 +1,208 @@
+import type { BlockTerms } from '../catalog/pricing.js';
+import { CODE, OP, type PackedOperation, type StoredOutcome } from '../redis/format.js';
+import type { OpenedHold } from '../redis/hold-format.js';
+import type { LedgerDetails } from '../redis/opaque.js';
+import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
+import { packedTerms } from './pricing.js';
+import type { CallOptions, Position, Quantities, Reason, Unit } from './types.js';
+
+/**
+ * What one wallet would pay for a session: of what is known the `charge`, and how much to set aside, at least and at best (`least` is at
+ * least `charge`). With `conversion` the wallet is that of credits, and the three are characters: as many whole blocks are set aside as they take.
+ */
+export interface SessionOffer {
+  readonly unit: Unit;
+  readonly charge: number;
+  readonly least: number;
+  readonly wanted: number;
+  readonly conversion?: BlockTerms;
+}
+
+export interface OpenSession {
+  readonly accountId: string;
+  readonly sessionId: string;
+  readonly agentId: string;
+  readonly meter: string;
+  readonly model: string;
+  readonly startTimeMs: number;
+  /** Of all the call's fields: tells a resumption from a conflict. */
+  readonly hash: number;
+  readonly holdTimeMs: number;
+  readonly catalogVersion: number;
+  /** What is known, as it counts as acknowledged. */
+  readonly details: LedgerDetails;
+  /** In the meter's order of wallets, without those that have no price; none: the model is unrated. */
+  readonly offers: readonly SessionOffer[];
+}
+
+export type OpenedSession =
+  | {
+      readonly kind: 'open';
+      readonly unit: Unit;
+      readonly held: number;
+      /** What of it is there for the charge, in what the charge is counted in: characters where credits are held for them, else what is held. */
+      readonly covers: number;
+      readonly available: number;
+      readonly deadlineMs: number;
+      readonly catalogVersion: number;
+      readonly generation: number;
+      readonly charge: number;
+      /** As last acknowledged, of a session that was taken over; null: opened now. */
+      readonly details: LedgerDetails | null;
+      readonly position: Position;
+    }
+  | {
+      readonly kind: 'denied';
+      readonly reason: Reason;
+      readonly unit: Unit | 0;
+      readonly available: number;
+      readonly missing: number;
+    }
+  | { readonly kind: 'ended'; readonly outcome: StoredOutcome }
+  | { readonly kind: 'conflict' };
+
+export interface Checkpoint {
+  readonly accountId: string;
+  readonly sessionId: string;
+  readonly generation: number;
+  /** Characters where credits are held for them, else in the unit of the hold. */
+  readonly charge: number;
+  readonly details: LedgerDetails;
+  /** 0: the deadline stays; else it is now + this, also where that is sooner. */
+  readonly holdTimeMs: number;
+  /** What to grow by, at least and at best, in what the charge is counted in; 0, 0: not at all. */
+  readonly growLeast: number;
+  readonly growWanted: number;
+}
+
+export type Checkpointed =
+  | {
+      readonly kind: 'ok';
+      readonly held: number;
+      readonly covers: number;
+      readonly available: number;
+      readonly deadlineMs: number;
+      /** Why it did not grow, or may not, whether or not it was to; null: it may. */
+      readonly refused: Reason | null;
+      readonly position: Position;
+    }
+  /** Somebody else has the session. */
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'ended'; readonly outcome: StoredOutcome }
+  /** Nobody knows it: it was lost with Redis before it was durable, and is to be opened again. */
+  | { readonly kind: 'unknown' };
+
+/**
+ * Opens sessions and notes how far they have come; they end through the meter's settle and release, as the holds that they are. Rejects where a
+ * call could not be judged.
+ */
+export class SessionOperations {
+  constructor(private readonly executor: Executor) {}
+
+  async open(call: OpenSession, options: Pick<CallOptions, 'deadlineMs'>): Promise<OpenedSession> {
+    const packed: PackedOperation = [
+      OP.openSession,
+      0,
+      call.sessionId,
+      call.hash,
+      call.startTimeMs,
+      -1,
+      call.holdTimeMs,
+      call.catalogVersion,
+      call.agentId,
+      call.meter,
+      call.model,
+      packDetails(call.details.quantities),
+    ];
+    for (const { unit, charge, least, wanted, conversion } of call.offers) {
+      const [first, terms] = conversion === undefined ? [unit, 0] : packedTerms(conversion);
+      packed.push(first, charge, least, wanted, terms);
+    }
+    const executed = await this.executor.run({ accountId: call.accountId, packed, ending: false }, options);
+    const { result } = executed;
+    switch (result.code) {
+      case 'opened':
+        return opened(call, result.session, executed);
+      case 'unknown account':
+        return { kind: 'denied', reason: 'ACCOUNT_UNKNOWN', unit: 0, available: 0, missing: 0 };
+      case CODE.denied: {
+        const { denial } = result;
+        const reason = reasonOf(denial);
+        if (reason === 'AMOUNT_OUT_OF_RANGE' || reason === 'LIMIT_REACHED')
+          throw resultError(result, call.accountId);
+        const { available, missing } = denial;
+        return { kind: 'denied', reason, unit: unitOf(denial.unit), available, missing };
+      }
+      case CODE.ended:
+        return { kind: 'ended', outcome: result.outcome };
+      case CODE.conflict:
+        return { kind: 'conflict' };
+      default:
+        throw resultError(result, call.accountId);
+    }
+  }
+
+  async checkpoint(call: Checkpoint, options: Pick<CallOptions, 'deadlineMs'>): Promise<Checkpointed> {
+    const packed: PackedOperation = [
+      OP.checkpoint,
+      0,
+      call.sessionId,
+      0,
+      0,
+      -1,
+      call.generation,
+      call.charge,
+      packDetails(call.details.quantities),
+      call.holdTimeMs,
+      call.growLeast,
+      call.growWanted,
+    ];
+    // One that does not grow keeps what was used: it may do what ending work may.
+    const ending = call.growWanted === 0;
+    const { result, decision } = await this.executor.run(
+      { accountId: call.accountId, packed, ending },
+      options,
+    );
+    switch (result.code) {
+      case 'checkpointed': {
+        const { seq, reason, ...stands } = result.session;
+        const position = decision.partition.position(seq);
+        return { kind: 'ok', ...stands, refused: reason === 0 ? null : reasonOf({ reason }), position };
+      }
+      case CODE.stale:
+        return { kind: 'moved' };
+      case CODE.ended:
+        return { kind: 'ended', outcome: result.outcome };
+      case CODE.denied:
+        return { kind: 'unknown' };
+      default:
+        throw resultError(result, call.accountId);
+    }
+  }
+}
+
+function opened(call: OpenSession, session: OpenedHold, { decision }: Executed): OpenedSession {
+  const { seq, details, unit, ...stands } = session;
+  const { meter, model, agentId } = call;
+  return {
+    kind: 'open',
+    ...stands,
+    unit: unit as Unit,
+    details: details === '' ? null : { meter, model, agentId, quantities: unpackDetails(details) },
+    position: decision.partition.position(seq),
+  };
+}
+
+/** What the ledger is told of a session that nobody ends, as the script keeps it unread: a JSON object. Names come from the catalog (a-z 0-9 _). */
+function packDetails(quantities: Quantities): string {
+  let json = '{';
+  for (let i = 0; i < quantities.length; i++) {
+    const [name, count] = quantities[i] as Quantities[number];
+    json += `${i === 0 ? '' : ','}"${name}":${count}`;
+  }
+  return `${json}}`;
+}
+
+function unpackDetails(details: string): Quantities {
+  return Object.entries(JSON.parse(details) as Record<string, number>);
+}
