@@ -7,8 +7,8 @@ export class ClientProcess {
   #pending: { resolve: (answer: never) => void; reject: (error: Error) => void } | undefined;
   #failure: Error | undefined;
 
-  constructor(file: URL) {
-    this.#child = fork(file, { serialization: 'advanced' });
+  constructor(file: URL, parameters: readonly string[] = []) {
+    this.#child = fork(file, [...parameters], { serialization: 'advanced' });
     this.#child.on('message', (reply: Reply) => {
       if (reply.type === 'failed') this.#fail(new Error(`The client failed: ${reply.message}`));
       else {

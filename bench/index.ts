@@ -4,6 +4,7 @@ import { type BenchOptions, help, parseBenchOptions } from './options.js';
 import { machineLines, resultLines } from './report.js';
 import type { Result } from './result.js';
 import { recordVariants, runRecord } from './scenarios/record.js';
+import { runSessions, sessionsVariants } from './scenarios/sessions.js';
 
 interface Scenario {
   readonly variants: readonly string[];
@@ -14,6 +15,10 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   record: {
     variants: recordVariants,
     run: (variant, { record }, signal) => runRecord(variant, { ...record, signal }, progress),
+  },
+  sessions: {
+    variants: sessionsVariants,
+    run: (variant, { sessions }, signal) => runSessions(variant, { ...sessions, signal }, progress),
   },
 };
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { RecordOptions } from './scenarios/record.js';
+import type { SessionsOptions } from './scenarios/sessions.js';
 
 export interface BenchOptions {
   readonly scenarios: readonly string[];
@@ -7,18 +8,22 @@ export interface BenchOptions {
   readonly variants: readonly string[];
   readonly jsonFile: string | undefined;
   readonly record: Omit<RecordOptions, 'signal'>;
+  readonly sessions: Omit<SessionsOptions, 'signal'>;
 }
 
 export const help = `npm run bench -- [options]
 
-  --scenario NAME   record: finished usage events over RecordUsage (default: all)
-  --variant LIST    drawdown, plain; with commas (default: all of the scenario, in the same run)
+  --scenario NAME   record: finished usage events over RecordUsage
+                    sessions: requests metered while they are answered, over MeterUsage (default: all)
+  --variant LIST    of record: drawdown, plain; of sessions: progress, pairs, light; with commas
+                    (default: all of the scenario, in the same run)
   --seconds N       length of the measured window (default 20); warm-up and ramp come before it
-  --rate N          events a second for the open-loop load (default: 90 % of what a saturating ramp reaches)
+  --rate N          events (updates, pairs) a second for the open-loop load (default: 90 % of what a saturating ramp reaches)
   --accounts N      accounts that the events are spread over (default 1000)
   --streams N       streams, or connections of unary calls (default 2)
   --batch N         events in a batch (default 1000)
   --kept N          events that a client keeps because they are not durable; past it it waits (default 100000)
+  --sessions N      sessions that are open while they make progress (default 10000)
   --in-flight N     unary calls on their way at once (default 200)
   --seed N          of everything random (default 1)
   --profile DIR     have the sidecar write a CPU profile there (which costs it some CPU)
@@ -40,6 +45,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
       batch: text,
       kept: text,
       'in-flight': text,
+      sessions: text,
       seed: text,
       profile: text,
       json: text,
@@ -55,20 +61,24 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
     return Number(given);
   };
   const list = (given: string | undefined): string[] => (given === undefined ? [] : given.split(','));
+  const common = {
+    seconds: whole('seconds', 20),
+    ratePerSecond: values.rate === undefined ? null : whole('rate', 1),
+    accounts: whole('accounts', 1_000),
+    streams: whole('streams', 2),
+    seed: whole('seed', 1),
+    profileDir: values.profile,
+  };
   return {
     scenarios: list(values.scenario),
     variants: list(values.variant),
     jsonFile: values.json,
     record: {
-      seconds: whole('seconds', 20),
-      ratePerSecond: values.rate === undefined ? null : whole('rate', 1),
-      accounts: whole('accounts', 1_000),
-      streams: whole('streams', 2),
+      ...common,
       batchEvents: whole('batch', 1_000),
       keptEventsMax: whole('kept', 100_000),
       callsInFlight: whole('in-flight', 200),
-      seed: whole('seed', 1),
-      profileDir: values.profile,
     },
+    sessions: { ...common, sessions: whole('sessions', 10_000) },
   };
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ClientProcess } from './client-process.js';
 import type { ClientConfig, Counts, Window } from './clients/protocol.js';
 import { cpuMicros, percentiles, round, rssMegabytes } from './measure.js';
+import { type Metrics, readMetrics } from './metrics.js';
 import type { CpuPart, Result } from './result.js';
 import type { System } from './system.js';
 
@@ -13,7 +14,10 @@ export interface LoadRun {
   readonly what: string;
   start(): Promise<System>;
   readonly clientFile: URL;
-  readonly client: Omit<ClientConfig, 'address'>;
+  readonly clientArguments?: readonly string[];
+  readonly client: Omit<ClientConfig, 'address' | 'redisUrl'>;
+  /** Counts by the system's own metrics, where they say more than the client can. */
+  counts?(metrics: Metrics): Partial<Pick<Counts, 'applied' | 'durable'>>;
   /** Closed: the next call follows an answer, so the rate finds itself. */
   readonly load: 'open' | 'closed';
   readonly seconds: number;
@@ -37,9 +41,12 @@ export async function runLoad(run: LoadRun, say: (line: string) => void): Promis
   const { variant, what, seconds, load } = run;
   say(`${variant}: starting with ${run.client.accountIds.length} accounts`);
   const system = await run.start();
-  const client = new ClientProcess(run.clientFile);
+  const client = new ClientProcess(run.clientFile, run.clientArguments);
   try {
-    await client.ask({ type: 'start', config: { address: system.address, ...run.client } });
+    await client.ask({
+      type: 'start',
+      config: { address: system.address, redisUrl: system.redisUrl, ...run.client },
+    });
     const { rate, ramp } = await warmUp(client, run, say);
     say(`${variant}: measuring for ${seconds} s${rate === null ? '' : ` at ${Math.round(rate)} ${what}/s`}`);
     const measured = await measure(client, system, run);
@@ -117,23 +124,31 @@ interface Measured {
 async function measure(
   client: ClientProcess,
   system: System,
-  { seconds, signal }: LoadRun,
+  { seconds, counts, signal }: LoadRun,
 ): Promise<Measured> {
   const rss: number[] = [];
   const sample = (): void => void rss.push(rssMegabytes(system.pids.sidecar));
   const before = cpuOf(client, system);
-  const from = await client.ask({ type: 'openWindow' });
+  const from = { ...(await client.ask({ type: 'openWindow' })), ...(await countsOf(system, counts)) };
   const startMs = performance.now();
   for (let second = 0; second <= seconds; second++) {
     await sleep(Math.max(0, startMs + second * 1_000 - performance.now()), undefined, { signal });
     sample();
   }
-  const window = await client.ask({ type: 'closeWindow' });
+  const closed = await client.ask({ type: 'closeWindow' });
+  const window = { ...closed, counts: { ...closed.counts, ...(await countsOf(system, counts)) } };
   const after = cpuOf(client, system);
   const cpu = Object.fromEntries(
     Object.keys(after).map((part) => [part, after[part as CpuPart] - before[part as CpuPart]]),
   ) as Record<CpuPart, number>;
   return { from, window, cpu, rss };
+}
+
+async function countsOf(
+  { metricsUrl }: System,
+  counts: LoadRun['counts'],
+): Promise<Partial<Pick<Counts, 'applied' | 'durable'>>> {
+  return counts === undefined || metricsUrl === null ? {} : counts(await readMetrics(metricsUrl));
 }
 
 function cpuOf(client: ClientProcess, { pids }: System): Record<CpuPart, number> {
@@ -170,11 +185,22 @@ function resultOf(
     durableLatencyMs: percentiles(window.durableLatenciesMs),
     rssMegabytes: { start: meanUpTo(rss, startAt), end: meanUpTo(rss, endAt) },
     backlogEvents: { start: from.applied - from.durable, end: to.applied - to.durable },
-    config: { ...config, rssAtSeconds: [startAt, endAt] },
+    config: { ...config, rssAtSeconds: [startAt, endAt], ...besideOf(window) },
   };
 }
 
 function meanUpTo(rss: readonly number[], second: number): number {
   const samples = rss.slice(Math.max(0, second + 1 - rssMeanSeconds), second + 1);
   return round(samples.reduce((sum, one) => sum + one, 0) / samples.length, 1);
+}
+
+/** Medians of what was measured in turns with it, and how many times their sum it took. */
+function besideOf({ besideMs, latenciesMs }: Window): Record<string, unknown> {
+  const medians = Object.entries(besideMs).map(([name, values]) => [name, percentiles(values).p50] as const);
+  if (medians.length === 0) return {};
+  const sum = medians.reduce((total, [, median]) => total + median, 0);
+  return {
+    besideP50Ms: Object.fromEntries(medians),
+    timesBeside: round(percentiles(latenciesMs).p50 / sum, 2),
+  };
 }

@@ -2,6 +2,8 @@
 
 export interface ClientConfig {
   readonly address: string;
+  /** Of the sidecar, for what is measured beside it. */
+  readonly redisUrl: string | null;
   readonly accountIds: readonly string[];
   /** Streams, each on a connection of its own. */
   readonly streams: number;
@@ -10,6 +12,8 @@ export interface ClientConfig {
   readonly keptEventsMax: number;
   /** Calls in flight, for clients without streams. */
   readonly callsInFlight: number;
+  /** Sessions that are open at once. */
+  readonly sessions: number;
   readonly seed: number;
 }
 
@@ -37,6 +41,8 @@ export interface Window {
   readonly counts: Counts;
   readonly latenciesMs: readonly number[];
   readonly durableLatenciesMs: readonly number[];
+  /** What was measured in turns with it, by name. */
+  readonly besideMs: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface Answers {
@@ -60,6 +66,7 @@ export class Recorder {
   #duplicate = 0;
   #latencies: number[] = [];
   #durableLatencies: number[] = [];
+  #beside: Record<string, number[]> = {};
 
   applied(events: { recorded: number; duplicate: number; refused: number }, latencyMs: number): void {
     this.#applied += events.recorded;
@@ -68,9 +75,20 @@ export class Recorder {
     this.#latencies.push(latencyMs);
   }
 
+  /** Sent, and counted by whom it was sent to. */
+  reported(events: number): void {
+    this.#applied += events;
+    this.#durable += events;
+  }
+
   durable(events: number, latencyMs: number): void {
     this.#durable += events;
     this.#durableLatencies.push(latencyMs);
+  }
+
+  beside(name: string, latencyMs: number): void {
+    this.#beside[name] ??= [];
+    this.#beside[name].push(latencyMs);
   }
 
   counts(): Counts {
@@ -86,6 +104,7 @@ export class Recorder {
   openWindow(): Counts {
     this.#latencies = [];
     this.#durableLatencies = [];
+    this.#beside = {};
     return this.counts();
   }
 
@@ -94,6 +113,7 @@ export class Recorder {
       counts: this.counts(),
       latenciesMs: this.#latencies,
       durableLatenciesMs: this.#durableLatencies,
+      besideMs: this.#beside,
     };
   }
 }

@@ -59,7 +59,7 @@ export function runRecord(
       what: 'events',
       start: () => variant.start({ accountIds, profileDir }),
       clientFile: variant.clientFile,
-      client: { accountIds, streams, batchEvents, keptEventsMax, callsInFlight, seed },
+      client: { accountIds, streams, batchEvents, keptEventsMax, callsInFlight, sessions: 0, seed },
       load: variant.load,
       seconds: options.seconds,
       ratePerSecond: options.ratePerSecond,

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { SidecarClient } from '../../src/cli/client.js';
 import { startSidecarProcess } from '../../src/demo/sidecar-process.js';
+import { findRedis } from '../../src/embedded/redis.js';
 import type { StartOptions, System } from '../system.js';
 
 /** Setting accounts up: so many calls at once. */
@@ -18,7 +20,14 @@ export async function startDrawdown({ accountIds, profileDir }: StartOptions): P
     throw error;
   }
   const config = { stores: 'embedded', settings: 'default' };
-  return { address: sidecar.grpcAddress, pids: sidecar.pids, config, stop: () => sidecar.stop() };
+  return {
+    address: sidecar.grpcAddress,
+    metricsUrl: `http://${sidecar.httpAddress}/metrics`,
+    redisUrl: (await findRedis(join(sidecar.dataDir, 'redis'))) ?? null,
+    pids: sidecar.pids,
+    config,
+    stop: () => sidecar.stop(),
+  };
 }
 
 async function createAccounts(address: string, accountIds: readonly string[]): Promise<void> {

@@ -47,6 +47,8 @@ export async function startPlain({ accountIds, profileDir }: StartOptions): Prom
     if ('problem' in reply) throw new Error(`The plain server did not start: ${reply.problem}`);
     return {
       address: reply.address,
+      metricsUrl: null,
+      redisUrl: null,
       pids: { sidecar: server.pid as number, redis: redisPid, postgres: postgresPid },
       config: { stores: 'same programs and settings', postgresConnections: connections },
       stop,
