@@ -117,7 +117,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
       undone = advance(account_index)
       if #entries > entries_count then
         end_run()
-        entries_count = #entries
+        entries_count, pairs_count = #entries, #pairs_list
       end
     end
     if refuse_ending then

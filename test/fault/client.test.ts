@@ -311,6 +311,7 @@ describe('a sidecar that is away', () => {
       isDrained: false,
       events: [],
       settles: [settle],
+      releases: [],
     });
   });
 });

@@ -4,7 +4,7 @@ import { type CommandRun, runCompiled } from '../helpers/command.js';
 import { compileAll } from '../helpers/compiled.js';
 
 const limitMs = 180_000;
-const small = ['--scenario', 'record', '--seconds', '2', '--accounts', '50', '--in-flight', '20'];
+const small = ['--seconds', '2', '--accounts', '50', '--in-flight', '20', '--sessions', '200'];
 
 let directory: string;
 beforeAll(() => {
@@ -12,7 +12,11 @@ beforeAll(() => {
 }, limitMs);
 
 function bench(...parameters: string[]): Promise<CommandRun> {
-  return runCompiled(join(directory, 'bench/index.js'), [...small, ...parameters]);
+  return runScenario('record', ...parameters);
+}
+
+function runScenario(scenario: string, ...parameters: string[]): Promise<CommandRun> {
+  return runCompiled(join(directory, 'bench/index.js'), ['--scenario', scenario, ...small, ...parameters]);
 }
 
 const figure = expect.any(Number);
@@ -49,6 +53,25 @@ it(
       expect(eventsPerSecond).toBeGreaterThan(0);
       expect(durablePerSecond).toBeGreaterThan(0);
     }
+    expect(left).toEqual([]);
+  },
+  limitMs,
+);
+
+it(
+  'the variants of sessions run small, count what the sidecar has counted, and leave nothing behind',
+  async () => {
+    const { code, output, json, left } = await runScenario('sessions', '--rate', '400');
+    expect([code, output]).toEqual([0, expect.stringContaining('light')]);
+    const runs = json as { variant: string; eventsPerSecond: number; durablePerSecond: number }[];
+    expect(runs.map(({ variant }) => variant)).toEqual(['progress', 'pairs', 'light']);
+    for (const { eventsPerSecond, durablePerSecond } of runs) {
+      expect(eventsPerSecond).toBeGreaterThan(0);
+      expect(durablePerSecond).toBeGreaterThan(0);
+    }
+    expect(runs[2]).toMatchObject({
+      config: { besideP50Ms: { 'bare EVALSHA': figure, 'bare stream': figure }, timesBeside: figure },
+    });
     expect(left).toEqual([]);
   },
   limitMs,

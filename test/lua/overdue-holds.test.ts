@@ -69,6 +69,13 @@ const settle = (hold: string, amount: bigint): Op => ({
   prices: [{ unit: 'credits', amount }],
   pricedWith: 0,
 });
+const usage = (id: string, amount: bigint): Op => ({
+  kind: 'usage',
+  account,
+  id,
+  payload: 'p',
+  prices: [{ unit: 'credits', amount }],
+});
 const touch: Op = { kind: 'touch', account };
 const expireHold = (hold: string): Op => ({ kind: 'expireHold', account, hold });
 
@@ -105,6 +112,16 @@ describe('an agent whose renewal needs what a hold gave back', () => {
   it.each(looks)('is renewed, though %s on day 40 is the first', async (_, look) => {
     const world = await play([...begun, [day(0), reserve('h', 40n, 1)], [day(40), look]]);
     expect(story(world)).toEqual(['hold_expired 1', 'renewed 30']);
+  });
+
+  it('is renewed, though usage is the first look: what the hold ended with is remembered beside the usage', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    for (const [atMs, op] of begun) await compared.batch([op], atMs);
+    await compared.batch([topUp(100n)], day(0));
+    await compared.batch([reserve('h', 40n, 1)], day(0));
+    // What Redis remembers is compared with the oracle.
+    await compared.batch([usage('u1', 1n), usage('u2', 2n)], day(40));
+    expect(story(compared.world)).toEqual(['hold_expired 1', 'renewed 30']);
   });
 
   it('is renewed where the hold ends at that very instant, and not where it ends later', async () => {

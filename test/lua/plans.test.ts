@@ -503,7 +503,11 @@ describe('whatever happens', () => {
             slept += 1;
           }
           const own = ops.map((op) => resolve(op, awake.world)).filter((op) => op !== undefined);
-          for (const op of own) if (op.kind === 'reserve') op.holdTimeMs = LONGER_THAN_ANY_SEQUENCE_MS;
+          for (const op of own) {
+            if (op.kind === 'reserve' || op.kind === 'openSession')
+              op.holdTimeMs = LONGER_THAN_ANY_SEQUENCE_MS;
+            if (op.kind === 'checkpoint') op.holdTimeMs = 0;
+          }
           await awake.batch(own, nowMs);
           played.push({ nowMs, ops: own });
         }
