@@ -329,18 +329,28 @@ describe('no sequence of calls', () => {
             if (away === undefined) continue;
             conversions += 1;
             expect(away.debt).toBe(0n);
-            const held = op.kind === 'settle' ? before.holds.get(op.hold) : undefined;
-            const ofHold = held?.unit === 'credits' ? held.amount : 0n;
+            // Of holds that ended with this call, by it or by their deadlines.
+            const open = accountOf(compared.world, op.account).holds;
+            const ofHolds = [...before.holds]
+              .filter(([id, { unit }]) => unit === 'credits' && !open.has(id))
+              .reduce((sum, [, { amount }]) => sum + amount, 0n);
             const available = availableOf(before.wallets.credits, compared.world.nowMs);
             // A period that was stored may begin with this very call.
             const due = booked.filter(({ kind }) => kind === 'plan_grant');
             const granted = due.reduce((sum, entry) => sum + entry.granted, 0n);
-            expect(away.converted <= available + ofHold + granted).toBe(true);
+            expect(away.converted <= available + ofHolds + granted).toBe(true);
             const brought = booked.find(({ kind }) => kind === 'conversion_grant')?.granted ?? 0n;
             const prices = 'prices' in op ? op.prices : [];
-            const blocks = prices.find((price) => price.blocks)?.blocks;
+            const next = booked
+              .slice(booked.indexOf(away))
+              .find(({ kind }) => !kind.startsWith('conversion'));
+            const byItself =
+              next?.kind === 'session_expired' ? before.holds.get(next.id as string)?.terms : undefined;
+            const blocks = byItself ?? prices.find((price) => price.blocks)?.blocks;
             const bought =
-              op.kind === 'convert' ? op.units : blocks && (away.converted / blocks.micros) * blocks.units;
+              op.kind === 'convert' && !byItself
+                ? op.units
+                : blocks && (away.converted / blocks.micros) * blocks.units;
             expect(brought).toBe(bought);
           }
         }

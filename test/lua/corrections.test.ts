@@ -232,7 +232,7 @@ describe('no sequence of calls', () => {
 });
 
 /** What an operation may add to a wallet: the grant, or what the charge (and its rerating) had taken from it. */
-function mayGain(op: Op, result: Done | undefined, world: World, unit: string): bigint {
+function mayGain(op: Op, result: Done | undefined, { before: world, after }: Worlds, unit: string): bigint {
   if (result === undefined) return 0n;
   // What a charge converted: exactly so many credits went, and what they bought paid for it first.
   if ((op.kind === 'usage' || op.kind === 'settle') && 'converted' in result.outcome) {
@@ -240,7 +240,10 @@ function mayGain(op: Op, result: Done | undefined, world: World, unit: string): 
     const { outcome } = result;
     if (!blocks || (outcome.of !== 'usage' && outcome.of !== 'end'))
       throw new Error('converted without terms');
-    const { converted = 0n, charged } = outcome;
+    // An outcome is the total: a session's deadline may have charged a part of it before.
+    const earlier = after.ledger.slice(world.ledger.length).find(({ kind }) => kind === op.kind)?.before;
+    const converted = (outcome.converted ?? 0n) - (earlier?.converted ?? 0n);
+    const charged = outcome.charged - (earlier?.charged ?? 0n);
     const bought = (converted / blocks.micros) * blocks.units;
     if (unit === 'credits') return -converted;
     return unit === 'tts_characters' ? bought - charged : 0n;
@@ -254,10 +257,35 @@ function mayGain(op: Op, result: Done | undefined, world: World, unit: string): 
     (entry) => entry.account === op.account && entry.unit === unit && entry.spent > 0n,
   );
   return own
-    .filter((entry) => (entry.kind === 'rerate' ? entry.id : `${entry.kind}/${entry.id}`) === op.charge)
+    .filter(
+      (entry) =>
+        sessionAsOne(entry.kind === 'rerate' ? entry.id : `${entry.kind}/${entry.id}`) ===
+        sessionAsOne(op.charge),
+    )
     .reduce((total, entry) => total + entry.spent, 0n);
 }
 
+/** What a session was charged by its deadline and by its late settle is reversed together. */
+function sessionAsOne(charge: string | undefined): string | undefined {
+  return charge?.replace(/^session_expired\//, 'settle/');
+}
+
+/** What the deadlines of sessions converted, and what was bought, on the terms of their holds, less what they charged. */
+function mayConvert({ before, after }: Worlds, name: string, unit: string): bigint {
+  const lines = after.ledger.slice(before.ledger.length).filter((entry) => entry.account === name);
+  let gain = 0n;
+  lines.forEach((line, i) => {
+    if (line.kind !== 'session_expired' || lines[i - 1]?.kind !== 'conversion_grant') return;
+    const { converted } = lines[i - 2] as (typeof lines)[number];
+    const terms = accountOf(before, name).holds.get(line.id as string)?.terms;
+    if (!terms) throw new Error('a session converted without terms');
+    if (unit === 'credits') gain -= converted;
+    if (unit === 'tts_characters') gain += (converted / terms.micros) * terms.units - line.spent;
+  });
+  return gain;
+}
+
+type Worlds = { readonly before: World; readonly after: World };
 type Done = Extract<Result, { outcome: unknown }>;
 /** What an account brings along that is imported. */
 function brought(lots: readonly { unit: string; remaining: bigint }[], unit: string): bigint {
@@ -300,7 +328,8 @@ function expectNoGain(before: World, after: World, op: Op, result: Done | undefi
       const is = accountOf(after, name).wallets[unit];
       const gain = remainingOf(is) - is.debt - (remainingOf(was) - was.debt);
       const allowed =
-        (name === op.account ? mayGain(op, result, before, unit) : 0n) +
+        (name === op.account ? mayGain(op, result, { before, after }, unit) : 0n) +
+        mayConvert({ before, after }, name, unit) +
         (unit === 'credits' ? mayBring(op, result !== undefined, { before, after }, name) : 0n);
       expect(gain <= allowed, `${op.kind} gave ${name} ${gain} ${unit}, at most ${allowed}`).toBe(true);
     }

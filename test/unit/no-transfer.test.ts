@@ -38,6 +38,7 @@ const methods = services.flatMap((name) =>
 const SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'UsageService/RecordUsage': ['events[].accountId'],
   'UsageService/RecordUsageBatch': ['events[].accountId'],
+  'UsageService/MeterUsage': ['opens[].accountId'],
   'AccountService/WatchBalance': ['accounts[].accountId'],
 };
 
