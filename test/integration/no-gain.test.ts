@@ -69,10 +69,13 @@ async function worth({ accountId }: Owner): Promise<Worth> {
   if (known === undefined) return { wallets: new Map(), own: 0, agents: [] };
   const page = await agents.list({ accountId, pageSize: 10, pageToken: '' }, stack.options);
   const own = known.agentCredits.reduce((sum, { available }) => sum + available, 0);
+  const ownHeld = known.agentCredits.reduce((sum, { held }) => sum + held, 0);
   const ofAccount = known.balances.map(
     ({ unit, available, held, debt }) => [unit, available + held - debt] as const,
   );
-  const wallets = new Map(ofAccount.map(([unit, sum]) => [unit, unit === CREDITS ? sum + own : sum]));
+  const wallets = new Map(
+    ofAccount.map(([unit, sum]) => [unit, unit === CREDITS ? sum + own + ownHeld : sum]),
+  );
   return { wallets, own, agents: page.items };
 }
 
