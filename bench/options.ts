@@ -18,7 +18,7 @@ export const help = `npm run bench -- [options]
   --variant LIST    of record: drawdown, plain; of sessions: progress, pairs, light; with commas
                     (default: all of the scenario, in the same run)
   --seconds N       length of the measured window (default 20); warm-up and ramp come before it
-  --rate N          events (updates, pairs) a second for the open-loop load (default: 90 % of what a saturating ramp reaches)
+  --rate N          events (updates, pairs) a second for the open-loop load (default: 80 % of what a saturating ramp reaches)
   --accounts N      accounts that the events are spread over (default 1000)
   --streams N       streams, or connections of unary calls (default 2)
   --batch N         events in a batch (default 1000)
