@@ -47,6 +47,7 @@ describe('what was lost with Redis', () => {
     await until('the open', () => stream.received.length === 2);
     stream.opened(1, 0, { verdict: 'VERDICT_DENIED', reason: 'REASON_INSUFFICIENT_BALANCE' });
     await until('it stops', () => session.stopped === 'INSUFFICIENT_BALANCE');
+    // Nobody answers it: it fails when the scene ends.
     void session.settle({ output_tokens: 1 }).catch(() => undefined);
     expect(await until('a call', () => sidecar.calls[0])).toMatchObject({ name: 'Settle' });
   });
