@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts'],
+          setupFiles: ['test/helpers/properties.ts'],
           testTimeout: 10_000,
         },
       },
@@ -17,6 +18,7 @@ export default defineConfig({
         test: {
           name: 'stores',
           include: ['test/{lua,integration,fault}/**/*.test.ts'],
+          setupFiles: ['test/helpers/properties.ts'],
           globalSetup: ['test/helpers/built.ts', 'test/helpers/sharedPostgres.ts'],
           // Nothing should come near: limits that say "it hangs", not "it is slow".
           testTimeout: 60_000,

@@ -15,7 +15,7 @@ function sessions.covers(account, hold)
   local terms = hold[H_TERMS]
   if not terms then return hold[H_AMOUNT] end
   local allowance = find_wallet(account, UNIT_TTS_CHARACTERS)
-  local bought = math.floor(hold[H_AMOUNT] / terms[T_MICROS]) * terms[T_UNITS]
+  local bought = math.min(math.floor(hold[H_AMOUNT] / terms[T_MICROS]) * terms[T_UNITS], AMOUNT_MAX)
   return math.max(0, bought - (allowance and allowance[W_DEBT] or 0))
 end
 

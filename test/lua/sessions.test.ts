@@ -3,7 +3,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { batches, resolve, START_MS } from '../oracle/generators.js';
 import { conservation } from '../oracle/ledger.js';
-import type { Entry, Op, Price, Result, Tier, Unit } from '../oracle/model.js';
+import {
+  AMOUNT_MAX,
+  type Entry,
+  type Op,
+  type Price,
+  type Result,
+  type Tier,
+  type Unit,
+} from '../oracle/model.js';
 import { accountOf, type World } from '../oracle/world.js';
 import { ComparedPartition } from './compared-partition.js';
 import { scriptsOfFile } from './scripts.js';
@@ -123,7 +131,7 @@ describe('sessions', () => {
         }
         expectConserved(compared.world);
       }),
-      { numRuns: 250, endOnFailure: true },
+      { numRuns: 250 },
     );
     expect(MUST_BE_REACHED.filter((word) => !seen.has(word))).toEqual([]);
   });
@@ -220,6 +228,16 @@ describe('sessions', () => {
       expectConserved(compared.world);
     },
   );
+
+  it('of speech, bought for next to nothing, cover no more characters than a balance can have', async () => {
+    const blocks = { units: 1_000_000_000_000n, micros: CREDIT, priority: 30 };
+    const offers = [{ unit: 'credits' as const, charge: 0n, least: 1n, wanted: 1n, blocks }];
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g', AMOUNT_MAX), open('s', 0n, { offers })], START_MS);
+    const grown = checkpoint('s', 0n, { growLeast: AMOUNT_MAX / 2n, growWanted: AMOUNT_MAX / 2n });
+    const results = await compared.batch([grown, grown, grown], START_MS);
+    expect(results.at(-1)).toMatchObject({ outcome: { covers: AMOUNT_MAX } });
+  });
 });
 
 const tier = (own: bigint, draws: boolean): Tier => ({

@@ -1139,7 +1139,8 @@ class Work {
   /** What a session's hold has for its charge. */
   covers({ terms, amount }: OpenHold): bigint {
     if (!terms) return amount;
-    return positive((amount / terms.micros) * terms.units - this.wallet('tts_characters').debt);
+    const bought = (amount / terms.micros) * terms.units;
+    return positive(min(bought, AMOUNT_MAX) - this.wallet('tts_characters').debt);
   }
 
   sessionOutcome(hold: OpenHold, session: Session, tookOver: boolean): Outcome {
