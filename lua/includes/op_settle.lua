@@ -38,13 +38,14 @@ local function op_settle(op_index, op)
     local _, _, state, hold_unit, _, _, _, _, _, version = struct.unpack(OUTCOME, stored)
     if state == STATE_SETTLED then return repeated(stored, op) end
     if op[7] ~= 0 and op[7] ~= version then return CODE_REPRICE, struct.pack(REPRICE, version) end
-    terms = may_convert(hold_unit) and conversion_terms(op, 9) or nil
+    before = charged_before(stored)
+    -- What a deadline charged in credits has its difference in credits: there were no terms.
+    terms = not (before and hold_unit == UNIT_CREDITS) and may_convert(hold_unit) and conversion_terms(op, 9) or nil
     unit = terms and UNIT_TTS_CHARACTERS or hold_unit
     amount = amount_for(op, 9, unit)
     if not amount then return denied(REASON_FIELD_INVALID, unit) end
     flags = FLAG_LATE
     if amount < 0 then amount, flags = 0, FLAG_LATE + FLAG_UNRATED end
-    before = charged_before(stored)
     if before then amount, flags = math.max(0, amount - before[1]), flags + FLAG_DIFFERENCE end
     wallet = find_wallet(account, unit)
     have = available(wallet, ctx.agent)

@@ -334,7 +334,8 @@ describe('no sequence of calls', () => {
             const ofHolds = [...before.holds]
               .filter(([id, { unit }]) => unit === 'credits' && !open.has(id))
               .reduce((sum, [, { amount }]) => sum + amount, 0n);
-            const available = availableOf(before.wallets.credits, compared.world.nowMs);
+            // A session's deadline converts what was there at its time, whoever looks and however late.
+            const available = availableOf(before.wallets.credits, away.dueMs);
             // A period that was stored may begin with this very call.
             const due = booked.filter(({ kind }) => kind === 'plan_grant');
             const granted = due.reduce((sum, entry) => sum + entry.granted, 0n);

@@ -229,6 +229,21 @@ describe('sessions', () => {
     },
   );
 
+  it('that were charged in credits by their deadline are not settled in characters', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g', 9n * CREDIT), open('s', 100n), checkpoint('s', 80n)], START_MS);
+    await compared.batch([sweep('s')], START_MS + HOLD_MS);
+    const speech: Price[] = [
+      { unit: 'tts_characters', amount: 500n },
+      { unit: 'credits', amount: 0n, blocks: { units: 100n, micros: CREDIT, priority: 30 } },
+    ];
+    const late = [settle('s', 500n, speech), settle('s', 90n)];
+    expect(await compared.batch(late, START_MS + HOLD_MS)).toMatchObject([
+      { verdict: 'refused', reason: 'FIELD_INVALID' },
+      { verdict: 'done', outcome: { charged: 90n, unit: 'credits' } },
+    ]);
+  });
+
   it('of speech, bought for next to nothing, cover no more characters than a balance can have', async () => {
     const blocks = { units: 1_000_000_000_000n, micros: CREDIT, priority: 30 };
     const offers = [{ unit: 'credits' as const, charge: 0n, least: 1n, wanted: 1n, blocks }];

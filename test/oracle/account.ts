@@ -386,9 +386,11 @@ function settleWithoutHold(
   ended: EndOutcome | undefined,
 ): Result {
   const unitOfHold = ended?.unit;
-  const ofHold = op.prices.filter(({ unit }) => unit === unitOfHold);
+  const ofHold = op.prices.filter(({ unit, blocks }) => unit === unitOfHold && blocks === undefined);
   const blocks = op.prices.find((price) => price.blocks)?.blocks;
-  const converts = blocks !== undefined && unitOfHold !== undefined && work.mayConvert(unitOfHold);
+  const inCredits = ended?.unit === 'credits' && ended.charged > 0n;
+  const converts =
+    blocks !== undefined && unitOfHold !== undefined && !inCredits && work.mayConvert(unitOfHold);
   if (unitOfHold !== undefined && !converts && ofHold.length === 0) return refused('FIELD_INVALID');
   const whole = converts
     ? { unit: 'tts_characters' as const, amount: charactersOf(op.prices), unrated: false, blocks }
