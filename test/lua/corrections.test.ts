@@ -236,15 +236,15 @@ function mayGain(op: Op, result: Done | undefined, { before: world, after }: Wor
   if (result === undefined) return 0n;
   // What a charge converted: exactly so many credits went, and what they bought paid for it first.
   if ((op.kind === 'usage' || op.kind === 'settle') && 'converted' in result.outcome) {
-    const blocks = op.prices.find((price) => price.blocks)?.blocks;
     const { outcome } = result;
-    if (!blocks || (outcome.of !== 'usage' && outcome.of !== 'end'))
-      throw new Error('converted without terms');
+    if (outcome.of !== 'usage' && outcome.of !== 'end') throw new Error(`${outcome.of} converted`);
     // An outcome is the total: a session's deadline may have charged a part of it before.
     const earlier = after.ledger.slice(world.ledger.length).find(({ kind }) => kind === op.kind)?.before;
     const converted = (outcome.converted ?? 0n) - (earlier?.converted ?? 0n);
     const charged = outcome.charged - (earlier?.charged ?? 0n);
-    const bought = (converted / blocks.micros) * blocks.units;
+    const blocks = op.prices.find((price) => price.blocks)?.blocks;
+    if (converted > 0n && !blocks) throw new Error('converted without terms');
+    const bought = blocks ? (converted / blocks.micros) * blocks.units : 0n;
     if (unit === 'credits') return -converted;
     return unit === 'tts_characters' ? bought - charged : 0n;
   }
