@@ -25,6 +25,7 @@ import { partitionKeys } from './redis/keys.js';
 import type { Scripts } from './redis/scripts.js';
 import type { Catalogs } from './usage/catalogs.js';
 import { Executor } from './usage/executor.js';
+import { LoopPressure } from './usage/loop-pressure.js';
 import { Meter } from './usage/meter.js';
 import { Partition } from './usage/partition.js';
 import { PartitionQueue } from './usage/partition-queue.js';
@@ -97,8 +98,9 @@ export function startCore(
   const watermarks = new DurableWatermarks(config.partitionCount);
   const resolver = new PostgresResolver(pool, scripts, metrics);
   const slots = new ScriptSlots(config.scriptsInFlightMax);
+  const pressure = new LoopPressure();
   const queues = partitions.map(
-    (partition) => new PartitionQueue(partition, scripts, resolver, slots, config, metrics),
+    (partition) => new PartitionQueue(partition, scripts, resolver, slots, pressure, config, metrics),
   );
   const executor = new Executor(queues, watermarks);
   const calls = new AccountCalls(executor, config);

@@ -52,6 +52,8 @@ export interface StateRows {
 export class StateChanges {
   readonly #accounts = new Map<number, TouchedAccount>();
   readonly #holds = new Map<string, JournalHold & { readonly partition: number }>();
+  /** Holds that these records began: Postgres does not know them. */
+  readonly #begun = new Set<string>();
   readonly #keys = new Map<string, number>();
 
   add(record: JournalRecord, partition: number): void {
@@ -61,7 +63,9 @@ export class StateChanges {
     }
     for (const entry of record.entries) addEntry(touched[entry.account] as TouchedAccount, record, entry);
     for (const hold of record.holds) {
-      this.#holds.set(`${hold.accountId} ${hold.holdId}`, { ...hold, partition });
+      const name = `${hold.accountId} ${hold.holdId}`;
+      if (hold.state !== null && hold.state.seq >= record.firstSeq) this.#begun.add(name);
+      this.#holds.set(name, { ...hold, partition });
     }
     for (const { accountId, state } of record.subscriptions) {
       const account = this.#accounts.get(this.#keys.get(accountId) as number) as TouchedAccount;
@@ -94,10 +98,10 @@ export class StateChanges {
     const touched = [...this.#accounts.values()].sort((a, b) => a.state.key - b.state.key);
     const holds: HoldRow[] = [];
     const ended: { accountKey: number; holdId: string }[] = [];
-    for (const { accountId, holdId, partition, state, packed } of this.#holds.values()) {
+    for (const [name, { accountId, holdId, partition, state, packed }] of this.#holds) {
       const accountKey = this.#keys.get(accountId) as number;
-      if (state === null) ended.push({ accountKey, holdId });
-      else holds.push(holdRow({ accountKey, holdId, partition }, state, packed));
+      if (state !== null) holds.push(holdRow({ accountKey, holdId, partition }, state, packed));
+      else if (!this.#begun.has(name)) ended.push({ accountKey, holdId });
     }
     return {
       accounts: touched.map(accountRow),

@@ -465,7 +465,7 @@ describe('opening balances', () => {
     ]);
     // All lines through the third, the one with the old event time among them, leave with their months.
     const month = Number(new Date(eventTimeMs).toISOString().slice(0, 7).replace('-', ''));
-    await sql(database.url, `ALTER TABLE entries DETACH PARTITION entries_${month}`);
+    await sql(database.url, `ALTER TABLE entries DETACH PARTITION entries_${month} CONCURRENTLY`);
     try {
       const { through: _, ...again } = await statement(accountId, range);
       expect(first).toMatchObject(again);

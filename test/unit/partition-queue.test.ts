@@ -24,11 +24,13 @@ afterEach(() => {
 /** A queue whose scripts take SCRIPT_MS, and how many operations each was sent. */
 function queueWith({
   code = CODE.none,
+  pressed = false,
   ...limits
 }: {
   bulkRestMaxMs?: number;
   batchOpsMax?: number;
   code?: typeof CODE.none | typeof CODE.broken;
+  pressed?: boolean;
 } = {}) {
   const sent: number[] = [];
   const failures: DrawdownError[] = [];
@@ -52,6 +54,7 @@ function queueWith({
     { batch } as unknown as Scripts,
     { resolve: () => undefined },
     new ScriptSlots(1),
+    { isHigh: pressed },
     { batchOpsMax: 10, queueOpsMax: 100, bulkRestMaxMs: 250, ...limits },
     createMetrics(),
   );
@@ -155,6 +158,44 @@ describe('after a script of single calls', () => {
     push(true);
     await vi.advanceTimersByTimeAsync(0);
     expect(sent).toEqual([1, 1]);
+  });
+});
+
+describe('while the event loop is under pressure', () => {
+  /** What a rest of single calls is at most. */
+  const CALLS_REST_MS = 25;
+
+  it('single calls wait after a script, and go together', async () => {
+    const { sent, push } = queueWith({ pressed: true });
+    push(false);
+    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+    push(false);
+    await vi.advanceTimersByTimeAsync(CALLS_REST_MS - 1);
+    push(false);
+    expect(sent).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1, 2]);
+  });
+
+  it('a single call does not wait for the longer rest of bulk usage, and takes what waits along', async () => {
+    const { sent, push } = await afterBulk({ pressed: true });
+    push(true);
+    push(false);
+    await vi.advanceTimersByTimeAsync(CALLS_REST_MS - 1);
+    expect(sent).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([1, 2]);
+  });
+
+  it('a whole batch (batchOpsMax) ends the rest', async () => {
+    const { sent, push } = queueWith({ pressed: true, batchOpsMax: 2 });
+    push(false);
+    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+    push(false);
+    await vi.advanceTimersByTimeAsync(1);
+    push(false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([1, 2]);
   });
 });
 
