@@ -36,7 +36,8 @@ class Answers {
 
   constructor(
     address: string,
-    private readonly goal: number,
+    /** How long the answer of a session gets. */
+    private readonly goal: (number: number) => number,
   ) {
     this.stream = new SessionStream(address);
     this.stream.onAnswer = () => this.#goOn();
@@ -45,7 +46,7 @@ class Answers {
   open(accountId: string, numbers: readonly number[]): void {
     for (const number of numbers) this.counts.set(number, 0);
     this.stream.send({
-      opens: numbers.map((number) => sessionOpen(number, accountId, { sessionId: `many-${number}` })),
+      opens: numbers.map((number) => sessionOpen(number, accountId, { sessionId: `${accountId}-${number}` })),
     });
   }
 
@@ -61,14 +62,15 @@ class Answers {
       const opened = stream.opened.get(session);
       if (opened === undefined || this.#settling.has(session)) continue;
       const isStopped = stream.stops.has(session);
-      const next = Math.min(this.goal, count + 20, stream.allowed.get(session) ?? 0);
+      const goal = this.goal(session);
+      const next = Math.min(goal, count + 20, stream.allowed.get(session) ?? 0);
       if (opened.verdict === 'VERDICT_DENIED') {
         this.denied++;
         this.#settling.add(session);
       } else if (next > count && (stream.acknowledged.get(session)?.[0] ?? 0) >= count) {
         this.counts.set(session, next);
         progress.push({ session, counts: [next] });
-      } else if (count === this.goal || (isStopped && next === count)) {
+      } else if (count === goal || (isStopped && next === count)) {
         if (isStopped) this.stopped++;
         this.#settling.add(session);
         settles.push(session);
@@ -87,32 +89,42 @@ class Answers {
 }
 
 describe('a thousand sessions on a balance that covers half of them', () => {
-  it('use nearly all of it and no more, and all of them end', async () => {
-    const goal = 600;
-    const balance = 500 * (100 + 5 * goal);
-    const account = await sidecar.client.account('shared', balance);
-    const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, goal));
-    for (const [index, answers] of streams.entries()) {
-      answers.open(
-        account,
-        Array.from({ length: 250 }, (_, at) => index * 250 + at + 1),
+  it.each([
+    ['of 600 tokens', 600, () => 600],
+    // Shorter than the first slice.
+    ['of 200 tokens', 200, () => 200],
+    ['of 50 tokens', 50, () => 50],
+    ['of 1 to 400 tokens', 200.5, (number: number) => ((number * 149) % 400) + 1],
+  ])(
+    'use nearly all of it and no more, and all of them end: answers %s, none of which says how long it gets',
+    async (_, mean, goal) => {
+      const balance = 500 * (100 + 5 * mean);
+      const account = await sidecar.client.account(`shared-${goal(1)}-${mean}`, balance);
+      const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, goal));
+      for (const [index, answers] of streams.entries()) {
+        answers.open(
+          account,
+          Array.from({ length: 250 }, (_, at) => index * 250 + at + 1),
+        );
+      }
+      await until('all have ended', () => streams.every(({ areDone }) => areDone), 60_000);
+      const left = await sidecar.client.balance(account);
+      expect(left).toMatchObject({ held: 0, debt: 0 });
+      const sum = (of: (answers: Answers) => number): number =>
+        streams.reduce((all, one) => all + of(one), 0);
+
+      const charged = sum(({ stream }) =>
+        [...stream.ended.values()].reduce((all, { settled }) => all + Number(settled?.charged), 0),
       );
-    }
-    await until('all have ended', () => streams.every(({ areDone }) => areDone), 60_000);
-    const left = await sidecar.client.balance(account);
-    expect(left).toMatchObject({ held: 0, debt: 0 });
-    expect(left.available).toBeLessThanOrEqual(balance / 100);
-    const charged = streams
-      .flatMap(({ stream }) => [...stream.ended.values()])
-      .reduce((sum, { settled }) => sum + Number(settled?.charged), 0);
-    expect(charged + left.available).toBe(balance);
-    const told = streams.reduce((sum, { stopped, denied }) => sum + stopped + denied, 0);
-    expect(told).toBeGreaterThan(0);
-    for (const { stream } of streams) {
-      expect(stream.refused).toEqual([]);
-      expect(await stream.end()).toBe('OK');
-    }
-  });
+      expect(charged + left.available).toBe(balance);
+      expect(sum(({ stopped, denied }) => stopped + denied)).toBeGreaterThan(0);
+      expect(left.available).toBeLessThanOrEqual(balance / 100);
+      for (const { stream } of streams) {
+        expect(stream.refused).toEqual([]);
+        expect(await stream.end()).toBe('OK');
+      }
+    },
+  );
 });
 
 /** Updates of one session: some are lost, some come twice, and the rest in any order. */
