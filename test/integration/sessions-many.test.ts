@@ -127,6 +127,43 @@ describe('a thousand sessions on a balance that covers half of them', () => {
   );
 });
 
+describe('a session that stands where the balance ends', () => {
+  /** One that has opened, and one that has used all the rest. */
+  async function openTwo(account: string) {
+    await sidecar.client.account(account, 100_000);
+    const stream = new SessionStream(sidecar.grpcAddress);
+    await stream.open(1, account, { sessionId: `${account}-1` });
+    await stream.open(2, account, { sessionId: `${account}-2` });
+    while ((await sidecar.client.balance(account)).available > 0) {
+      const allowed = stream.allowed.get(2) as number;
+      stream.progress(2, allowed);
+      await until('it may go on', () => (stream.allowed.get(2) as number) > allowed);
+    }
+    const allowed = stream.allowed.get(2) as number;
+    stream.progress(2, allowed);
+    return { stream, allowed };
+  }
+
+  it('goes on with what another one gives back', async () => {
+    const { stream, allowed } = await openTwo('gives-back');
+    expect((await stream.release(1)).released).toMatchObject({ released: String(100 + 5 * 256) });
+    await until('it may go on', () => (stream.allowed.get(2) as number) > allowed);
+    expect(stream.stops.size).toBe(0);
+    await stream.release(2);
+    await stream.end();
+  });
+
+  it('is stopped where nothing comes back, and nobody else is', async () => {
+    const { stream, allowed } = await openTwo('keeps');
+    expect(await stream.stopped(2)).toBe('REASON_INSUFFICIENT_BALANCE');
+    expect(stream.allowed.get(2)).toBe(allowed);
+    expect([...stream.stops.keys()]).toEqual([2]);
+    expect((await stream.settle(2, 100, allowed)).settled).toMatchObject({ overdrawn: '0' });
+    await stream.release(1);
+    await stream.end();
+  });
+});
+
 /** Updates of one session: some are lost, some come twice, and the rest in any order. */
 const updates = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 250 }), fc.constantFrom(0, 1, 1, 2)), {
