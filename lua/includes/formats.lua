@@ -148,9 +148,9 @@ local H_GENERATION, H_CHARGE, H_DETAILS, H_TERMS = 18, 19, 20, 21
 -- In the journal: the hold's field, and how many bytes of a hold follow (0: it ended).
 local HOLD_STATE = '<sI4'
 
--- Of what is left beyond the least that a session needs, it sets one part in so many aside at once; where more holds are open, one in as many as those, and
--- with its opening one in so many times as many.
-local SESSION_SHARE = 8
+-- Of what is left beyond the least that a session needs, it sets one part in so many aside at once, and where more holds of the account are open, one in
+-- as many as those; with its opening one in so many times as many as are open.
+local SESSION_SHARE, SESSION_FIRST_SHARE = 8, 64
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
 -- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change

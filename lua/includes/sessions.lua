@@ -10,9 +10,9 @@ local function share(least, wanted, have, parts, step)
   return least + math.min(wanted - least, more)
 end
 
--- Beside `others` open holds of the account. Whoever opens needs next to nothing yet, and others may be about to open.
+-- Beside `others` open holds of the account. Whoever opens needs next to nothing yet and can grow at once, and others may be about to open.
 function sessions.first_share(least, wanted, have, others, step)
-  return share(least, wanted, have, SESSION_SHARE * (others + 1), step)
+  return share(least, wanted, have, SESSION_FIRST_SHARE * (others + 1), step)
 end
 
 -- Of `holds` open holds of the account, its own included.

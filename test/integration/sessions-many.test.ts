@@ -36,6 +36,7 @@ class Answers {
 
   constructor(
     address: string,
+    private readonly input: number,
     /** How long the answer of a session gets. */
     private readonly goal: (number: number) => number,
   ) {
@@ -45,8 +46,11 @@ class Answers {
 
   open(accountId: string, numbers: readonly number[]): void {
     for (const number of numbers) this.counts.set(number, 0);
+    const known = { input_tokens: this.input };
     this.stream.send({
-      opens: numbers.map((number) => sessionOpen(number, accountId, { sessionId: `${accountId}-${number}` })),
+      opens: numbers.map((number) =>
+        sessionOpen(number, accountId, { sessionId: `${accountId}-${number}`, known }),
+      ),
     });
   }
 
@@ -81,7 +85,7 @@ class Answers {
       progress,
       settles: settles.map((session) => ({
         session,
-        quantities: { input_tokens: 100, output_tokens: this.counts.get(session) as number },
+        quantities: { input_tokens: this.input, output_tokens: this.counts.get(session) as number },
         eventTimeMs: Date.now(),
       })),
     });
@@ -90,17 +94,17 @@ class Answers {
 
 describe('a thousand sessions on a balance that covers half of them', () => {
   it.each([
-    ['of 600 tokens', 600, () => 600],
+    ['of 600 tokens', 100, 600, () => 600],
     // Shorter than the first slice.
-    ['of 200 tokens', 200, () => 200],
-    ['of 50 tokens', 50, () => 50],
-    ['of 1 to 400 tokens', 200.5, (number: number) => ((number * 149) % 400) + 1],
+    ['of 200 tokens', 100, 200, () => 200],
+    ['of 50 tokens to prompts of 1,000', 1_000, 50, () => 50],
+    ['of 1 to 400 tokens', 100, 200.5, (number: number) => ((number * 149) % 400) + 1],
   ])(
     'use nearly all of it and no more, and all of them end: answers %s, none of which says how long it gets',
-    async (_, mean, goal) => {
-      const balance = 500 * (100 + 5 * mean);
-      const account = await sidecar.client.account(`shared-${goal(1)}-${mean}`, balance);
-      const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, goal));
+    async (_, input, mean, goal) => {
+      const balance = 500 * (input + 5 * mean);
+      const account = await sidecar.client.account(`shared-${input}-${mean}`, balance);
+      const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, input, goal));
       for (const [index, answers] of streams.entries()) {
         answers.open(
           account,

@@ -197,7 +197,7 @@ describe('sessions', () => {
     const names = Array.from({ length: 20 }, (_, at) => `s${at}`);
     const offers = [{ unit: 'credits' as const, charge: 0n, least: 10n, wanted: 9_000n }];
     for (const [at, name] of names.entries())
-      await takes(open(name, 0n, { offers }), 10n, 8n * BigInt(at + 2));
+      await takes(open(name, 0n, { offers }), 10n, 64n * BigInt(at + 2));
     const grow = (name: string) => checkpoint(name, 0n, { growLeast: 1n, growWanted: 9_000n });
     for (let at = 0; left > 0n; at++) await takes(grow(names[at % 20] as string), 1n, 21n);
     const [refused] = await compared.batch([grow('s0')], START_MS);

@@ -468,7 +468,7 @@ function openSession(work: Work, op: OpOf<'openSession'>): Result {
       ...more,
     };
     work.state.holds.set(op.hold, hold);
-    const parts = 8n * BigInt(work.state.holds.size);
+    const parts = 64n * BigInt(work.state.holds.size);
     work.grow(hold, share({ least, wanted, available, parts, step: blocks?.micros ?? 1n }));
     hold.outcome = { ...outcome, held: hold.amount, available: work.availableTo(wallet) };
     return { verdict: 'done', outcome: work.sessionOutcome(hold, session, false) };
