@@ -202,8 +202,8 @@ export class Session {
   }
 
   /**
-   * Growth was refused: it is tried again with the next tick, and once more when nothing is left. Then it is at its end; but where something may come
-   * back, and it has not gone further than it may, only once more ticks have tried in vain.
+   * Growth was refused. What has something left is tried again with the next tick; what has gone further than it may, or has nothing to wait
+   * for, is at its end; what stands exactly there waits for what may come back, so many ticks.
    */
   refuseGrowth(mayComeBack: boolean): 'goes on' | 'at its end' {
     const count = this.#sent[0] as number;
