@@ -64,7 +64,7 @@ local DENIAL, LIMIT, REPRICE = '<BBI7I7', 's', '<I4'
 -- A session that was opened or taken over: seq, generation, unit, held, what of it is there for the charge, available, deadline, catalog version, the
 -- charge and the details of the last checkpoint (empty: opened now). One that was checkpointed: seq, why it did not grow (0: it did, or was not to),
 -- held, what of it is there for the charge, available, deadline.
-local SESSION_OPENED, SESSION_CHECKPOINTED = '<I7I4BI7I7I7I7I4I7s', '<I7BI7I7I7I7'
+local SESSION_OPENED, SESSION_CHECKPOINTED = '<I7I4BI7I7I7I7I4I7s', '<I7BBI7I7I7I7'
 local STATE_RECORDED, STATE_HELD, STATE_SETTLED, STATE_RELEASED, STATE_EXPIRED = 1, 2, 3, 4, 5
 local STATE_EXTENDED, STATE_CREATED, STATE_GRANTED, STATE_REVERSED = 6, 7, 8, 9
 local STATE_RERATED, STATE_LOT_EXPIRED, STATE_STATUS_SET, STATE_CONVERTED = 10, 11, 12, 13
@@ -148,8 +148,9 @@ local H_GENERATION, H_CHARGE, H_DETAILS, H_TERMS = 18, 19, 20, 21
 -- In the journal: the hold's field, and how many bytes of a hold follow (0: it ended).
 local HOLD_STATE = '<sI4'
 
--- Of what is left beyond the least that a session needs, it sets one part in so many aside at once.
-local SESSION_SHARE = 8
+-- Of what is left beyond the least that a session needs, it sets one part in so many aside at once, and where more holds of the account are open, one in
+-- as many as those; with its opening one in so many times as many as are open.
+local SESSION_SHARE, SESSION_FIRST_SHARE = 8, 64
 
 -- Subscription of an account, a msgpack array in the hash of agents: format, plan (empty: none), its rank, how many agents it allows (-1: any
 -- number), the last period that began (or false), whether free credits were granted, here or where it was imported from (0 or 1), the stored next period (or false), the change

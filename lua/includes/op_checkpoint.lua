@@ -16,7 +16,7 @@ do
     local step = terms and terms[T_MICROS] or 1
     if terms then least, wanted = math.ceil(least / terms[T_UNITS]) * step, math.ceil(wanted / terms[T_UNITS]) * step end
     if least > have then return 0, REASON_INSUFFICIENT_BALANCE end
-    local amount = sessions.share(least, wanted, have, step)
+    local amount = sessions.next_share(least, wanted, have, account[A_HOLDS], step)
     sessions.grow(account, wallet, hold, amount, agent)
     return amount, 0
   end
@@ -43,6 +43,8 @@ do
     local have = add_entry(op_index, ENTRY_CHECKPOINT, account_index, wallet, grown, 0, 0, {})
     hold[H_LAST_SEQ] = ctx.seq
     hold_put(field, hold)
-    return CODE_OK, struct.pack(SESSION_CHECKPOINTED, ctx.seq, refusal, hold[H_AMOUNT], sessions.covers(account, hold), have, hold[H_DEADLINE])
+    local others_hold = wallet[W_HELD] > hold[H_AMOUNT] and 1 or 0
+    return CODE_OK, struct.pack(SESSION_CHECKPOINTED, ctx.seq, refusal, others_hold, hold[H_AMOUNT], sessions.covers(account, hold), have,
+      hold[H_DEADLINE])
   end
 end

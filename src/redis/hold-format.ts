@@ -44,6 +44,8 @@ export interface CheckpointedHold {
   readonly seq: number;
   /** Why it did not grow; 0: it did, or was not to. */
   readonly reason: number;
+  /** Others have set something aside in its wallet, which may come back. */
+  readonly othersHold: boolean;
   readonly held: number;
   readonly covers: number;
   readonly available: number;
@@ -54,6 +56,7 @@ export function readCheckpointedHold(reader: BinaryReader): CheckpointedHold {
   return {
     seq: reader.u56(),
     reason: reader.u8(),
+    othersHold: reader.u8() === 1,
     held: reader.u56(),
     covers: reader.u56(),
     available: reader.u56(),

@@ -191,7 +191,8 @@ export class Checkpointer {
     session.confirm(result.covers, Date.now());
     if (result.refused === null || session.state !== 'open') return;
     const isFinal = FINAL_REFUSALS.has(result.refused);
-    const isLast = session.refuseGrowth() === 'at its end' && result.refused === 'INSUFFICIENT_BALANCE';
+    const isLast =
+      session.refuseGrowth(result.othersHold) === 'at its end' && result.refused === 'INSUFFICIENT_BALANCE';
     if (!isFinal && !isLast) return;
     session.state = 'stopped';
     this.#stop(session, result.refused, false);

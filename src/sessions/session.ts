@@ -6,6 +6,7 @@ import {
   firstSliceCounts,
   growAtOnceFrom,
   growAtTickFrom,
+  lastTriesMax,
   nextSlice,
   speedAfter,
   wantedThrough,
@@ -44,7 +45,7 @@ export interface Stand {
  * - *ending*: its settle or release is with Redis.
  * - *gone*: nothing here owns it any more. What still resolves is dropped.
  *
- * opening -> open (allowed) or gone (denied, refused); open -> stopped (a last try to grow was refused); open, stopped -> ending (settle,
+ * opening -> open (allowed) or gone (denied, refused); open -> stopped (the last try to grow was refused); open, stopped -> ending (settle,
  * release) -> gone (judged), or back (could not be judged); open, stopped -> gone (taken over elsewhere, or ended by others). A session whose
  * stream is gone is *abandoned*: what is on its way is awaited, then one last checkpoint gives it the grace period -> gone.
  */
@@ -77,6 +78,8 @@ export class Session {
   /** Updates with this count or more let it grow at once. */
   #growAtOnceFrom = Number.POSITIVE_INFINITY;
   #growAtTickFrom = Number.POSITIVE_INFINITY;
+  /** How often it was tried in vain to grow it since it stands at its end. */
+  #lastTries = 0;
   #slice = firstSliceCounts;
   #speed = 0;
   #measuredMs = 0;
@@ -194,13 +197,22 @@ export class Session {
     this.hasMoved = this.#isAhead();
     this.movedSinceMs = nowMs;
     if (changed || covers !== this.covers) this.#cover(covers, this.#sent);
+    if (this.allowedThrough > before) this.#lastTries = 0;
     if (changed || this.allowedThrough !== before) this.listener.acknowledged(this);
   }
 
-  /** Growth was refused: it is tried again with the next tick, and once more when nothing is left, which is the last try. */
-  refuseGrowth(): 'goes on' | 'at its end' {
+  /**
+   * Growth was refused. What has something left is tried again with the next tick; what has gone further than it may, or has nothing to wait
+   * for, is at its end; what stands exactly there waits for what may come back, so many ticks.
+   */
+  refuseGrowth(mayComeBack: boolean): 'goes on' | 'at its end' {
+    const count = this.#sent[0] as number;
     this.#growAtOnceFrom = this.allowedThrough;
-    return (this.#sent[0] as number) >= this.allowedThrough ? 'at its end' : 'goes on';
+    if (count < this.allowedThrough) return 'goes on';
+    if (count > this.allowedThrough || !mayComeBack) return 'at its end';
+    this.#growAtOnceFrom++;
+    this.#lastTries++;
+    return this.#lastTries > lastTriesMax ? 'at its end' : 'goes on';
   }
 
   /** Counts without a price are as if they had never come. */

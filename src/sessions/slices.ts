@@ -4,10 +4,16 @@
  * A slice covers what comes in SLICE_TICKS checkpoint intervals at the session's speed. The tick grows a hold of which less than half is left
  * (two intervals: one for the next tick, one for a Redis that is slow or refuses once), and counts that leave less than a quarter grow it at
  * once: the session became faster than it was. So a steady session grows every second tick, in the same scripts as everything else.
- * Near the end of a balance the script shrinks what is granted (docs/accounting.md), down to one count.
+ * Near the end of a balance the script shrinks what is granted to a part among all open holds (docs/accounting.md), down to one count.
  */
 
 const SLICE_TICKS = 4;
+
+/**
+ * So often the tick tries again to grow a session that has nothing left, while others have set something aside: after SLICE_TICKS intervals whoever
+ * had a slice ahead of a steady speed has used it or has ended and given it back. Less than five seconds at the default interval.
+ */
+export const lastTriesMax = SLICE_TICKS;
 
 /** The first slice, while no speed is known: some two seconds of a fast model (128 tokens/s), 0.02 to 0.4 cents of one. */
 export const firstSliceCounts = 256;

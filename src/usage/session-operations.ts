@@ -84,6 +84,8 @@ export type Checkpointed =
       readonly deadlineMs: number;
       /** Why it did not grow, or may not, whether or not it was to; null: it may. */
       readonly refused: Reason | null;
+      /** Others have set something aside in its wallet, which may come back. */
+      readonly othersHold: boolean;
       readonly position: Position;
     }
   /** Somebody else has the session. */

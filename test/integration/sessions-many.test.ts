@@ -36,7 +36,9 @@ class Answers {
 
   constructor(
     address: string,
-    private readonly goal: number,
+    private readonly input: number,
+    /** How long the answer of a session gets. */
+    private readonly goal: (number: number) => number,
   ) {
     this.stream = new SessionStream(address);
     this.stream.onAnswer = () => this.#goOn();
@@ -44,8 +46,11 @@ class Answers {
 
   open(accountId: string, numbers: readonly number[]): void {
     for (const number of numbers) this.counts.set(number, 0);
+    const known = { input_tokens: this.input };
     this.stream.send({
-      opens: numbers.map((number) => sessionOpen(number, accountId, { sessionId: `many-${number}` })),
+      opens: numbers.map((number) =>
+        sessionOpen(number, accountId, { sessionId: `${accountId}-${number}`, known }),
+      ),
     });
   }
 
@@ -61,14 +66,15 @@ class Answers {
       const opened = stream.opened.get(session);
       if (opened === undefined || this.#settling.has(session)) continue;
       const isStopped = stream.stops.has(session);
-      const next = Math.min(this.goal, count + 20, stream.allowed.get(session) ?? 0);
+      const goal = this.goal(session);
+      const next = Math.min(goal, count + 20, stream.allowed.get(session) ?? 0);
       if (opened.verdict === 'VERDICT_DENIED') {
         this.denied++;
         this.#settling.add(session);
       } else if (next > count && (stream.acknowledged.get(session)?.[0] ?? 0) >= count) {
         this.counts.set(session, next);
         progress.push({ session, counts: [next] });
-      } else if (count === this.goal || (isStopped && next === count)) {
+      } else if (count === goal || (isStopped && next === count)) {
         if (isStopped) this.stopped++;
         this.#settling.add(session);
         settles.push(session);
@@ -79,7 +85,7 @@ class Answers {
       progress,
       settles: settles.map((session) => ({
         session,
-        quantities: { input_tokens: 100, output_tokens: this.counts.get(session) as number },
+        quantities: { input_tokens: this.input, output_tokens: this.counts.get(session) as number },
         eventTimeMs: Date.now(),
       })),
     });
@@ -87,31 +93,78 @@ class Answers {
 }
 
 describe('a thousand sessions on a balance that covers half of them', () => {
-  it('use nearly all of it and no more, and all of them end', async () => {
-    const goal = 600;
-    const balance = 500 * (100 + 5 * goal);
-    const account = await sidecar.client.account('shared', balance);
-    const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, goal));
-    for (const [index, answers] of streams.entries()) {
-      answers.open(
-        account,
-        Array.from({ length: 250 }, (_, at) => index * 250 + at + 1),
+  it.each([
+    ['of 600 tokens', 100, 600, () => 600],
+    // Shorter than the first slice.
+    ['of 200 tokens', 100, 200, () => 200],
+    ['of 50 tokens to prompts of 1,000', 1_000, 50, () => 50],
+    ['of 1 to 400 tokens', 100, 200.5, (number: number) => ((number * 149) % 400) + 1],
+  ])(
+    'use nearly all of it and no more, and all of them end: answers %s, none of which says how long it gets',
+    async (_, input, mean, goal) => {
+      const balance = 500 * (input + 5 * mean);
+      const account = await sidecar.client.account(`shared-${input}-${mean}`, balance);
+      const streams = [0, 1, 2, 3].map(() => new Answers(sidecar.grpcAddress, input, goal));
+      for (const [index, answers] of streams.entries()) {
+        answers.open(
+          account,
+          Array.from({ length: 250 }, (_, at) => index * 250 + at + 1),
+        );
+      }
+      await until('all have ended', () => streams.every(({ areDone }) => areDone), 60_000);
+      const left = await sidecar.client.balance(account);
+      expect(left).toMatchObject({ held: 0, debt: 0 });
+      const sum = (of: (answers: Answers) => number): number =>
+        streams.reduce((all, one) => all + of(one), 0);
+
+      const charged = sum(({ stream }) =>
+        [...stream.ended.values()].reduce((all, { settled }) => all + Number(settled?.charged), 0),
       );
+      expect(charged + left.available).toBe(balance);
+      expect(sum(({ stopped, denied }) => stopped + denied)).toBeGreaterThan(0);
+      expect(left.available).toBeLessThanOrEqual(balance / 100);
+      for (const { stream } of streams) {
+        expect(stream.refused).toEqual([]);
+        expect(await stream.end()).toBe('OK');
+      }
+    },
+  );
+});
+
+describe('a session that stands where the balance ends', () => {
+  /** One that has opened, and one that has used all the rest. */
+  async function openTwo(account: string) {
+    await sidecar.client.account(account, 100_000);
+    const stream = new SessionStream(sidecar.grpcAddress);
+    await stream.open(1, account, { sessionId: `${account}-1` });
+    await stream.open(2, account, { sessionId: `${account}-2` });
+    while ((await sidecar.client.balance(account)).available > 0) {
+      const allowed = stream.allowed.get(2) as number;
+      stream.progress(2, allowed);
+      await until('it may go on', () => (stream.allowed.get(2) as number) > allowed);
     }
-    await until('all have ended', () => streams.every(({ areDone }) => areDone), 60_000);
-    const left = await sidecar.client.balance(account);
-    expect(left).toMatchObject({ held: 0, debt: 0 });
-    expect(left.available).toBeLessThanOrEqual(balance / 100);
-    const charged = streams
-      .flatMap(({ stream }) => [...stream.ended.values()])
-      .reduce((sum, { settled }) => sum + Number(settled?.charged), 0);
-    expect(charged + left.available).toBe(balance);
-    const told = streams.reduce((sum, { stopped, denied }) => sum + stopped + denied, 0);
-    expect(told).toBeGreaterThan(0);
-    for (const { stream } of streams) {
-      expect(stream.refused).toEqual([]);
-      expect(await stream.end()).toBe('OK');
-    }
+    const allowed = stream.allowed.get(2) as number;
+    stream.progress(2, allowed);
+    return { stream, allowed };
+  }
+
+  it('goes on with what another one gives back', async () => {
+    const { stream, allowed } = await openTwo('gives-back');
+    expect((await stream.release(1)).released).toMatchObject({ released: String(100 + 5 * 256) });
+    await until('it may go on', () => (stream.allowed.get(2) as number) > allowed);
+    expect(stream.stops.size).toBe(0);
+    await stream.release(2);
+    await stream.end();
+  });
+
+  it('is stopped where nothing comes back, and nobody else is', async () => {
+    const { stream, allowed } = await openTwo('keeps');
+    expect(await stream.stopped(2)).toBe('REASON_INSUFFICIENT_BALANCE');
+    expect(stream.allowed.get(2)).toBe(allowed);
+    expect([...stream.stops.keys()]).toEqual([2]);
+    expect((await stream.settle(2, 100, allowed)).settled).toMatchObject({ overdrawn: '0' });
+    await stream.release(1);
+    await stream.end();
   });
 });
 

@@ -187,6 +187,27 @@ describe('a session', () => {
     await stream.end();
   });
 
+  it('of characters is stopped where the allowance ends, and another one for the rest goes on with credits', async () => {
+    const account = await sidecar.client.account('outgrows', 1_000_000_000);
+    await sidecar.client.topUp(account, 30, { unit: 'UNIT_TTS_CHARACTERS', requestId: 'characters' });
+    const speech = { meter: 'tts', model: 'tts-1', known: {}, counted: ['characters'] };
+    const stream = open();
+    expect(await stream.open(1, account, speech)).toMatchObject({ unit: 'UNIT_TTS_CHARACTERS' });
+    for (let count = 0; count < 30; ) {
+      count = stream.allowed.get(1) as number;
+      stream.progress(1, count);
+      if (count < 30) await until('it may go further', () => (stream.allowed.get(1) as number) > count);
+    }
+    expect(await stream.stopped(1)).toBe('REASON_INSUFFICIENT_BALANCE');
+    stream.send({ settles: [{ session: 1, quantities: { characters: 30 }, eventTimeMs: Date.now() }] });
+    const spoken = { unit: 'UNIT_TTS_CHARACTERS', overdrawn: '0', charged: '30' };
+    expect((await stream.outcome(1)).settled).toMatchObject({ ...spoken, converted: '0' });
+    expect(await stream.open(2, account, speech)).toMatchObject({ unit: 'UNIT_CREDITS' });
+    stream.send({ settles: [{ session: 2, quantities: { characters: 30 }, eventTimeMs: Date.now() }] });
+    expect((await stream.outcome(2)).settled).toMatchObject({ ...spoken, converted: '1000000' });
+    await stream.end();
+  });
+
   it('of characters beyond the allowance holds credits for whole blocks and converts what was spoken', async () => {
     const account = await sidecar.client.account('converter', 1_000_000_000);
     const speech = { meter: 'tts', model: 'tts-1', known: {}, counted: ['characters'] };

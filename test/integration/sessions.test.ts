@@ -305,14 +305,14 @@ describe('an open session', () => {
     expect(await stage.settle(account, 's', quantities(100, 310))).toMatchObject({ overdrawn: 650 });
   });
 
-  it('shares the last credits: each takes its least and an eighth of the rest, and the last unit can be spent', async () => {
-    const account = await stage.account('shares', 10_000);
+  it('shares the last credits: each opens with its least and a 64th of a share in the rest, and the last unit can be spent', async () => {
+    const account = await stage.account('shares', 300);
     const offers = [{ unit: 1 as const, charge: 1, least: 1, wanted: 9_000 }];
     const details = { meter: 'llm', model: 'm', agentId: '', quantities: [['input_tokens', 1]] } as const;
-    let left = 10_000;
+    let left = 300;
     for (let i = 0; left > 0; i++) {
       const opened = await stage.open(account, `s${i}`, { offers, details });
-      const takes = 1 + Math.floor((left - 1) / 8);
+      const takes = 1 + Math.floor((left - 1) / (64 * (i + 1)));
       expect(opened).toMatchObject({ kind: 'open', held: takes, available: left - takes });
       left -= takes;
     }

@@ -620,6 +620,7 @@ function expectedSession(op: Op, { state }: Step, outcome: SessionOutcome): obje
 function expectedCheckpoint(outcome: CheckpointOutcome): object {
   return {
     reason: outcome.refused === undefined ? 0 : REASON_NUMBERS[outcome.refused],
+    othersHold: outcome.othersHold,
     held: Number(outcome.held),
     covers: Number(outcome.covers),
     available: Number(outcome.available),

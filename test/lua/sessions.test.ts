@@ -176,6 +176,45 @@ describe('sessions', () => {
     );
   });
 
+  it('share what is left by how many are open, opening for less, down to the last unit', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    const ordinary: Op = {
+      kind: 'reserve',
+      account,
+      hold: 'ordinary',
+      payload: 'p',
+      prices: [{ unit: 'credits', amount: 1n }],
+      holdTimeMs: HOLD_MS,
+      catalogVersion: 1,
+    };
+    await compared.batch([create, grant('g', 10_001n), ordinary], START_MS);
+    let left = 10_000n;
+    const takes = async (op: Op, least: bigint, parts: bigint) => {
+      const [result] = await compared.batch([op], START_MS);
+      left -= least + (left - least) / parts;
+      expect(result).toMatchObject({ verdict: 'done', outcome: { available: left } });
+    };
+    const names = Array.from({ length: 20 }, (_, at) => `s${at}`);
+    const offers = [{ unit: 'credits' as const, charge: 0n, least: 10n, wanted: 9_000n }];
+    for (const [at, name] of names.entries())
+      await takes(open(name, 0n, { offers }), 10n, 64n * BigInt(at + 2));
+    const grow = (name: string) => checkpoint(name, 0n, { growLeast: 1n, growWanted: 9_000n });
+    for (let at = 0; left > 0n; at++) await takes(grow(names[at % 20] as string), 1n, 21n);
+    const [refused] = await compared.batch([grow('s0')], START_MS);
+    expect(refused).toMatchObject({ outcome: { refused: 'INSUFFICIENT_BALANCE', othersHold: true } });
+    const last = (op: Op['kind'], hold: string): Op => ({ kind: op, account, hold, payload: op }) as Op;
+    const released = [...names.slice(1), 'ordinary'].map((name) => last('release', name));
+    await compared.batch(released, START_MS);
+    // All that came back, an eighth of what is left at a time.
+    left = accountOf(compared.world, account).wallets.credits.lots.reduce(
+      (sum, lot) => sum + lot.remaining - lot.held,
+      0n,
+    );
+    while (left > 0n) await takes(grow('s0'), 1n, 8n);
+    const [alone] = await compared.batch([grow('s0')], START_MS);
+    expect(alone).toMatchObject({ outcome: { refused: 'INSUFFICIENT_BALANCE', othersHold: false } });
+  });
+
   it('are charged the same in all, whether they are settled in time or after their deadline', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -470,17 +470,24 @@ function openSession(work: Work, op: OpOf<'openSession'>): Result {
       ...more,
     };
     work.state.holds.set(op.hold, hold);
-    work.grow(hold, share({ least, wanted, available, step: blocks?.micros ?? 1n }));
+    const parts = 64n * BigInt(work.state.holds.size);
+    work.grow(hold, share({ least, wanted, available, parts, step: blocks?.micros ?? 1n }));
     hold.outcome = { ...outcome, held: hold.amount, available: work.availableTo(wallet) };
     return { verdict: 'done', outcome: work.sessionOutcome(hold, session, false) };
   }
   return shortfall ? denied('INSUFFICIENT_BALANCE', shortfall) : denied('MODEL_UNRATED');
 }
 
-/** The least that is asked for, and of what is left beyond it an eighth at most, in whole steps. */
-function share(of: { least: bigint; wanted: bigint; available: bigint; step: bigint }): bigint {
-  const eighth = (of.available - of.least) / 8n;
-  return of.least + min(of.wanted - of.least, eighth - (eighth % of.step));
+/** The least that is asked for, and of what is left beyond it one of so many parts at most, in whole steps. */
+function share(of: {
+  least: bigint;
+  wanted: bigint;
+  available: bigint;
+  parts: bigint;
+  step: bigint;
+}): bigint {
+  const part = (of.available - of.least) / of.parts;
+  return of.least + min(of.wanted - of.least, part - (part % of.step));
 }
 
 function checkpoint(work: Work, op: OpOf<'checkpoint'>): Result {
@@ -498,6 +505,7 @@ function checkpoint(work: Work, op: OpOf<'checkpoint'>): Result {
     unit: hold.unit,
     grown: hold.amount - before,
     refused: reason,
+    othersHold: heldOf(work.wallet(hold.unit)) > hold.amount,
     held: hold.amount,
     covers: work.covers(hold),
     available: work.availableTo(work.wallet(hold.unit)),
@@ -520,7 +528,9 @@ function growSession(
   const wanted = terms ? credits(growWanted, terms) : growWanted;
   const available = work.growable(hold);
   if (least > available) return 'INSUFFICIENT_BALANCE';
-  work.grow(hold, share({ least, wanted, available, step: terms?.micros ?? 1n }));
+  const holds = BigInt(work.state.holds.size);
+  const parts = holds > 8n ? holds : 8n;
+  work.grow(hold, share({ least, wanted, available, parts, step: terms?.micros ?? 1n }));
   return undefined;
 }
 

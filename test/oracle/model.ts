@@ -420,6 +420,8 @@ export interface CheckpointOutcome {
   grown: bigint;
   /** Why it did not grow, or may not. */
   refused: Reason | undefined;
+  /** Others have set something aside in its wallet. */
+  othersHold: boolean;
   held: bigint;
   covers: bigint;
   available: bigint;
