@@ -5,6 +5,6 @@
 import fc from 'fast-check';
 
 /** Below the limit of a test with stores, 60 s, by what one run of a property may take. */
-const PROPERTY_MAX_MS = 40_000;
+const PROPERTY_MAX_MS = 50_000;
 
 fc.configureGlobal({ interruptAfterTimeLimit: PROPERTY_MAX_MS, markInterruptAsFailure: true });

@@ -254,7 +254,7 @@ it('no account gains but by a grant to it or the reversal of its own charge, and
         await expectConserved(owners);
       }
     }),
-    { numRuns: 60, examples: [[EVERY_CALL], [AGENT_LIFE]] },
+    { numRuns: 40, examples: [[EVERY_CALL], [AGENT_LIFE]] },
   );
   // Every kind of call was made and judged.
   expect([...answered].sort()).toEqual(Object.keys(CALLS).sort());
