@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { expectCharged, GatewayProcess, type KnownSession, makeSessions } from '../helpers/gateway.js';
 import { type SidecarProcess, spawnSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
-import { SeededRandom, seedOf } from '../helpers/until.js';
+import { SeededRandom, seedOf, until } from '../helpers/until.js';
 
 const granted = 10_000_000;
 const sessionsPerRound = 40;
@@ -112,4 +112,29 @@ describe('a gateway', () => {
       expect(lives.stopped).toEqual(new Map());
     });
   });
+
+  it.each([
+    ['frozen', false],
+  ])(
+    '%s: what it sends when it wakes is void for the sessions that another one took over',
+    async (how, killsSidecar) => {
+      await play(`gateways, ${how}`, async ({ random, sessions, gateway }) => {
+        const [frozen, next] = await Promise.all([gateway(first, second), gateway(second)]);
+        frozen.serve(sessions);
+        await frozen.hasSaid(random.between(0, linesMax));
+        frozen.freeze();
+        if (killsSidecar) await first.kill9();
+        next.serve(sessions);
+        await until('all opens are judged', () => next.opened.size + next.denied.size === sessions.length);
+        frozen.unheard();
+        await next.hasSaid(next.said + random.between(0, linesMax));
+        frozen.wake();
+        await Promise.all([frozen.served(), next.served()]);
+        await next.close();
+        // It keeps all that it has: nobody takes it back.
+        expect([...next.refused.keys()].filter((id) => next.opened.has(id))).toEqual([]);
+        expect(next.stopped).toEqual(new Map());
+      });
+    },
+  );
 });

@@ -125,6 +125,19 @@ export class GatewayProcess {
     await until('it is gone', () => this.#isOver);
   }
 
+  /** What it says from now on is not noted as what is known of its sessions. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  unheard(): void {
+    this.#sessions = new Map();
+  }
+
+  wake(): void {
+    this.child.kill('SIGCONT');
+  }
+
   /** Ends it as a gateway that is stopped ends: everything is durable. */
   async close(): Promise<void> {
     this.child.stdin?.end();
