@@ -1,9 +1,10 @@
 -- @include "op_reserve"
 -- @include "sessions"
 
--- Opens a session or takes over one that is open. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12 details, 13 the newest generation
--- that the caller can own (0: it takes the session from whoever has it); then for each wallet that can pay, in the meter's order: unit, charge of what is known, least and wanted to set aside, terms. In the place of the unit and of the
--- terms stands what a pair has that converts credits for characters; then the other three are in characters. Terms are 0 elsewhere.
+-- Opens a session or takes over one that is open. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12 details, 13 the newest
+-- generation that the caller can own (0: it takes the session from whoever has it); then for each wallet that can pay, in the meter's order: unit, charge of
+-- what is known, least and wanted to set aside, terms. In the place of the unit and of the terms stands what a pair has that converts credits for characters;
+-- then the other three are in characters. Terms are 0 elsewhere.
 local op_open_session
 do
   local function opened(hold, account, have, details)

@@ -47,7 +47,7 @@ export class LiveSession implements Session {
   wasSent = false;
   /** Opens since the last verdict: each may have raised the generation. */
   unansweredOpens = 0;
-  /** Those before the first verdict named no generation: whenever they arrive they take the session. */
+  /** Those before the first verdict named no generation: whenever a sidecar comes to them, they take the session from this very client. */
   #firstOpensLost = 0;
   /** The stream that carries it, and its number there. */
   stream: SessionStream | null = null;
@@ -184,6 +184,14 @@ export class LiveSession implements Session {
   /** That this client can own; 0: it has none yet. */
   get newestGeneration(): number {
     return this.generation === 0 ? 0 : this.generation + this.#firstOpensLost + this.unansweredOpens;
+  }
+
+  /** Somebody has opened it since: was it perhaps this client? Asked once; whoever opens it again then finds out. */
+  mayHaveMovedItself(): boolean {
+    const opens = this.#firstOpensLost;
+    this.unansweredOpens += opens;
+    this.#firstOpensLost = 0;
+    return opens > 0;
   }
 
   judge(opened: Opened): void {

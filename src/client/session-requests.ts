@@ -84,3 +84,7 @@ export function reserveOf({ request, startTimeMs }: LiveSession): {
     }),
   };
 }
+
+export function holdOf({ accountId, sessionId }: LiveSession): { accountId: string; holdId: string } {
+  return { accountId, holdId: sessionId };
+}

@@ -6,7 +6,7 @@ import { isTime, problemOfQuantities, timeRule } from './event-codec.js';
 import { type Ending, endingOf, LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
 import type { Guest, Room } from './room.js';
 import { encodeOpen, type Opened } from './session-codec.js';
-import { copyOf, problemOfOpen, requestOf, reserveOf } from './session-requests.js';
+import { copyOf, holdOf, problemOfOpen, requestOf, reserveOf } from './session-requests.js';
 import { SessionStreams, type SessionsOwner } from './session-streams.js';
 import type { EndOptions, OpenRequest, Session } from './session-types.js';
 import type { Lost, Quantities, Reason, ReleaseResult, SettleRequest, SettleResult } from './types.js';
@@ -274,13 +274,13 @@ export class Sessions implements SessionCarrier {
     refused: (session, reason, message, retryAfterMs) => {
       const error = ofReason(reason, message, retryAfterMs);
       if (session.state === 'ending') this.#onEndRefused(session, reason, error);
-      else if (reason === 'SESSION_MOVED') this.#onMoved(session);
+      else if (reason === 'SESSION_MOVED') this.#onMoved(session, false);
       else if (session.isAbandoned) this.#leave(session);
       else if (session.state === 'open' && reason !== 'SESSION_UNKNOWN') this.#detach(session, reason);
       else this.#onOpenRefused(session, reason, error);
     },
     stopped: (session, reason, isGone) => {
-      if (reason === 'SESSION_MOVED') this.#onMoved(session);
+      if (reason === 'SESSION_MOVED') this.#onMoved(session, session.mayHaveMovedItself());
       else if (isGone) this.#detach(session, reason);
       else session.stop(reason);
     },
@@ -294,10 +294,15 @@ export class Sessions implements SessionCarrier {
     disconnected: (error, address) => this.options.onDisconnect(error, address),
   };
 
-  /** Somebody else has it. */
-  #onMoved(session: LiveSession): void {
-    session.stop('SESSION_MOVED');
-    this.#leave(session);
+  /** Somebody else has it; or only an open of its own, which is found out by opening it again. */
+  #onMoved(session: LiveSession, mayBeItself: boolean): void {
+    if (mayBeItself) {
+      session.state = 'away';
+      this.#streams.carry(session);
+    } else {
+      session.stop('SESSION_MOVED');
+      this.#leave(session);
+    }
   }
 
   /** Nobody waits for it any more: it is given back; one that somebody had before is left at what was acknowledged to them. */
@@ -349,12 +354,12 @@ export class Sessions implements SessionCarrier {
   #onEndRefused(session: LiveSession, reason: Reason, error: MeterError): void {
     const ending = session.ending as Ending;
     ending.state = 'void';
-    if (reason === 'SESSION_MOVED') {
+    if (reason === 'SESSION_MOVED' && !session.mayHaveMovedItself()) {
       this.#leave(session);
       this.#tellRefused(ending, error);
       return;
     }
-    if (session.isAbandoned || !ending.isHeard || ALONE.has(reason)) {
+    if (session.isAbandoned || !ending.isHeard || ALONE.has(reason) || reason === 'SESSION_MOVED') {
       this.#deliver(ending);
       return;
     }
@@ -388,8 +393,4 @@ export class Sessions implements SessionCarrier {
     this.#leave(session);
     pending?.reject(error);
   }
-}
-
-function holdOf({ accountId, sessionId }: LiveSession): { accountId: string; holdId: string } {
-  return { accountId, holdId: sessionId };
 }

@@ -43,21 +43,49 @@ describe('a session that is opened again', () => {
     expect(await openOf(await again.stream(0), 1)).toMatchObject({ generation: 1 });
   });
 
-  it('whose first open had to be sent twice can own what either made of it', async () => {
+  async function openedTwice() {
     const { meter, sidecar } = await scenes.start();
     const opening = meter.open(request);
     const first = await sidecar.stream(0);
     await openOf(first, 1);
     first.fail(status.UNAVAILABLE);
-    const second = await sidecar.stream(1);
-    expect(await openOf(second, 1)).toMatchObject({ generation: 0 });
-    second.opened(1, 100, { generation: 1 });
-    const session = await opening;
-    second.fail(status.UNAVAILABLE);
+    const stream = await sidecar.stream(1);
+    expect(await openOf(stream, 1)).toMatchObject({ generation: 0 });
+    stream.opened(1, 100, { generation: 1 });
+    return { meter, sidecar, stream, session: await opening };
+  }
+
+  it('whose first open had to be sent twice can own what either made of it', async () => {
+    const { sidecar, stream, session } = await openedTwice();
+    stream.fail(status.UNAVAILABLE);
     expect(await openOf(await sidecar.stream(2), 1)).toMatchObject({ generation: 2 });
     void session.settle({ output_tokens: 1 }).catch(() => undefined);
     const call = await until('a call', () => sidecar.calls[0]);
     expect(call.request).toMatchObject({ generation: 3 });
+  });
+
+  it('is taken back once where its own first open may have taken it so late', async () => {
+    const { meter, stream, session } = await openedTwice();
+    const stop = { session: 1, reason: 'REASON_SESSION_MOVED' as const, allowedThrough: 100 };
+    stream.answer({ stops: [stop] });
+    expect(await openOf(stream, 2)).toMatchObject({ generation: 2 });
+    stream.opened(2, 150, { generation: 3 });
+    await until('it goes on', () => session.allowedThrough === 150);
+    expect(session.stopped).toBeNull();
+    stream.answer({ stops: [{ ...stop, session: 2 }] });
+    await until('it stops', () => session.stopped === 'SESSION_MOVED');
+    expect(meter.kept.events).toBe(0);
+  });
+
+  it('and was taken so is settled by a call', async () => {
+    const { sidecar, stream, session } = await openedTwice();
+    const settling = session.settle({ output_tokens: 1 });
+    await until('a settle', () => settlesOf(stream).length === 1);
+    stream.answer({ refused: [moved] });
+    const call = await until('a call', () => sidecar.calls[0]);
+    expect(call.request).toMatchObject({ generation: 2 });
+    call.answer({ charged: 5 });
+    expect(await settling).toMatchObject({ charged: 5n });
   });
 
   it('and is somebody else’s is over, and takes nothing back', async () => {
