@@ -1,6 +1,7 @@
 /** Gateways on the built client are killed and frozen, alone and with their sidecar: acknowledged <= charged <= sent for every session, once. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { expectCharged, GatewayProcess, type KnownSession, makeSessions } from '../helpers/gateway.js';
+import { GatewayProcess } from '../helpers/gateway.js';
+import { expectCharged, type KnownSession, makeSessions, quickSessions } from '../helpers/known-sessions.js';
 import { type SidecarProcess, spawnSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { SeededRandom, seedOf, until } from '../helpers/until.js';
@@ -19,10 +20,7 @@ let gateways: GatewayProcess[] = [];
 let accounts = 0;
 
 const start = (): Promise<SidecarProcess> =>
-  spawnSidecar(
-    { redisUrl: redis.url, postgresUrl: database.url },
-    { leaseMs: 500, checkpointIntervalMs: 50, sessionHoldMs: 3_000, sessionGraceMs: 500 },
-  );
+  spawnSidecar({ redisUrl: redis.url, postgresUrl: database.url }, quickSessions);
 
 beforeAll(async () => {
   [redis, database] = await Promise.all([startRedis(), createDatabase()]);
