@@ -205,7 +205,8 @@ export class Sessions implements SessionCarrier {
       };
       session.ending = ending;
       session.end('ending');
-      if (state === 'open' && stream !== null) stream.end(ending);
+      // While it is being opened again its end follows on the same stream: only the verdict tells whether it is still this client's.
+      if (stream !== null && (state === 'open' || state === 'away')) stream.end(ending);
       else this.#endAlone(ending);
     });
   }

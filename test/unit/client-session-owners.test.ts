@@ -26,9 +26,12 @@ describe('a session that is opened again', () => {
     third.opened(1, 100, { generation: 3 });
     await until('it is open again', () => session.generation === 3);
     third.fail(status.UNAVAILABLE);
-    expect(await openOf(await sidecar.stream(3), 1)).toMatchObject({ generation: 3 });
-    // Its settle goes by a call, while that open may be on its way still.
+    const fourth = await sidecar.stream(3);
+    expect(await openOf(fourth, 1)).toMatchObject({ generation: 3 });
+    // Nobody answers it: it fails when the scene ends.
     void session.settle({ output_tokens: 1 }).catch(() => undefined);
+    await until('a settle', () => settlesOf(fourth).length === 1);
+    fourth.fail(status.UNAVAILABLE);
     const call = await until('a call', () => sidecar.calls[0]);
     expect(call.request).toMatchObject({ holdId: 'session', generation: 4 });
   });
@@ -56,12 +59,9 @@ describe('a session that is opened again', () => {
   }
 
   it('whose first open had to be sent twice can own what either made of it', async () => {
-    const { sidecar, stream, session } = await openedTwice();
+    const { sidecar, stream } = await openedTwice();
     stream.fail(status.UNAVAILABLE);
     expect(await openOf(await sidecar.stream(2), 1)).toMatchObject({ generation: 2 });
-    void session.settle({ output_tokens: 1 }).catch(() => undefined);
-    const call = await until('a call', () => sidecar.calls[0]);
-    expect(call.request).toMatchObject({ generation: 3 });
   });
 
   it('is taken back once where its own first open may have taken it so late', async () => {
@@ -104,6 +104,41 @@ describe('a session that is opened again', () => {
 });
 
 describe('an end', () => {
+  async function endsWhileOpenedAgain() {
+    const { meter, sidecar, stream, session } = await scenes.open();
+    stream.fail(status.UNAVAILABLE);
+    const second = await sidecar.stream(1);
+    await openOf(second, 1);
+    const settling = session.settle({ output_tokens: 1 });
+    await until('a settle', () => settlesOf(second).length === 1);
+    return { meter, sidecar, second, session, settling };
+  }
+
+  it('follows an open that has no verdict yet', async () => {
+    const { second, settling } = await endsWhileOpenedAgain();
+    second.opened(1, 100, { generation: 2 });
+    second.settled(1, 5);
+    expect(await settling).toMatchObject({ outcome: 'settled', charged: 5n });
+  });
+
+  it('is void where that finds that somebody else has the session', async () => {
+    const { meter, sidecar, second, settling } = await endsWhileOpenedAgain();
+    second.answer({ refused: [moved] });
+    expect(await errorOf(settling)).toMatchObject({ reason: 'SESSION_OVER' });
+    second.answer({ refused: [{ session: 1, reason: 'REASON_SESSION_UNKNOWN' }] });
+    expect(meter.kept.events).toBe(0);
+    expect(sidecar.calls).toEqual([]);
+  });
+
+  it('goes by a call where that finds that the session has ended by its deadline', async () => {
+    const { sidecar, second, settling } = await endsWhileOpenedAgain();
+    second.opened(1, 0, { verdict: 'VERDICT_DENIED', reason: 'REASON_HOLD_ENDED' });
+    second.answer({ refused: [{ session: 1, reason: 'REASON_SESSION_UNKNOWN' }] });
+    const call = await until('a call', () => sidecar.calls[0]);
+    call.answer({ charged: 9, late: true });
+    expect(await settling).toMatchObject({ charged: 9n, late: true });
+  });
+
   it('that comes too late, because somebody else has the session, is void', async () => {
     const { meter, sidecar, stream, session } = await scenes.open();
     const settling = session.settle({ output_tokens: 1 });
