@@ -24,6 +24,8 @@ export const ERROR_CODES = {
   HOLD_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** The hold has ended in a way that this call contradicts. */
   HOLD_ENDED: { status: 'FAILED_PRECONDITION', retry: false },
+  /** The session was opened again elsewhere. */
+  SESSION_MOVED: { status: 'FAILED_PRECONDITION', retry: false },
   /** No charge of this event or hold is in the ledger. */
   USAGE_UNKNOWN: { status: 'NOT_FOUND', retry: false },
   /** The charge was given back by another request. */

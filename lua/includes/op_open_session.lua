@@ -1,9 +1,10 @@
 -- @include "op_reserve"
 -- @include "sessions"
 
--- Opens a session or takes over one that is open. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12 details; then for each wallet
--- that can pay, in the meter's order: unit, charge of what is known, least and wanted to set aside, terms. In the place of the unit and of the
--- terms stands what a pair has that converts credits for characters; then the other three are in characters. Terms are 0 elsewhere.
+-- Opens a session or takes over one that is open. op: 7 hold time in ms, 8 catalog version, 9 agent, 10 meter, 11 model, 12 details, 13 the newest
+-- generation that the caller can own (0: it takes the session from whoever has it); then for each wallet that can pay, in the meter's order: unit, charge of
+-- what is known, least and wanted to set aside, terms. In the place of the unit and of the terms stands what a pair has that converts credits for characters;
+-- then the other three are in characters. Terms are 0 elsewhere.
 local op_open_session
 do
   local function opened(hold, account, have, details)
@@ -47,6 +48,7 @@ do
     local hold = hold_get(field)
     if hold then
       if hold[H_HASH] ~= op[P_HASH] or hold[H_GENERATION] == 0 then return CODE_CONFLICT, held_outcome(hold) end
+      if sessions.has_moved(hold, op[13]) then return CODE_STALE end
       return take_over(op_index, op, field, hold)
     end
     local ended = stored_outcome('h' .. field)
@@ -58,7 +60,7 @@ do
     if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
 
     local unit, least, wanted, step, terms, wallet, have, agent, charge
-    for i = 13, #op, 5 do
+    for i = 14, #op, 5 do
       if op[i] > 0 or converts() then
         unit, least, wanted, step, terms, wallet, have, agent = offered(account, op, i)
         if not unit then return denied(REASON_AMOUNT_OUT_OF_RANGE, UNIT_CREDITS) end

@@ -3,6 +3,9 @@
 -- What opening and checkpointing a session have in common; in a table, because Lua allows 200 local names in a script.
 local sessions = {}
 
+-- Does somebody newer own the session than whoever calls can be? 0: the call is for whoever owns it.
+function sessions.has_moved(hold, generation) return generation > 0 and hold[H_GENERATION] > generation end
+
 -- What a session takes of what is available: the least that it needs, and of what is left one part in `parts` at most. So many sessions share the last
 -- credits, none is refused while others have set far more aside than they need, and the last unit can be spent. `step`: what is only taken whole (blocks).
 function sessions.share(least, wanted, have, parts, step)

@@ -93,6 +93,7 @@ export function toSettle(request: SettleRequest, until: AckLevel): object {
     model: request.model,
     eventTimeMs: toWhole(request.eventTimeMs, 'event_time_ms'),
     ackLevel: toAckLevel(until),
+    generation: toWhole(request.generation ?? 0, 'generation'),
     ...toMeasure(request),
   };
 }
@@ -103,6 +104,7 @@ export function toRelease(request: ReleaseRequest, until: AckLevel): object {
     accountId: request.accountId,
     eventTimeMs: toWhole(request.eventTimeMs, 'event_time_ms'),
     ackLevel: toAckLevel(until),
+    generation: toWhole(request.generation ?? 0, 'generation'),
   };
 }
 

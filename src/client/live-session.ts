@@ -45,6 +45,10 @@ export class LiveSession implements Session {
   isAbandoned = false;
   /** A sidecar may have heard of it. */
   wasSent = false;
+  /** Opens since the last verdict: each may have raised the generation. */
+  unansweredOpens = 0;
+  /** Those before the first verdict named no generation: whenever a sidecar comes to them, they take the session from this very client. */
+  #firstOpensLost = 0;
   /** The stream that carries it, and its number there. */
   stream: SessionStream | null = null;
   number = 0;
@@ -75,7 +79,7 @@ export class LiveSession implements Session {
   constructor(
     readonly request: OpenRequest,
     readonly startTimeMs: number,
-    /** SessionOpen without its number. */
+    /** SessionOpen without its number and generation. */
     readonly bytes: Buffer,
     /** What it counts of what is kept. */
     readonly costBytes: number,
@@ -177,7 +181,22 @@ export class LiveSession implements Session {
     if (this.isDirty) this.stream?.moved(this);
   }
 
+  /** That this client can own; 0: it has none yet. */
+  get newestGeneration(): number {
+    return this.generation === 0 ? 0 : this.generation + this.#firstOpensLost + this.unansweredOpens;
+  }
+
+  /** Somebody has opened it since: was it perhaps this client? Asked once; whoever opens it again then finds out. */
+  mayHaveMovedItself(): boolean {
+    const opens = this.#firstOpensLost;
+    this.unansweredOpens += opens;
+    this.#firstOpensLost = 0;
+    return opens > 0;
+  }
+
   judge(opened: Opened): void {
+    if (this.generation === 0) this.#firstOpensLost = this.unansweredOpens - 1;
+    this.unansweredOpens = 0;
     this.allowed = opened.isAllowed;
     this.reason = opened.reason;
     this.unit = UNITS[opened.unit] ?? null;
@@ -258,6 +277,28 @@ function wholeOf(count: unknown, name: string): number {
   throw fieldInvalid(`counts["${name}"]`, rule);
 }
 
-export function sessionOver(message: string): MeterError {
-  return new MeterError('FAILED_PRECONDITION', message, { reason: 'SESSION_OVER' });
+/** Without a kind: the release of what nobody waits for. */
+export function endingOf(
+  session: LiveSession,
+  kind: Ending['kind'] = 'release',
+  quantities: Quantities = {},
+  eventTimeMs = Date.now(),
+): Ending {
+  const nobody = (): void => undefined;
+  return {
+    session,
+    kind,
+    quantities,
+    eventTimeMs,
+    state: 'waiting',
+    number: 0,
+    isHeard: true,
+    resolve: nobody,
+    reject: nobody,
+  };
+}
+
+export function sessionOver({ sessionId, stopped }: LiveSession): MeterError {
+  const why = stopped === 'SESSION_MOVED' ? 'was opened elsewhere' : 'has ended';
+  return new MeterError('FAILED_PRECONDITION', `The session ${sessionId} ${why}`, { reason: 'SESSION_OVER' });
 }

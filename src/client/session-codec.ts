@@ -24,7 +24,7 @@ const partBytesMax = 5 * 131 + 2 * quantitiesMax * 151 + 64;
 const buffer = Buffer.alloc(messageBytesMax);
 let pos = 0;
 
-/** SessionOpen without its number, which is that of a stream. The request was checked. */
+/** SessionOpen without its number, which is that of a stream, and its generation. The request was checked. */
 export function encodeOpen(request: OpenRequest, startTimeMs: number): Buffer {
   pos = 0;
   writeText(2, request.sessionId);
@@ -51,11 +51,13 @@ export function hasRoom(): boolean {
   return pos <= messageBytesMax - partBytesMax;
 }
 
-export function writeOpen(session: number, open: Buffer): void {
-  writeHead(2, 1 + varintSize(session) + open.length);
+export function writeOpen(session: number, open: Buffer, generation: number): void {
+  const rest = generation === 0 ? 0 : 1 + varintSize(generation);
+  writeHead(2, 1 + varintSize(session) + open.length + rest);
   writeNumber(1, session);
   buffer.set(open, pos);
   pos += open.length;
+  if (generation > 0) writeNumber(12, generation);
 }
 
 export function writeProgress(session: number, counts: readonly number[]): void {

@@ -46,7 +46,10 @@ export function copyOf(request: OpenRequest): OpenRequest {
 export function requestOf(ending: Ending): SettleRequest | ReleaseRequest {
   const { session, kind, quantities, eventTimeMs } = ending;
   const { sessionId: holdId, accountId, agentId, meter, model } = session.request;
-  if (kind === 'release') return { holdId, accountId, eventTimeMs };
+  // One without a verdict is given back where it was made for these opens, and not where they took it from somebody. Its settle is never refused.
+  const generation = session.newestGeneration || (kind === 'release' ? session.unansweredOpens : 0);
+  const owner = generation === 0 ? {} : { generation };
+  if (kind === 'release') return { holdId, accountId, eventTimeMs, ...owner };
   return {
     holdId,
     accountId,
@@ -55,6 +58,7 @@ export function requestOf(ending: Ending): SettleRequest | ReleaseRequest {
     model,
     quantities,
     eventTimeMs,
+    ...owner,
   };
 }
 
@@ -79,4 +83,8 @@ export function reserveOf({ request, startTimeMs }: LiveSession): {
       quantities: { ...known, [counted[0] as string]: count },
     }),
   };
+}
+
+export function holdOf({ accountId, sessionId }: LiveSession): { accountId: string; holdId: string } {
+  return { accountId, holdId: sessionId };
 }

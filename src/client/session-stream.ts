@@ -1,6 +1,6 @@
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { Connection } from './connections.js';
-import { fromServiceError, MeterError } from './errors.js';
+import { fromServiceError, isUnsent, MeterError } from './errors.js';
 import type { Ending, LiveSession } from './live-session.js';
 import {
   type AnswerReader,
@@ -210,7 +210,7 @@ export class SessionStream {
       const session = waiting.pop() as LiveSession;
       if (session.stream !== this) continue;
       opens.push(session);
-      writeOpen(session.number, session.bytes);
+      this.#writeOpen(session);
     }
     this.#opens.push(...waiting.reverse());
     return opens;
@@ -220,9 +220,14 @@ export class SessionStream {
   #writeAgain(number: number): void {
     beginMessage(number);
     for (const session of this.#message(number).opens) {
-      if (session.stream === this && session.state !== 'ending') writeOpen(session.number, session.bytes);
+      if (session.stream === this && session.state !== 'ending') this.#writeOpen(session);
     }
     this.#write();
+  }
+
+  #writeOpen(session: LiveSession): void {
+    writeOpen(session.number, session.bytes, session.newestGeneration);
+    session.unansweredOpens++;
   }
 
   #write(): void {
@@ -313,6 +318,12 @@ export class SessionStream {
     this.#flush();
   }
 
+  /** What was written has not left this process: nobody has made or taken anything for it. */
+  #takeBackOpens(sessions: readonly LiveSession[]): void {
+    const unwritten = new Set(this.#opens);
+    for (const session of sessions) if (!unwritten.has(session)) session.unansweredOpens--;
+  }
+
   /** A settle or release carries all that it needs: it goes on without a stream. */
   #lose(ending: Ending): void {
     if (ending.state === 'void') return;
@@ -335,6 +346,7 @@ export class SessionStream {
     this.#messages = [];
     for (const ending of endings) this.#lose(ending);
     const { sessions } = this;
+    if (error !== null && isUnsent(error)) this.#takeBackOpens(sessions);
     for (const session of sessions) this.leave(session);
     this.owner.over(sessions, error);
   }

@@ -3,13 +3,13 @@ import type { Connection } from './connections.js';
 import type { EndKeeper } from './end-keeper.js';
 import { closed, isUnavailable, isUnsent, type MeterError, ofProblem, ofReason } from './errors.js';
 import { isTime, problemOfQuantities, timeRule } from './event-codec.js';
-import { type Ending, LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
+import { type Ending, endingOf, LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
 import type { Guest, Room } from './room.js';
 import { encodeOpen, type Opened } from './session-codec.js';
-import { copyOf, problemOfOpen, requestOf, reserveOf } from './session-requests.js';
+import { copyOf, holdOf, problemOfOpen, requestOf, reserveOf } from './session-requests.js';
 import { SessionStreams, type SessionsOwner } from './session-streams.js';
 import type { EndOptions, OpenRequest, Session } from './session-types.js';
-import type { Lost, Quantities, Reason, ReleaseResult, SettleResult } from './types.js';
+import type { Lost, Quantities, Reason, ReleaseResult, SettleRequest, SettleResult } from './types.js';
 import type { UnavailablePolicy } from './unavailable-policy.js';
 
 /** What a session costs in memory beside its bytes, from its open until its end is durable: 1,230 were measured, and 190 for its end. */
@@ -183,8 +183,7 @@ export class Sessions implements SessionCarrier {
     if (this.#isClosing) return Promise.reject(closed());
     const { state, stream } = session;
     if (state === 'ending' || state === 'over') {
-      const why = session.stopped === 'SESSION_MOVED' ? 'was opened elsewhere' : 'has ended';
-      return Promise.reject(sessionOver(`The session ${session.sessionId} ${why}`));
+      return Promise.reject(sessionOver(session));
     }
     const { signal, timeoutMs = this.options.timeoutDefaultMs, eventTimeMs = Date.now() } = options;
     if (!isTime(eventTimeMs)) return Promise.reject(ofProblem(`event_time_ms ${timeRule}`));
@@ -206,7 +205,8 @@ export class Sessions implements SessionCarrier {
       };
       session.ending = ending;
       session.end('ending');
-      if (state === 'open' && stream !== null) stream.end(ending);
+      // While it is being opened again its end follows on the same stream: only the verdict tells whether it is still this client's.
+      if (stream !== null && (state === 'open' || state === 'away')) stream.end(ending);
       else this.#endAlone(ending);
     });
   }
@@ -237,11 +237,19 @@ export class Sessions implements SessionCarrier {
       refused: (error) => {
         if (!session.judged) this.policy.ended(holdOf(session));
         this.#over(session);
-        // A release of what was never held, or has ended: there is nothing left to do.
-        if (ending.isHeard) ending.reject(error);
-        else if ('model' in request) this.options.onLost({ kind: 'settle', settle: request, error });
+        this.#tellRefused(ending, error);
       },
     });
+  }
+
+  /** A release of what was never held, or has ended, that nobody waits for: there is nothing left to do. */
+  #tellRefused(ending: Ending, error: MeterError): void {
+    const { session, kind, isHeard } = ending;
+    if (error.reason === 'SESSION_MOVED') session.stop('SESSION_MOVED');
+    if (isHeard) ending.reject(error.reason === 'SESSION_MOVED' ? sessionOver(session) : error);
+    else if (kind === 'settle') {
+      this.options.onLost({ kind, settle: requestOf(ending) as SettleRequest, error });
+    }
   }
 
   #over(session: LiveSession): void {
@@ -267,15 +275,14 @@ export class Sessions implements SessionCarrier {
     refused: (session, reason, message, retryAfterMs) => {
       const error = ofReason(reason, message, retryAfterMs);
       if (session.state === 'ending') this.#onEndRefused(session, reason, error);
+      else if (reason === 'SESSION_MOVED') this.#onMoved(session, false);
       else if (session.isAbandoned) this.#leave(session);
       else if (session.state === 'open' && reason !== 'SESSION_UNKNOWN') this.#detach(session, reason);
       else this.#onOpenRefused(session, reason, error);
     },
     stopped: (session, reason, isGone) => {
-      if (reason === 'SESSION_MOVED') {
-        session.stop(reason);
-        this.#leave(session);
-      } else if (isGone) this.#detach(session, reason);
+      if (reason === 'SESSION_MOVED') this.#onMoved(session, session.mayHaveMovedItself());
+      else if (isGone) this.#detach(session, reason);
       else session.stop(reason);
     },
     ended: (ending, result) => {
@@ -288,15 +295,35 @@ export class Sessions implements SessionCarrier {
     disconnected: (error, address) => this.options.onDisconnect(error, address),
   };
 
+  /** Somebody else has it; or only an open of its own, which is found out by opening it again. */
+  #onMoved(session: LiveSession, mayBeItself: boolean): void {
+    if (mayBeItself) {
+      session.state = 'away';
+      this.#streams.carry(session);
+    } else {
+      session.stop('SESSION_MOVED');
+      this.#leave(session);
+    }
+  }
+
+  /** Nobody waits for it any more: it is given back; one that somebody had before is left at what was acknowledged to them. */
+  #onAbandonedOpened(session: LiveSession, opened: Opened): void {
+    const { stream, unansweredOpens } = session;
+    if (!opened.isAllowed || stream === null) {
+      this.#leave(session);
+      return;
+    }
+    session.judge(opened);
+    session.acknowledge(opened.counts, opened.allowedThrough);
+    const hadOwner = opened.generation > unansweredOpens;
+    session.ending = hadOwner ? endingOf(session, 'settle', session.knownAndCounted) : endingOf(session);
+    session.end('ending');
+    stream.end(session.ending);
+  }
+
   #onOpened(session: LiveSession, opened: Opened): void {
-    const { stream } = session;
     if (session.isAbandoned) {
-      if (!opened.isAllowed || stream === null) this.#leave(session);
-      else {
-        session.ending = endingOf(session);
-        session.end('ending');
-        stream.end(session.ending);
-      }
+      this.#onAbandonedOpened(session, opened);
       return;
     }
     const pending = this.#take(session);
@@ -328,7 +355,12 @@ export class Sessions implements SessionCarrier {
   #onEndRefused(session: LiveSession, reason: Reason, error: MeterError): void {
     const ending = session.ending as Ending;
     ending.state = 'void';
-    if (session.isAbandoned || !ending.isHeard || ALONE.has(reason)) {
+    if (reason === 'SESSION_MOVED' && !session.mayHaveMovedItself()) {
+      this.#leave(session);
+      this.#tellRefused(ending, error);
+      return;
+    }
+    if (session.isAbandoned || !ending.isHeard || ALONE.has(reason) || reason === 'SESSION_MOVED') {
       this.#deliver(ending);
       return;
     }
@@ -362,29 +394,4 @@ export class Sessions implements SessionCarrier {
     this.#leave(session);
     pending?.reject(error);
   }
-}
-
-/** Without a kind: the release of what nobody waits for. */
-function endingOf(
-  session: LiveSession,
-  kind: Ending['kind'] = 'release',
-  quantities: Quantities = {},
-  eventTimeMs = Date.now(),
-): Ending {
-  const nobody = (): void => undefined;
-  return {
-    session,
-    kind,
-    quantities,
-    eventTimeMs,
-    state: 'waiting',
-    number: 0,
-    isHeard: true,
-    resolve: nobody,
-    reject: nobody,
-  };
-}
-
-function holdOf({ accountId, sessionId }: LiveSession): { accountId: string; holdId: string } {
-  return { accountId, holdId: sessionId };
 }

@@ -136,6 +136,8 @@ export type SettleRequest = HoldName &
     readonly model: string;
     /** When the work ended. */
     readonly eventTimeMs: number;
+    /** Of a session: the newest generation that the caller can own; refused SESSION_MOVED while a newer one is open. Without it: whoever has it. */
+    readonly generation?: number;
   };
 
 export type SettleResult =
@@ -159,6 +161,8 @@ export type SettleResult =
 
 export interface ReleaseRequest extends HoldName {
   readonly eventTimeMs: number;
+  /** As that of a settle. */
+  readonly generation?: number;
 }
 
 export interface ReleaseResult {

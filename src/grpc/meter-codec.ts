@@ -169,6 +169,7 @@ function readOpen(): Read<SessionOpen> {
   let startTimeMs = 0;
   let expectedMax = 0;
   let whole = false;
+  let generation = 0;
   let problem: string | null = null;
   const known: [string, number][] = [];
   const counted: string[] = [];
@@ -185,6 +186,7 @@ function readOpen(): Read<SessionOpen> {
     else if (tag === bytesTag(9)) problem = readCounted(counted) ?? problem;
     else if (tag === varintTag(10)) expectedMax = reader.whole();
     else if (tag === varintTag(11)) whole = reader.whole() !== 0;
+    else if (tag === varintTag(12)) generation = reader.whole();
     else reader.skip(tag);
   }
   if (number === 0) return { number, problem: `session ${numberRule}` };
@@ -194,9 +196,10 @@ function readOpen(): Read<SessionOpen> {
   if (!meter) return { number, problem: `meter ${idRule}` };
   if (!model) return { number, problem: `model ${idRule}` };
   problem ??= problemOfCounts(startTimeMs, known, counted, expectedMax, whole);
+  if (Number.isNaN(generation)) problem ??= `generation ${wholeRule}`;
   if (problem !== null) return { number, problem };
   const names = { sessionId, accountId, agentId, meter, model };
-  return { number, ...names, startTimeMs, known, counted, expectedMax, whole };
+  return { number, ...names, startTimeMs, known, counted, expectedMax, whole, generation };
 }
 
 function readCounted(counted: string[]): string | null {

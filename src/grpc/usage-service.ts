@@ -123,6 +123,7 @@ const settle = (environment: UsageServiceEnvironment) =>
       model: checkName(request.model, 'model'),
       final: checkRequiredEstimate(request, 'final'),
       eventTimeMs: checkTime(request.eventTimeMs, 'event_time_ms'),
+      generation: checkWhole(request.generation, 'generation'),
     };
     const options = callOptions(call, checkDurable(request.ackLevel, false), settings);
     const result = await outcomes.watched('settle', meter.settle(settleCall, options));
@@ -137,6 +138,7 @@ const release = (environment: UsageServiceEnvironment) =>
       holdId: checkId(request.holdId, 'hold_id'),
       accountId: checkId(request.accountId, 'account_id'),
       eventTimeMs: checkTime(request.eventTimeMs, 'event_time_ms'),
+      generation: checkWhole(request.generation, 'generation'),
     };
     const options = callOptions(call, checkDurable(request.ackLevel, false), settings);
     const result = await outcomes.watched('release', meter.release(releaseCall, options));

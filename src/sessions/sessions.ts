@@ -91,11 +91,11 @@ export class Sessions {
     checkEventTime(opened.startTimeMs, 'open.start_time_ms', this.limits);
     const offers = offersOf(compiled, opened);
     if ('kind' in offers) throw priceless(offers);
-    const { sessionId, accountId, agentId, meter, model, startTimeMs, known, counted } = opened;
+    const { sessionId, accountId, agentId, meter, model, startTimeMs, known, counted, generation } = opened;
     const work = [agentId, meter, model, startTimeMs, opened.expectedMax, opened.whole ? 1 : 0, ...counted];
     const result = await this.operations.open(
       {
-        ...{ accountId, sessionId, agentId, meter, model, startTimeMs, offers },
+        ...{ accountId, sessionId, agentId, meter, model, startTimeMs, offers, generation },
         hash: sessionFingerprint(work, known),
         holdTimeMs: this.limits.sessionHoldMs,
         catalogVersion: compiled.version,
@@ -137,9 +137,10 @@ export class Sessions {
   settle(session: Session, call: SessionSettle): Promise<Judged<SessionOutcome>> {
     return this.#end(session, async () => {
       const { sessionId: holdId, accountId, agentId, meter, model } = session.opened;
+      const { generation } = session;
       const final = { kind: 'quantities' as const, quantities: call.quantities };
       const settled = await this.meter.settle(
-        { holdId, accountId, agentId, meter, model, final, eventTimeMs: call.eventTimeMs },
+        { holdId, accountId, agentId, meter, model, final, eventTimeMs: call.eventTimeMs, generation },
         { durable: false, deadlineMs: this.#deadlineMs() },
       );
       if (!settled.duplicate) {
@@ -156,20 +157,20 @@ export class Sessions {
     return this.#end(session, async () => {
       const { sessionId: holdId, accountId } = session.opened;
       const released = await this.meter.release(
-        { holdId, accountId, eventTimeMs },
+        { holdId, accountId, eventTimeMs, generation: session.generation },
         { durable: false, deadlineMs: this.#deadlineMs() },
       );
       return { answer: { number, kind: 'released', released }, position: released.position };
     });
   }
 
-  /** After that it is gone; where it could not be judged, it goes on as it was. */
+  /** After that it is gone, also where somebody else has it; where it could not be judged, it goes on as it was. */
   async #end(session: Session, call: () => Promise<Judged<SessionOutcome>>): Promise<Judged<SessionOutcome>> {
     const before = session.state;
     session.state = 'ending';
     this.#inFlight.begin();
     const judged = await this.#guarded(session, call);
-    if ('answer' in judged) this.drop(session);
+    if ('answer' in judged || judged.refusal.reason === 'SESSION_MOVED') this.drop(session);
     else {
       session.state = before;
       if (session.isAbandoned) this.leave(session);

@@ -253,6 +253,7 @@ export class StreamSessions implements SessionListener {
       this.#tell(this.#waiting.ended, answer);
     } else {
       this.counts.sessionRefused(kindOf(call), judged.refusal.reason);
+      if (session.state === 'gone') this.#forget(row);
       this.#refuse(judged.refusal);
     }
     this.#finished(message, 'answer' in judged ? judged.position : null);

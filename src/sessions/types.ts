@@ -19,6 +19,8 @@ export interface SessionOpen {
   /** 0: unknown. */
   readonly expectedMax: number;
   readonly whole: boolean;
+  /** The newest that the stream can be the owner of; 0: it is taken from whoever has it. */
+  readonly generation: number;
 }
 
 export interface SessionSettle {

@@ -102,6 +102,8 @@ export function resultError(result: FinalResult, accountId: string): DrawdownErr
       });
     case CODE.conflict:
       return new DrawdownError('ID_CONFLICT', 'the id is already used with another payload');
+    case CODE.stale:
+      return new DrawdownError('SESSION_MOVED', 'the session was opened again elsewhere');
     case CODE.limit:
       return limitError(result.limit);
     case CODE.denied:

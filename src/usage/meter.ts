@@ -158,6 +158,7 @@ export class Meter implements UsageMeter {
         -1,
         version,
         call.agentId,
+        call.generation ?? 0,
       ];
       try {
         appendEstimate(packed, catalog.compiled, call, call.final, 'final');
@@ -205,7 +206,15 @@ export class Meter implements UsageMeter {
 
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
     checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
-    const packed = [OP.release, 0, call.holdId, releaseFingerprint(call), call.eventTimeMs, -1];
+    const packed = [
+      OP.release,
+      0,
+      call.holdId,
+      releaseFingerprint(call),
+      call.eventTimeMs,
+      -1,
+      call.generation ?? 0,
+    ];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
     const position = executed.decision.partition.position(outcome.seq);

@@ -29,6 +29,8 @@ export interface OpenSession {
   readonly hash: number;
   readonly holdTimeMs: number;
   readonly catalogVersion: number;
+  /** The newest that the caller can be the owner of. Without it: it is taken from whoever has it. */
+  readonly generation?: number;
   /** What is known, as it counts as acknowledged. */
   readonly details: LedgerDetails;
   /** In the meter's order of wallets, without those that have no price; none: the model is unrated. */
@@ -115,6 +117,7 @@ export class SessionOperations {
       call.meter,
       call.model,
       packDetails(call.details.quantities),
+      call.generation ?? 0,
     ];
     for (const { unit, charge, least, wanted, conversion } of call.offers) {
       const [first, terms] = conversion === undefined ? [unit, 0] : packedTerms(conversion);

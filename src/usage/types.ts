@@ -111,10 +111,14 @@ export interface SettleCall extends HoldCall {
   readonly model: string;
   readonly final: Estimate;
   readonly eventTimeMs: number;
+  /** Of a session: the newest that the caller can be the owner of. Without it: whoever has it. */
+  readonly generation?: number;
 }
 
 export interface ReleaseCall extends HoldCall {
   readonly eventTimeMs: number;
+  /** As that of a settle. */
+  readonly generation?: number;
 }
 
 export interface Denied {

@@ -9,8 +9,10 @@ import {
   type status,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { DrawdownError, type ErrorCode } from '../../src/errors.js';
 import type { MeterUsageRequest__Output } from '../../src/gen/drawdown/v1/MeterUsageRequest.js';
 import type { MeterUsageResponse } from '../../src/gen/drawdown/v1/MeterUsageResponse.js';
+import { toStatus } from '../../src/grpc/errors.js';
 import { protoDirectory } from '../../src/paths.js';
 import { until } from './until.js';
 
@@ -86,6 +88,8 @@ export interface ScriptedCall {
   readonly request: Record<string, unknown>;
   readonly answer: (response: object) => void;
   readonly fail: (code: status) => void;
+  /** As a sidecar refuses it. */
+  readonly refuse: (code: ErrorCode) => void;
 }
 
 export interface ScriptedSidecar {
@@ -116,6 +120,7 @@ export async function startScripted(address = '127.0.0.1:0'): Promise<ScriptedSi
         request: call.request,
         answer: (response) => done(null, response),
         fail: (code) => done({ code, details: 'a test says so' }),
+        refuse: (code) => done(toStatus(new DrawdownError(code, 'a test says so'))),
       });
     };
   const server = new Server();

@@ -120,8 +120,9 @@ export class SessionStage {
     accountId: string,
     holdId: string,
     final: Quantities | Estimate,
-    work = { meter: 'llm', model: MODEL },
+    more: { meter?: string; model?: string; generation?: number } = {},
   ) {
+    const work = { meter: 'llm', model: MODEL, ...more };
     const estimate: Estimate = Array.isArray(final)
       ? { kind: 'quantities', quantities: final as Quantities }
       : (final as Estimate);
@@ -131,8 +132,8 @@ export class SessionStage {
     );
   }
 
-  release(accountId: string, holdId: string) {
-    return this.core.meter.release({ accountId, holdId, eventTimeMs: START_MS }, this.options);
+  release(accountId: string, holdId: string, generation = 0) {
+    return this.core.meter.release({ accountId, holdId, eventTimeMs: START_MS, generation }, this.options);
   }
 
   usage(accountId: string, id: string) {

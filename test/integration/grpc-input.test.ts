@@ -98,6 +98,11 @@ describe('bad input', () => {
       'Extend by nothing',
       (h) => (done) => h.usage.extend({ extendId: 'x', accountId: 'a', holdId: 'h', eventTimeMs: 1 }, done),
     ],
+    [
+      'generation',
+      'a generation below 0',
+      (h) => (done) => h.usage.settle({ ...settle, generation: -1 }, done),
+    ],
     ['hold_id', 'Release without a hold', (h) => (done) => h.usage.release({ accountId: 'a' }, done)],
     ['id', 'GetUsage without an id', (h) => (done) => h.usage.getUsage({ accountId: 'a' }, done)],
     [

@@ -17,6 +17,9 @@ const CALLS = [
   'grow',
   'Settle',
   'Release',
+  'old open',
+  'old Settle',
+  'old Release',
   'deadline',
 ] as const;
 type Call = (typeof CALLS)[number];
@@ -99,6 +102,12 @@ async function run(account: string, call: Call): Promise<unknown> {
       return stage.settle(account, 's', quantities(100, 50));
     case 'Release':
       return stage.release(account, 's');
+    case 'old open':
+      return stage.open(account, 's', { generation: 1 });
+    case 'old Settle':
+      return stage.settle(account, 's', quantities(100, 50), { generation: 1 });
+    case 'old Release':
+      return stage.release(account, 's', 1);
     case 'deadline':
       return stage.pass(HOLD_MS);
   }

@@ -60,6 +60,51 @@ describe('a session that is resumed on another sidecar', () => {
     await second.stop();
   });
 
+  it('is ended by the first no more, nor taken back as its own: that is refused, and changes nothing', async () => {
+    const account = await sidecar.client.account('moved', 1_000_000);
+    const second = await start();
+    const first = new SessionStream(sidecar.grpcAddress);
+    const other = new SessionStream(second.grpcAddress);
+    for (const number of [1, 2, 3, 4]) {
+      await first.open(number, account);
+      expect(await other.open(number, account)).toMatchObject({ generation: 2 });
+    }
+    const eventTimeMs = Date.now();
+    const quantities = { input_tokens: 100, output_tokens: 5 };
+    first.send({ settles: [{ session: 1, quantities, eventTimeMs }] });
+    first.send({ releases: [{ session: 2, eventTimeMs }] });
+    first.send({ opens: [sessionOpen(3, account, { generation: 1 })] });
+    for (const number of [1, 2, 3]) {
+      expect(await first.refusal(number)).toMatchObject({ reason: 'REASON_SESSION_MOVED' });
+    }
+    first.progress(1, 9);
+    await until('the first is told that it has it no more', () =>
+      first.refused.some(({ session, reason }) => session === 1 && reason === 'REASON_SESSION_UNKNOWN'),
+    );
+    const work = { accountId: account, meter: 'llm', model: 'claude-haiku-4-5', eventTimeMs };
+    const call = { ...work, holdId: 'session-4', quantities: { values: quantities } };
+    const refused = { status: 'FAILED_PRECONDITION', reason: 'SESSION_MOVED' };
+    await expect(second.client.call('UsageService/Settle', { ...call, generation: 1 })).rejects.toMatchObject(
+      refused,
+    );
+    const release = { accountId: account, holdId: 'session-4', eventTimeMs };
+    await expect(
+      second.client.call('UsageService/Release', { ...release, generation: 1 }),
+    ).rejects.toMatchObject(refused);
+    for (const number of [1, 2, 3]) {
+      expect((await other.settle(number, 100, 10)).settled).toMatchObject({ charged: '150', late: false });
+    }
+    // By its id alone, or by its owner's generation, a call ends it for whoever has it.
+    expect(await second.client.call('UsageService/Settle', { ...call, generation: 2 })).toMatchObject({
+      charged: '125',
+      late: false,
+    });
+    expect(await sidecar.client.balance(account)).toEqual({ available: 1_000_000 - 575, held: 0, debt: 0 });
+    first.break();
+    other.break();
+    await second.stop();
+  });
+
   it('ends at the counts of whoever had it last, where both are gone', async () => {
     const account = await sidecar.client.account('orphan', 1_000_000);
     const second = await start();

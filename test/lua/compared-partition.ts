@@ -332,7 +332,13 @@ export function packOperation(
     case 'extend':
       return [...head(OP.extend, op.id, op.payload), op.hold, Number(op.addAmount), op.holdTimeMs];
     case 'settle':
-      return [...head(OP.settle, op.hold, op.payload), op.pricedWith, agentOf(op), ...packPrices(op.prices)];
+      return [
+        ...head(OP.settle, op.hold, op.payload),
+        op.pricedWith,
+        agentOf(op),
+        op.generation ?? 0,
+        ...packPrices(op.prices),
+      ];
     case 'openSession':
       return [
         ...head(OP.openSession, op.hold, op.payload),
@@ -342,6 +348,7 @@ export function packOperation(
         'llm',
         'model-1',
         op.quantities,
+        op.generation ?? 0,
         ...op.offers.flatMap(packOffer),
       ];
     case 'checkpoint':
@@ -355,7 +362,7 @@ export function packOperation(
         Number(op.growWanted),
       ];
     case 'release':
-      return head(OP.release, op.hold, 'release');
+      return [...head(OP.release, op.hold, 'release'), op.generation ?? 0];
     case 'expireHold':
       return head(OP.expireHold, op.hold, '');
     case 'touch':

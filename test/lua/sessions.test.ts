@@ -63,6 +63,7 @@ const settle = (hold: string, amount: bigint, prices?: Price[]): Op => ({
   prices: prices ?? [{ unit: 'credits', amount }],
   pricedWith: 1,
 });
+const release = (hold: string, generation?: number): Op => ({ kind: 'release', account, hold, generation });
 const sweep = (hold: string): Op => ({ kind: 'expireHold', account, hold });
 
 /** What a session came to in a step, in words. */
@@ -93,6 +94,7 @@ function reached({ kind }: Op, result: Result, entries: readonly Entry[]): strin
     if (before && before.converted > 0n) words.push('late: of a session that converted');
     if (before && flags.includes('converted')) words.push('late: converted');
   }
+  if (kind === 'settle' && result.verdict === 'stale') words.push('settle stale');
   if (kind === 'reversal' && result.verdict === 'stale') words.push('reversal: settled since');
   return words;
 }
@@ -111,6 +113,8 @@ const MUST_BE_REACHED = [
   'not grown: INSUFFICIENT_BALANCE',
   'expired: charged',
   'late: the rest',
+  'openSession stale',
+  'settle stale',
 ];
 
 describe('sessions', () => {
@@ -213,6 +217,20 @@ describe('sessions', () => {
     while (left > 0n) await takes(grow('s0'), 1n, 8n);
     const [alone] = await compared.batch([grow('s0')], START_MS);
     expect(alone).toMatchObject({ outcome: { refused: 'INSUFFICIENT_BALANCE', othersHold: false } });
+  });
+
+  it('are ended and opened again by nobody whose generation is too old, as long as they are open', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g', 1_000n), open('s', 10n), open('s', 10n)], START_MS);
+    const old = { generation: 1 };
+    const late = [{ ...settle('s', 5n), ...old }, release('s', 1), open('s', 10n, old)] as Op[];
+    const results = await compared.batch([...late, checkpoint('s', 7n, { generation: 2 })], START_MS);
+    expect(results.map(({ verdict }) => verdict)).toEqual(['stale', 'stale', 'stale', 'done']);
+    const [own] = await compared.batch([open('s', 10n, { generation: 2 })], START_MS);
+    expect(own).toMatchObject({ verdict: 'done', outcome: { session: { generation: 3, charge: 7n } } });
+    // Nobody has it any more: what the old one used is booked.
+    const [rest] = await compared.batch([{ ...settle('s', 9n), ...old } as Op], START_MS + HOLD_MS);
+    expect(rest).toMatchObject({ verdict: 'done', outcome: { charged: 9n } });
   });
 
   it('are charged the same in all, whether they are settled in time or after their deadline', async () => {

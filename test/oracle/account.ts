@@ -301,6 +301,7 @@ function settle(work: Work, op: OpOf<'settle'>): Result {
     return same ? { verdict: 'duplicate', outcome: ended.outcome } : { verdict: 'conflict' };
   }
   const hold = work.state.holds.get(op.hold);
+  if (hold && hasMoved(hold, op.generation)) return { verdict: 'stale' };
   work.settledFor = hold ? hold.agent : (op.agent ?? '');
   work.workFor(work.settledFor);
   const priced = hold?.catalogVersion ?? ended?.catalogVersion;
@@ -423,10 +424,16 @@ function withBefore(booked: Booked, before: ChargedBefore | undefined): Booked {
   return { ...sums, flags, converted: (booked.converted ?? 0n) + before.converted };
 }
 
+/** Has somebody newer opened it than whoever calls can be? */
+function hasMoved({ session }: OpenHold, generation: number | undefined): boolean {
+  return session !== undefined && generation !== undefined && session.generation > generation;
+}
+
 function openSession(work: Work, op: OpOf<'openSession'>): Result {
   const open = work.state.holds.get(op.hold);
   if (open) {
     if (open.session === undefined || open.payload !== op.payload) return { verdict: 'conflict' };
+    if (hasMoved(open, op.generation)) return { verdict: 'stale' };
     work.workFor(open.agent);
     open.session.generation += 1;
     open.deadlineMs = work.nowMs + op.holdTimeMs;
@@ -539,7 +546,9 @@ function release(work: Work, op: OpOf<'release'>): Result {
   if (ended?.outcome.state === 'settled') return refused('HOLD_ENDED');
   // READING: a Release has one column in states.md; its other fields do not make a conflict.
   if (ended) return { verdict: 'duplicate', outcome: ended.outcome };
-  if (!work.state.holds.has(op.hold)) return refused('HOLD_UNKNOWN');
+  const hold = work.state.holds.get(op.hold);
+  if (!hold) return refused('HOLD_UNKNOWN');
+  if (hasMoved(hold, op.generation)) return { verdict: 'stale' };
   return { verdict: 'done', outcome: work.endWithoutCharge(op.hold, 'released') };
 }
 

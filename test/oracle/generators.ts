@@ -363,6 +363,8 @@ const TERMS = ['known', 'known', 'dearer', 'dearer', 'lost'] as const;
 const AGENT_IDS = ['n1', 'n2', 'n3'];
 
 /** For whom work is: mostly for nobody, else for an agent that may have been unlocked. */
+/** The newest that a caller can be the owner of; most do not say. */
+const generation = () => fc.constantFrom(undefined, undefined, undefined, 1, 2);
 const forAgent = () => fc.option(fc.constantFrom(...AGENT_IDS), { nil: undefined, freq: 2 });
 
 const paidPlan = (): fc.Arbitrary<Plan> => plan().filter(({ kind }) => kind !== 'free');
@@ -545,6 +547,7 @@ function operation(
       { weight: 2, arbitrary: fc.integer({ min: 1, max: 2 }) },
     ),
     agent: forAgent(),
+    generation: generation(),
   });
   const quantities = fc.constantFrom('{}', '{"input_tokens":1}', '{"input_tokens":1,"output_tokens":2}');
   const openSession = fc.record({
@@ -558,6 +561,7 @@ function operation(
     catalogVersion: fc.integer({ min: 1, max: 2 }),
     quantities,
     agent: forAgent(),
+    generation: generation(),
   });
   const checkpoint = fc
     .record({
@@ -580,8 +584,14 @@ function operation(
     prices: prices(),
     pricedWith: fc.constantFrom(0, 0, 1, 2),
     agent: forAgent(),
+    generation: generation(),
   });
-  const release = fc.record({ kind: fc.constant('release' as const), account, hold });
+  const release = fc.record({
+    kind: fc.constant('release' as const),
+    account,
+    hold,
+    generation: generation(),
+  });
   const expireHold = fc.record({ kind: fc.constant('expireHold' as const), account, hold });
   const touch = fc.record({ kind: fc.constant('touch' as const), account });
   const create = fc.record({

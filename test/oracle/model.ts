@@ -248,6 +248,8 @@ export type Op =
       /** The catalog version that made the prices; 0 where the call named an amount itself. */
       pricedWith: number;
       agent?: string;
+      /** The newest generation that the caller can be the owner of; undefined: any. */
+      generation?: number | undefined;
     }
   | {
       kind: 'openSession';
@@ -259,6 +261,7 @@ export type Op =
       catalogVersion: number;
       quantities: string;
       agent?: string;
+      generation?: number | undefined;
     }
   | {
       kind: 'checkpoint';
@@ -272,7 +275,7 @@ export type Op =
       growLeast: bigint;
       growWanted: bigint;
     }
-  | { kind: 'release'; account: string; hold: string }
+  | { kind: 'release'; account: string; hold: string; generation?: number | undefined }
   | { kind: 'expireHold'; account: string; hold: string }
   | { kind: 'touch'; account: string }
   | { kind: 'create'; account: string; id: string; payload: string; plan?: OfferedPlan; imported?: Import }

@@ -25,6 +25,7 @@ describe('an open', () => {
         startTimeMs: 5,
         expectedMax: 90,
         whole: false,
+        generation: 0,
       },
     ]);
     expect(session).toMatchObject({

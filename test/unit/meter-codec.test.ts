@@ -46,6 +46,7 @@ const open: fc.Arbitrary<SessionOpen> = fc
     countedShare: fc.nat(23),
     expectedMax: whole,
     whole: fc.boolean(),
+    generation: fc.nat(2 ** 31 - 1),
   })
   .map(({ names, values, countedShare, ...rest }) => {
     const split = Math.min(names.length - 1, countedShare);
@@ -163,6 +164,7 @@ describe('decoding MeterUsage requests', () => {
       counted: ['output_tokens'],
       expectedMax: 0,
       whole: false,
+      generation: 0,
     };
     const changes: [Partial<Record<keyof SessionOpen | 'session' | 'known', unknown>>, string][] = [
       [{ session: 0 }, 'session must be a number'],
@@ -173,6 +175,7 @@ describe('decoding MeterUsage requests', () => {
       [{ model: 'x'.repeat(129) }, 'model must'],
       [{ startTimeMs: 0 }, 'start_time_ms must'],
       [{ startTimeMs: -1 }, 'start_time_ms must'],
+      [{ generation: -1 }, 'generation must'],
       [{ known: { input_tokens: -1 } }, 'known["input_tokens"] must'],
       [{ counted: [] }, 'counted must have at least one'],
       [{ counted: ['o', 'o'] }, 'counted: o comes twice'],

@@ -46,6 +46,7 @@ const anyOpen = fc.record({
   counted: fc.array(name, { minLength: 1, maxLength: 5 }),
   expectedMax: time,
   whole: fc.constant(true),
+  generation: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
 });
 const anyProgress = fc.record({ session: number, counts: fc.array(whole, { minLength: 1, maxLength: 24 }) });
 const anySettle = fc.record({ session: number, quantities, eventTimeMs: time });
@@ -62,7 +63,8 @@ test('others read what the client writes', () => {
       (messageNumber, opens, progress, settles, releases) => {
         const encoded = opens.map((open) => encodeOpen(open, open.startTimeMs));
         beginMessage(messageNumber);
-        for (const [i, { session }] of opens.entries()) writeOpen(session, encoded[i] as Buffer);
+        for (const [i, { session, generation }] of opens.entries())
+          writeOpen(session, encoded[i] as Buffer, generation);
         for (const { session, counts } of progress) writeProgress(session, counts);
         for (const { session, quantities, eventTimeMs } of settles) {
           writeSettle(session, quantities, eventTimeMs);
@@ -79,7 +81,7 @@ test('what an open leaves out is left out', () => {
   const request = { sessionId: 's', accountId: 'a', meter: 'm', model: 'x', counted: ['n'] };
   const bytes = encodeOpen(request, 5);
   beginMessage(1);
-  writeOpen(7, bytes);
+  writeOpen(7, bytes, 0);
   const read = requestType.toObject(requestType.decode(endMessage()), { longs: Number });
   expect(read).toEqual({ messageNumber: 1, opens: [{ session: 7, ...request, startTimeMs: 5 }] });
 });
@@ -105,7 +107,7 @@ test('a message ends before the smallest limit of a sidecar, whatever its last p
   );
   beginMessage(Number.MAX_SAFE_INTEGER);
   let opens = 0;
-  for (; hasRoom(); opens++) writeOpen(2 ** 32 - 1, open);
+  for (; hasRoom(); opens++) writeOpen(2 ** 32 - 1, open, 2 ** 31 - 1);
   const bytes = endMessage();
   expect(bytes.length).toBeLessThan(65_536);
   expect(requestType.toObject(requestType.decode(bytes)).opens).toHaveLength(opens);

@@ -19,7 +19,7 @@ const listener = {
 /** A session that is held for 10 tokens. */
 class Stage {
   readonly session = new Session(
-    { ...work, number: 1, sessionId: 's', counted: ['output'], expectedMax: 0, whole: false },
+    { ...work, number: 1, sessionId: 's', counted: ['output'], expectedMax: 0, whole: false, generation: 0 },
     listener,
     1,
   );

@@ -8,6 +8,7 @@ export interface ReleaseRequest {
   'accountId'?: (string);
   'eventTimeMs'?: (number | string | Long);
   'ackLevel'?: (_drawdown_v1_AckLevel);
+  'generation'?: (number);
 }
 
 export interface ReleaseRequest__Output {
@@ -15,4 +16,5 @@ export interface ReleaseRequest__Output {
   'accountId': (string);
   'eventTimeMs': (string);
   'ackLevel': (_drawdown_v1_AckLevel__Output);
+  'generation': (number);
 }

@@ -14,6 +14,7 @@ export interface SessionOpen {
   'counted'?: (string)[];
   'expectedMax'?: (number | string | Long);
   'whole'?: (boolean);
+  'generation'?: (number);
 }
 
 export interface SessionOpen__Output {
@@ -28,4 +29,5 @@ export interface SessionOpen__Output {
   'counted': (string)[];
   'expectedMax': (string);
   'whole': (boolean);
+  'generation': (number);
 }

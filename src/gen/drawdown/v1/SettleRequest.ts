@@ -15,6 +15,7 @@ export interface SettleRequest {
   'amount'?: (_drawdown_v1_Amount | null);
   'eventTimeMs'?: (number | string | Long);
   'ackLevel'?: (_drawdown_v1_AckLevel);
+  'generation'?: (number);
   'final'?: "quantities"|"amount";
 }
 
@@ -28,5 +29,6 @@ export interface SettleRequest__Output {
   'amount'?: (_drawdown_v1_Amount__Output | null);
   'eventTimeMs': (string);
   'ackLevel': (_drawdown_v1_AckLevel__Output);
+  'generation': (number);
   'final'?: "quantities"|"amount";
 }
