@@ -19,7 +19,7 @@ import { Openings } from './flush/openings.js';
 import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
-import type { Pool } from './postgres/pool.js';
+import { breakPool, type Pool } from './postgres/pool.js';
 import type { RedisConnection } from './redis/connection.js';
 import { partitionKeys } from './redis/keys.js';
 import type { Scripts } from './redis/scripts.js';
@@ -66,6 +66,8 @@ export interface Core {
   readonly opened: Promise<void>;
   /** Makes durable what is applied, as far as the time allows. */
   flushRest(withinMs: number): Promise<void>;
+  /** Whatever waits for a store that stands still ends: what is not durable stays in the journal, leases expire. */
+  giveUp(): void;
   stop(): Promise<void>;
 }
 
@@ -185,6 +187,10 @@ export function startCore(
     openings,
     opened: opener.openAll(),
     flushRest,
+    giveUp: () => {
+      breakPool(pool, 'the sidecar stops');
+      void flushThread.stop();
+    },
     stop: async () => {
       opener.stop();
       watches.stop();

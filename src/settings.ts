@@ -435,7 +435,7 @@ export const settings = {
     min: 0,
     max: 10 * minuteMs,
     description:
-      'Time that work in progress is given when the sidecar stops. Calls end in milliseconds, so 10 s serve the slowest; give a container more than that before it is killed.',
+      'Time that work in progress is given when the sidecar stops. Calls end in milliseconds, so 10 s serve the slowest; give a container more than that before it is killed. Two seconds later whatever still waits for a store is given up.',
   }),
 
   // The stores' connections.

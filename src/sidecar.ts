@@ -42,6 +42,8 @@ export interface SidecarOptions {
 
 /** Part of the drain that is for the streams; the rest is for the last flush. */
 const DRAIN_STREAMS_SHARE = 0.7;
+/** Giving leases back and closing connections takes milliseconds where the stores answer; after so long whatever still waits for them is given up. */
+const CLOSE_MAX_MS = 2_000;
 
 interface Stores extends CoreStores {
   readonly embedded: Embedded | null;
@@ -107,11 +109,13 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     const stop = async (): Promise<void> => {
       clearInterval(readiness);
       health.setServing(false, 'stopping');
+      const giveUp = setTimeout(() => core.giveUp(), config.drainTimeoutMs + CLOSE_MAX_MS);
       await grpc.drain(config.drainTimeoutMs * DRAIN_STREAMS_SHARE);
       // The last checkpoints of the sessions whose streams are gone; each has a deadline of its own.
       await sessions.idle();
       await core.flushRest(config.drainTimeoutMs * (1 - DRAIN_STREAMS_SHARE));
       await cleanUp();
+      clearTimeout(giveUp);
     };
     return {
       grpcAddress,
@@ -163,7 +167,7 @@ async function openStores(
     statementTimeoutMs: config.postgresStatementTimeoutMs,
     logger,
   });
-  cleanups.push(() => pool.end());
+  cleanups.push(() => (pool.ending ? undefined : pool.end()));
   const connection = new RedisConnection({
     url: redisUrl,
     connectTimeoutMs: config.redisConnectTimeoutMs,

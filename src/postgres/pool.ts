@@ -20,6 +20,9 @@ export interface PoolOptions {
   readonly logger: Logger;
 }
 
+/** The connections of each pool that are open. */
+const openClients = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
+
 /** A pool of connections that work in UTC and commit synchronously, whatever the server's defaults are. */
 export function createPool(options: PoolOptions): pg.Pool {
   const pool = new pg.Pool({
@@ -31,10 +34,14 @@ export function createPool(options: PoolOptions): pg.Pool {
     application_name: 'drawdown',
     options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
   });
+  const clients = new Set<pg.PoolClient>();
+  openClients.set(pool, clients);
   // One that breaks while it is used says so to its user, too. Without these listeners either would end the process.
-  pool.on('connect', (client) =>
-    client.on('error', (error) => options.logger.warn({ reason: error.message }, 'postgres connection')),
-  );
+  pool.on('connect', (client) => {
+    clients.add(client);
+    client.on('error', (error) => options.logger.warn({ reason: error.message }, 'postgres connection'));
+  });
+  pool.on('remove', (client) => clients.delete(client));
   // An idle connection that breaks is replaced at the next use.
   pool.on('error', (error) => options.logger.warn({ reason: error.message }, 'idle postgres connection'));
   return pool;
@@ -44,4 +51,10 @@ export function createPool(options: PoolOptions): pg.Pool {
 export function breakConnection(client: pg.PoolClient, reason: string): void {
   const { connection } = client as unknown as { connection: { stream: { destroy(error: Error): void } } };
   connection.stream.destroy(new Error(reason));
+}
+
+/** Makes no connection any more and breaks those that there are: whatever waits for a server that stands still is rejected. */
+export function breakPool(pool: pg.Pool, reason: string): void {
+  if (!pool.ending) void pool.end();
+  for (const client of openClients.get(pool) ?? []) breakConnection(client, reason);
 }
