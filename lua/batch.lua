@@ -17,6 +17,7 @@
 -- written last. A batch that changes nothing writes nothing.
 --
 -- @include "apply_usage"
+-- @include "plain_sessions"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -70,7 +71,7 @@ do
   end
 end
 
-local wanted_ids, wanted_holds = {}, {}
+local wanted_ids, wanted_holds, holds_named = {}, {}, {}
 do
   local ID_KINDS = {
     [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
@@ -84,13 +85,16 @@ do
     local op = rows[i]
     local kind = op[P_KIND]
     local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
-    if id_kind then
+    if id_kind == 'h' then
+      local named = hold_field(op, op[P_ID])
+      local field = 'h' .. named
+      ctx.fields[i], holds_named[i] = field, named
+      wanted_ids[#wanted_ids + 1], wanted_holds[#wanted_holds + 1] = field, named
+    elseif id_kind then
       local field = id_field(id_kind, op, op[P_ID])
       ctx.fields[i] = field
       wanted_ids[#wanted_ids + 1] = field
-      if id_kind == 'h' then
-        wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
-      elseif kind == OP_EXTEND then
+      if kind == OP_EXTEND then
         wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
         wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
       elseif kind == OP_REVERSE or kind == OP_RERATE then
@@ -105,16 +109,19 @@ for u = 1, #usage_ids do wanted_ids[rows_wanted + u] = usage_prefixes[usage_acco
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
-if #wanted_holds > 0 then
-  local packed_holds = {}
-  hash_read(HOLDS, wanted_holds, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
-end
+hash_read(HOLDS, wanted_holds, ctx.holds)
 
 -- Decide.
 local codes, outcomes = {}, {}
 for i = 1, rows_count do
-  local code, outcome = judging().judge(i, rows[i], refuse_ending)
+  local op = rows[i]
+  local kind, code, outcome = op[P_KIND], CODE_OK, nil
+  if kind == OP_OPEN_SESSION then
+    outcome = plain_sessions.open(i, op, holds_named[i])
+  elseif kind == OP_SETTLE and not refuse_ending then
+    outcome = plain_sessions.settle(i, op, holds_named[i])
+  end
+  if not outcome then code, outcome = judging().judge(i, op, refuse_ending) end
   codes[i] = string.char(code)
   outcomes[i] = outcome or ''
 end
@@ -144,14 +151,14 @@ local function write()
   end
   local hold_states = {}
   for _, field in ipairs(ctx.hold_fields) do
-    local hold = ctx.holds[field]
-    if hold then
-      local packed = pack_hold(hold)
+    local packed = ctx.holds[field]
+    if packed then
+      if type(packed) == 'table' then packed = pack_hold(packed) end
       hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, #packed)
       hold_states[#hold_states + 1] = packed
       hold_pairs[#hold_pairs + 1] = field
       hold_pairs[#hold_pairs + 1] = packed
-      due[#due + 1] = hold[H_DEADLINE]
+      due[#due + 1] = struct.unpack(HOLD_DEADLINE, packed, HOLD_DEADLINE_PLACE)
       due[#due + 1] = 'h' .. field
     else
       hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, 0)

@@ -11,7 +11,7 @@
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
 --   fields             by operation, the field of its id
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
---   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
+--   holds              field -> hold, packed until it is looked at; false once ended; hold_changed[field] = true
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
@@ -29,3 +29,20 @@ local ctx = {
 local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end
 
 local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hold_id end
+
+local function store_packed(field, packed)
+  ctx.ids[field] = packed
+  local pairs_list = ctx.id_pairs
+  local last = #pairs_list
+  pairs_list[last + 1] = field
+  pairs_list[last + 2] = packed
+  return packed
+end
+
+local function hold_put(field, hold)
+  ctx.holds[field] = hold
+  if not ctx.hold_changed[field] then
+    ctx.hold_changed[field] = true
+    ctx.hold_fields[#ctx.hold_fields + 1] = field
+  end
+end

@@ -1,15 +1,6 @@
 -- @include "batch_context"
 -- @include "lots"
 
-local function store_packed(field, packed)
-  ctx.ids[field] = packed
-  local pairs_list = ctx.id_pairs
-  local last = #pairs_list
-  pairs_list[last + 1] = field
-  pairs_list[last + 2] = packed
-  return packed
-end
-
 local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
   return store_packed(field, struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version))
 end
@@ -36,13 +27,10 @@ local function needs_check(op) return is_old(op) and op[P_CHECKED] ~= ctx.ids_si
 local function hold_needs_check(op) return ctx.ids_since > 0 and op[P_CHECKED] ~= ctx.ids_since end
 
 local function hold_get(field)
-  return ctx.holds[field] or nil
-end
-
-local function hold_put(field, hold)
-  ctx.holds[field] = hold
-  if not ctx.hold_changed[field] then
-    ctx.hold_changed[field] = true
-    ctx.hold_fields[#ctx.hold_fields + 1] = field
+  local hold = ctx.holds[field]
+  if type(hold) == 'string' then
+    hold = unpack_hold(hold)
+    ctx.holds[field] = hold
   end
+  return hold or nil
 end
