@@ -112,18 +112,20 @@ hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
 hash_read(HOLDS, wanted_holds, ctx.holds)
 
 -- Decide.
-local codes, outcomes = {}, {}
+local codes, outcomes, booked = {}, {}, string.char(CODE_OK)
 for i = 1, rows_count do
   local op = rows[i]
-  local kind, code, outcome = op[P_KIND], CODE_OK, nil
+  local kind, code, outcome = op[P_KIND], booked, nil
   if kind == OP_OPEN_SESSION then
     outcome = plain_sessions.open(i, op, holds_named[i])
   elseif kind == OP_SETTLE and not refuse_ending then
     outcome = plain_sessions.settle(i, op, holds_named[i])
   end
-  if not outcome then code, outcome = judging().judge(i, op, refuse_ending) end
-  codes[i] = string.char(code)
-  outcomes[i] = outcome or ''
+  if not outcome then
+    code, outcome = judging().judge(i, op, refuse_ending)
+    code, outcome = string.char(code), outcome or ''
+  end
+  codes[i], outcomes[i] = code, outcome
 end
 apply_usage(usage, rows_count + 1, wanted_ids, rows_wanted, refuse_ending, codes, outcomes)
 
@@ -175,7 +177,8 @@ local function write()
       agent_states[#agent_states + 1] = cmsgpack.pack(ctx.prefixes[i]) .. packed
     end
   end
-  local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, ctx.seq - meta.seq) .. table.concat(entries)
+  entries[0] = struct.pack('<BI7I4', FORMAT, ctx.now, ctx.seq - meta.seq)
+  local decisions = table.concat(entries, '', 0)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
   local agent_state = table.concat(agent_states)
   local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state + #agent_state

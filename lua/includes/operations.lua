@@ -28,12 +28,6 @@ local function must_wait(op, undone)
   return undone and not (undone == CODE_BEHIND and op[P_KIND] == OP_EXPIRE_HOLD and ctx.due_work > 0)
 end
 
--- Must the operation wait, because something is due that was not done? Where deadlines that were not looked at are in the way the sweeper must not: it ends
--- holds in the order of their deadlines, and nobody else makes room.
-local function must_wait(op, undone)
-  return undone and not (undone == CODE_BEHIND and op[P_KIND] == OP_EXPIRE_HOLD and ctx.due_work > 0)
-end
-
 -- Touching is all: what is due is done before any operation. Returns the account as it is.
 local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) end
 

@@ -1,5 +1,6 @@
 -- @include "judging"
 -- @include "find_wallet"
+-- @include "session_share"
 
 -- Nearly every session is opened and settled by an active account of which nothing is due and no agent must be looked at, and is held in the first
 -- lot of one wallet, which has more than enough. Those are booked here, without a table each, and come to what op_open_session and op_settle, which
@@ -34,7 +35,7 @@ do
       local wallet = find_wallet(account, unit)
       local have = wallet and wallet[W_REMAINING] - wallet[W_HELD] or 0
       if have >= least then
-        local amount = least + math.min(op[i + 3] - least, math.floor((have - least) / SESSION_SHARE))
+        local amount = session_share(least, op[i + 3], have, 1)
         local lot = wallet and wallet[W_LOTS][1]
         if not lot or amount == 0 or lot[L_REMAINING] - lot[L_HELD] <= amount then return nil end
         return wallet, lot, amount, op[i + 1]
@@ -84,9 +85,8 @@ do
     end
     local wallet = find_wallet(account, unit)
     local lot = wallet[W_LOTS][1]
-    if lot[L_ID] ~= struct.unpack(HOLD_PART, packed, place) or lot[L_REMAINING] == lot[L_HELD] or lot[L_EXPIRES] > 0 and lot[L_EXPIRES] <= ctx.now then
-      return nil
-    end
+    -- With something left beside what is held, the account is due no sooner than it was, and a lot whose time is reached, which has nothing, is another.
+    if lot[L_ID] ~= struct.unpack(HOLD_PART, packed, place) or lot[L_REMAINING] == lot[L_HELD] then return nil end
 
     local remaining, held, number = wallet[W_REMAINING] - amount, wallet[W_HELD] - set_aside, account[A_ENTRIES] + 1
     lot[L_REMAINING], lot[L_HELD] = lot[L_REMAINING] - amount, lot[L_HELD] - set_aside

@@ -1,14 +1,8 @@
 -- @include "conversion"
+-- @include "session_share"
 
 -- What opening and checkpointing a session have in common; in a table, because Lua allows 200 local names in a script.
 local sessions = {}
-
--- What a session takes of what is available: the least that it needs, and of what is left an eighth at most. So many sessions share the last credits,
--- none is refused while others have set far more aside than they need, and the last unit can be spent. `step`: what is only taken whole (blocks).
-function sessions.share(least, wanted, have, step)
-  local more = math.floor((have - least) / (SESSION_SHARE * step)) * step
-  return least + math.min(wanted - least, more)
-end
 
 -- What of a hold is there for its charge: itself; or the characters that its credits buy, beyond the debt that they pay first.
 function sessions.covers(account, hold)

@@ -38,7 +38,7 @@ export function readScript(name: string, options: ScriptOptions): ScriptSource {
     for (const match of text.matchAll(INCLUDE)) {
       const name = match[1] as string;
       if (done.has(name)) continue;
-      before += needed(name, done);
+      before += `${needed(name, done)}\n`;
       done.add(name);
     }
     return withoutComments(before + text.replace(INSIDE, (_, name: string) => needed(name, new Set(done))));
