@@ -16,8 +16,8 @@
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
 -- written last. A batch that changes nothing writes nothing.
 --
--- @include "apply_usage"
 -- @include "plain_sessions"
+-- @include "apply_usage"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }

@@ -1,6 +1,6 @@
--- @include "judging"
 -- @include "find_wallet"
 -- @include "session_share"
+-- @include "judging"
 
 -- Nearly every session is opened and settled by an active account of which nothing is due and no agent must be looked at, and is held in the first
 -- lot of one wallet, which has more than enough. Those are booked here, without a table each, and come to what op_open_session and op_settle, which
