@@ -13,7 +13,7 @@
 -- @include "op_activate_agent"
 -- @include "op_end_agent"
 
--- The same with the account's subscription.
+-- Like op_touch, with the account's subscription.
 local function op_show(_, op)
   local packed = cmsgpack.pack(subscription_of(op[P_ACCOUNT]))
   return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) .. struct.pack('<I4', #packed) .. packed
