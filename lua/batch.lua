@@ -16,27 +16,8 @@
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
 -- written last. A batch that changes nothing writes nothing.
 --
--- @include "advance"
--- @include "op_usage"
--- @include "op_reserve"
--- @include "op_extend"
--- @include "op_settle"
--- @include "op_release"
--- @include "op_grant"
--- @include "op_create"
--- @include "op_reverse"
--- @include "op_rerate"
--- @include "op_expire_lot"
--- @include "op_set_status"
--- @include "op_convert"
--- @include "op_start_period"
--- @include "op_change_plan"
--- @include "op_withdraw_change"
--- @include "op_unlock_agent"
--- @include "op_activate_agent"
--- @include "op_end_agent"
--- @include "op_open_session"
--- @include "op_checkpoint"
+-- @include "plain_sessions"
+-- @include "apply_usage"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -90,7 +71,7 @@ do
   end
 end
 
-local wanted_ids, wanted_holds = {}, {}
+local wanted_ids, wanted_holds, holds_named = {}, {}, {}
 do
   local ID_KINDS = {
     [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
@@ -104,17 +85,20 @@ do
     local op = rows[i]
     local kind = op[P_KIND]
     local id_kind = ID_KINDS[kind] or kind == OP_LOOKUP and op[7]
-    if id_kind then
+    if id_kind == 'h' then
+      local named = hold_field(op, op[P_ID])
+      local field = 'h' .. named
+      ctx.fields[i], holds_named[i] = field, named
+      wanted_ids[#wanted_ids + 1], wanted_holds[#wanted_holds + 1] = field, named
+    elseif id_kind then
       local field = id_field(id_kind, op, op[P_ID])
       ctx.fields[i] = field
       wanted_ids[#wanted_ids + 1] = field
-      if id_kind == 'h' then
-        wanted_holds[#wanted_holds + 1] = hold_field(op, op[P_ID])
-      elseif kind == OP_EXTEND then
+      if kind == OP_EXTEND then
         wanted_holds[#wanted_holds + 1] = hold_field(op, op[7])
         wanted_ids[#wanted_ids + 1] = id_field('h', op, op[7])
       elseif kind == OP_REVERSE or kind == OP_RERATE then
-        want_corrections(op, wanted_ids)
+        judging().want_corrections(op, wanted_ids)
       end
     end
   end
@@ -125,81 +109,23 @@ for u = 1, #usage_ids do wanted_ids[rows_wanted + u] = usage_prefixes[usage_acco
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
-if #wanted_holds > 0 then
-  local packed_holds = {}
-  hash_read(HOLDS, wanted_holds, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
-end
+hash_read(HOLDS, wanted_holds, ctx.holds)
 
 -- Decide.
--- The sweeper's. What is due is done before any operation, and a hold that one names is ended: that was all. Of no hold ('') only what is due is wanted.
-local function op_expire_hold() return CODE_OK end
-
--- Must the operation wait, because something is due that was not done? Where deadlines that were not looked at are in the way the sweeper must not: it ends
--- holds in the order of their deadlines, and nobody else makes room.
-local function must_wait(op, undone)
-  return undone and not (undone == CODE_BEHIND and op[P_KIND] == OP_EXPIRE_HOLD and ctx.due_work > 0)
-end
-
--- Touching is all: what is due is done before any operation. Returns the account as it is.
-local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) end
-
--- The same with the account's subscription.
-local function op_show(_, op)
-  local packed = cmsgpack.pack(subscription_of(op[P_ACCOUNT]))
-  return CODE_OK, pack_account(ctx.states[op[P_ACCOUNT]]) .. struct.pack('<I4', #packed) .. packed
-end
-
-local function op_lookup(op_index, op)
-  if op[7] == 'h' then
-    local hold = hold_get(hold_field(op, op[P_ID]))
-    if hold then return CODE_DUPLICATE, held_outcome(hold) end
-  end
-  local stored = stored_outcome(ctx.fields[op_index])
-  if stored then return CODE_DUPLICATE, stored end
-  return CODE_NONE
-end
-
-local OPERATIONS = {
-  [OP_RESERVE] = op_reserve, [OP_EXTEND] = op_extend, [OP_SETTLE] = op_settle,
-  [OP_RELEASE] = op_release, [OP_EXPIRE_HOLD] = op_expire_hold, [OP_TOUCH] = op_touch, [OP_CREATE] = op_create,
-  [OP_GRANT] = op_grant, [OP_REVERSE] = op_reverse, [OP_LOOKUP] = op_lookup,
-  [OP_RERATE] = op_rerate, [OP_EXPIRE_LOT] = op_expire_lot, [OP_SET_STATUS] = op_set_status,
-  [OP_CONVERT] = op_convert,
-  [OP_START_PERIOD] = op_start_period, [OP_CHANGE_PLAN] = op_change_plan, [OP_WITHDRAW_CHANGE] = op_withdraw_change, [OP_SHOW] = op_show,
-  [OP_UNLOCK_AGENT] = op_unlock_agent, [OP_ACTIVATE_AGENT] = op_activate_agent, [OP_SUSPEND_AGENT] = op_suspend_agent,
-  [OP_REMOVE_AGENT] = op_remove_agent,
-  [OP_OPEN_SESSION] = op_open_session, [OP_CHECKPOINT] = op_checkpoint,
-}
--- Where an operation names a hold.
-local HOLD_NAMED = {
-  [OP_RESERVE] = P_ID, [OP_SETTLE] = P_ID, [OP_RELEASE] = P_ID, [OP_EXPIRE_HOLD] = P_ID, [OP_EXTEND] = 7, [OP_LOOKUP] = P_ID,
-  [OP_OPEN_SESSION] = P_ID, [OP_CHECKPOINT] = P_ID,
-}
-local codes, outcomes = {}, {}
+local codes, outcomes, booked = {}, {}, string.char(CODE_OK)
 for i = 1, rows_count do
   local op = rows[i]
-  local kind, account_index = op[P_KIND], op[P_ACCOUNT]
-  local code, outcome, undone
-  local reads = kind == OP_TOUCH or kind == OP_LOOKUP or kind == OP_SHOW
-  if ctx.states[account_index] and not refuse_ending then
-    if not ctx.touched[account_index] then undone = advance(account_index) end
-    if not undone and HOLD_NAMED[kind] then undone = expire_due_hold(account_index, op[HOLD_NAMED[kind]]) end
+  local kind, code, outcome = op[P_KIND], booked, nil
+  if kind == OP_OPEN_SESSION then
+    outcome = plain_sessions.open(i, op, holds_named[i])
+  elseif kind == OP_SETTLE and not refuse_ending then
+    outcome = plain_sessions.settle(i, op, holds_named[i])
   end
-  if refuse_ending and not reads then
-    code, outcome = CODE_LIMIT, refuse_ending
-  elseif not ctx.states[account_index] and kind ~= OP_CREATE then
-    code = CODE_MISS
-  elseif must_wait(op, undone) then
-    code = undone
-  else
-    -- Nothing may be written any more: what is due stays due.
-    if refuse_ending then ctx.touched[account_index] = true end
-    ctx.agent = nil
-    code, outcome = OPERATIONS[kind](i, op)
+  if not outcome then
+    code, outcome = judging().judge(i, op, refuse_ending)
+    code, outcome = string.char(code), outcome or ''
   end
-  codes[i] = string.char(code)
-  outcomes[i] = outcome or ''
+  codes[i], outcomes[i] = code, outcome
 end
 apply_usage(usage, rows_count + 1, wanted_ids, rows_wanted, refuse_ending, codes, outcomes)
 
@@ -227,14 +153,14 @@ local function write()
   end
   local hold_states = {}
   for _, field in ipairs(ctx.hold_fields) do
-    local hold = ctx.holds[field]
-    if hold then
-      local packed = pack_hold(hold)
+    local packed = ctx.holds[field]
+    if packed then
+      if type(packed) == 'table' then packed = pack_hold(packed) end
       hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, #packed)
       hold_states[#hold_states + 1] = packed
       hold_pairs[#hold_pairs + 1] = field
       hold_pairs[#hold_pairs + 1] = packed
-      due[#due + 1] = hold[H_DEADLINE]
+      due[#due + 1] = struct.unpack(HOLD_DEADLINE, packed, HOLD_DEADLINE_PLACE)
       due[#due + 1] = 'h' .. field
     else
       hold_states[#hold_states + 1] = struct.pack(HOLD_STATE, field, 0)
@@ -251,7 +177,8 @@ local function write()
       agent_states[#agent_states + 1] = cmsgpack.pack(ctx.prefixes[i]) .. packed
     end
   end
-  local decisions = struct.pack('<BI7I4', FORMAT, ctx.now, ctx.seq - meta.seq) .. table.concat(entries)
+  entries[0] = struct.pack('<BI7I4', FORMAT, ctx.now, ctx.seq - meta.seq)
+  local decisions = table.concat(entries, '', 0)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
   local agent_state = table.concat(agent_states)
   local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state + #agent_state

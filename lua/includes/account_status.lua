@@ -1,4 +1,4 @@
--- @include "batch_context"
+-- @include "outcomes"
 
 -- Why an account takes no new work, or the agent for whom it is; nil where they do.
 local function status_refusal(account)

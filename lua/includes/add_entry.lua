@@ -1,4 +1,4 @@
--- @include "batch_context"
+-- @include "outcomes"
 
 -- Appends an entry and numbers it. `changes` holds (lot, change of remaining) pairs; `text` is what follows them, `released` what a hold
 -- gave back.

@@ -53,12 +53,8 @@ end
 -- Does what has become due of an account, once for each account and batch: one instant after the other in the order of their times, ends of its holds
 -- among them, so that it does not matter how late anybody looks. Returns nil; or CODE_BEHIND where more is due than one call does: nothing may be judged
 -- before the rest is done; or CODE_BROKEN where the account says that something is due, and its subscription knows of nothing: it would be due for ever.
-local function advance(account_index)
+local function advance_due(account_index)
   local account = ctx.states[account_index]
-  if not account or account[A_DUE] == 0 or account[A_DUE] > ctx.now then
-    ctx.touched[account_index] = true
-    return nil
-  end
   local holds, through, next_hold, broken = {}, ctx.now, 1, false
   if account[A_HOLDS] > 0 then holds, through = overdue_holds(account_index) end
   local function next_instant()
@@ -82,15 +78,4 @@ local function advance(account_index)
   if account[A_DUE] > 0 and account[A_DUE] <= ctx.now then return CODE_BEHIND end
   ctx.touched[account_index] = true
   return nil
-end
-
--- A hold that an operation names ends before it is judged if its deadline is reached, whether or not the sweeper has been there. Unless it was among what
--- was due of the account, nothing but lots that it gives back to can be due since then. Returns as above.
-local function expire_due_hold(account_index, hold_id)
-  local hold = hold_get(ctx.prefixes[account_index] .. hold_id)
-  if not hold or hold[H_DEADLINE] > ctx.now then return nil end
-  end_due_hold(account_index, hold_id, hold)
-  ctx.at = ctx.now
-  ctx.touched[account_index] = nil
-  return advance(account_index)
 end

@@ -3,7 +3,6 @@
 -- @include "hash_chunks"
 -- @include "account_pack"
 -- @include "hold_pack"
--- @include "lots"
 
 -- What one call works on: everything is read before, changed here in memory, and written after the last decision.
 --   now, seq           time of the call; seq of the last entry
@@ -12,7 +11,7 @@
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id
 --   fields             by operation, the field of its id
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
---   holds              field -> unpacked hold, false once ended; hold_changed[field] = true
+--   holds              field -> hold, packed until it is looked at; false once ended; hold_changed[field] = true
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
@@ -38,35 +37,6 @@ local function store_packed(field, packed)
   pairs_list[last + 1] = field
   pairs_list[last + 2] = packed
   return packed
-end
-
-local function store_outcome(field, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version)
-  return store_packed(field, struct.pack(OUTCOME, hash, seq, state, unit, amount, overdrawn, have, flags, extra, version))
-end
-
-local function stored_outcome(field) return ctx.ids[field] end
-
--- What to say of an operation whose id has a stored outcome.
-local function repeated(stored, op)
-  if struct.unpack('<I6', stored) == op[P_HASH] then return CODE_DUPLICATE, stored end
-  return CODE_CONFLICT, stored
-end
-
-local function denied(reason, unit, have, missing)
-  return CODE_DENIED, struct.pack(DENIAL, reason, unit or 0, have or 0, missing or 0)
-end
-
--- May the id of this operation have been forgotten by Redis? Then Postgres must be asked first. An id cannot have been
--- stored before its own time less the tolerance for clocks that run ahead, so younger ones need no check.
-local function is_old(op) return op[P_TIME] < ctx.check_before end
-
-local function needs_check(op) return is_old(op) and op[P_CHECKED] ~= ctx.ids_since end
-
--- The same for a hold that Redis does not know: it may be older than the operation on it.
-local function hold_needs_check(op) return ctx.ids_since > 0 and op[P_CHECKED] ~= ctx.ids_since end
-
-local function hold_get(field)
-  return ctx.holds[field] or nil
 end
 
 local function hold_put(field, hold)

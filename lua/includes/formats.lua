@@ -89,6 +89,8 @@ local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
+-- A SETTLE of one pair, with its text.
+local ENTRY_SETTLED = '<HBHI7BI7i7I7I7I7HI7HI4i7s'
 -- Usage that one lot paid in full, by far the most frequent entry, is not written down one by one, but as what it can be counted from: op index, kind and
 -- count of operations in a row whose numbers, amounts and balances follow from the batch (readers turn each into usage); and before them, for each
 -- of their accounts, 0, kind, account index, number of its last line, unit, remaining and held of the wallet before the first of them, and the lot that pays.
@@ -141,6 +143,10 @@ local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 -- converted for characters (units of a block, its micro-credits, priority of the lot; 0 units: it is not); the parts as (lot, amount) pairs.
 -- Unpacked: a table of these; H_PARTS a flat list, H_TERMS false or a table as T_ says.
 local HOLD, HOLD_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4', '<I4I7'
+-- A hold of one part, packed at once.
+local HOLD_ONE_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4I4I7'
+-- Where the deadline of a packed hold stands.
+local HOLD_DEADLINE, HOLD_DEADLINE_PLACE = '<I7', 10
 local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_HASH, H_SEQ, H_LAST_SEQ = 1, 2, 3, 4, 5, 6, 7, 8
 local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
 local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17

@@ -1,4 +1,5 @@
 -- @include "formats"
+-- @include "find_wallet"
 
 -- Is lot `a` burnt before lot `b`? Priority, soonest expiry (0 = never, last), lowest number. Those of agents stand behind the account's own.
 local function burns_before(a, b)
@@ -40,13 +41,6 @@ local function find_lot(wallet, id)
   local lots = wallet[W_LOTS]
   for i = 1, #lots do
     if lots[i][L_ID] == id then return lots[i] end
-  end
-end
-
-local function find_wallet(account, unit)
-  local wallets = account[A_WALLETS]
-  for i = 1, #wallets do
-    if wallets[i][W_UNIT] == unit then return wallets[i] end
   end
 end
 

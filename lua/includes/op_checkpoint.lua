@@ -16,7 +16,7 @@ do
     local step = terms and terms[T_MICROS] or 1
     if terms then least, wanted = math.ceil(least / terms[T_UNITS]) * step, math.ceil(wanted / terms[T_UNITS]) * step end
     if least > have then return 0, REASON_INSUFFICIENT_BALANCE end
-    local amount = sessions.next_share(least, wanted, have, account[A_HOLDS], step)
+    local amount = session_share.of_next(least, wanted, have, account[A_HOLDS], step)
     sessions.grow(account, wallet, hold, amount, agent)
     return amount, 0
   end

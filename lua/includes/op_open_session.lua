@@ -78,7 +78,7 @@ do
       FORMAT, unit, 0, deadline, op[8], op[P_HASH], 0, 0, 0, 0, deadline, op[P_TIME],
       op[9], op[10], op[11], account[A_KEY], {}, 1, charge, op[12], terms,
     }
-    sessions.grow(account, wallet, hold, sessions.first_share(least, wanted, have, account[A_HOLDS], step), agent)
+    sessions.grow(account, wallet, hold, session_share.of_first(least, wanted, have, account[A_HOLDS], step), agent)
     account[A_HOLDS] = account[A_HOLDS] + 1
     have = add_entry(op_index, ENTRY_HOLD, account_index, wallet, hold[H_AMOUNT], 0, 0, {})
     hold[H_SEQ], hold[H_LAST_SEQ], hold[H_FIRST_HELD], hold[H_FIRST_AVAILABLE] = ctx.seq, ctx.seq, hold[H_AMOUNT], have

@@ -25,13 +25,12 @@ end
 -- Open holds of an account whose deadline has passed, in the order in which they end: {id, hold} each; and the time through which there are no others.
 local function overdue_holds(account_index)
   ctx.overdue = ctx.overdue or read_overdue()
-  local prefix, unread, packed_holds, holds = ctx.prefixes[account_index], {}, {}, {}
+  local prefix, unread, holds = ctx.prefixes[account_index], {}, {}
   local fields, through = ctx.overdue[1][prefix] or {}, ctx.overdue[2]
   for _, field in ipairs(fields) do
     if ctx.holds[field] == nil then unread[#unread + 1] = field end
   end
-  hash_read(KEYS[4], unread, packed_holds)
-  for field, packed in pairs(packed_holds) do ctx.holds[field] = unpack_hold(packed) end
+  hash_read(KEYS[4], unread, ctx.holds)
   for _, field in ipairs(fields) do
     local hold = hold_get(field)
     -- This batch may have moved its deadline.

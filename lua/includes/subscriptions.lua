@@ -1,4 +1,4 @@
--- @include "batch_context"
+-- @include "outcomes"
 
 -- The account's subscription, read when it is first asked for; one without a plan and agents where it never had any.
 local function subscription_of(account_index)

@@ -19,28 +19,31 @@ export interface ScriptOptions {
 }
 
 const INCLUDE = /^-- @include "([a-z_]+)"$/gm;
+const INSIDE = /^-- @inside "([a-z_]+)"$/gm;
 
 /**
- * Reads lua/<name>.lua and puts each include (`-- @include "name"`, from lua/includes) before it once, in the order of need.
+ * Reads lua/<name>.lua and puts each include (`-- @include "name"`, from lua/includes) before it once, in the order of need; and in the place of
+ * `-- @inside "name"`, which stands in a function, that file and what it needs beyond what is there already: known to nobody else.
  * Throws on a circle and on an include that does not exist.
  */
 export function readScript(name: string, options: ScriptOptions): ScriptSource {
-  const done = new Set<string>();
-  const parts: string[] = [];
-  const visit = (file: string, include: string | null, path: readonly string[]): void => {
+  const read = (file: string, include: string | null, path: readonly string[], done: Set<string>): string => {
     const replaced = include === null ? undefined : options.replacedIncludes?.get(include);
     const text = replaced ?? readFileSync(join(luaDirectory, file), 'utf8');
+    const needed = (name: string, known: Set<string>): string => {
+      if (path.includes(name)) throw new Error(`circle of includes: ${[...path, name].join(' -> ')}`);
+      return read(`includes/${name}.lua`, name, [...path, name], known);
+    };
+    let before = '';
     for (const match of text.matchAll(INCLUDE)) {
-      const needed = match[1] as string;
-      if (path.includes(needed)) throw new Error(`circle of includes: ${[...path, needed].join(' -> ')}`);
-      if (done.has(needed)) continue;
-      visit(`includes/${needed}.lua`, needed, [...path, needed]);
-      done.add(needed);
+      const name = match[1] as string;
+      if (done.has(name)) continue;
+      before += `${needed(name, done)}\n`;
+      done.add(name);
     }
-    parts.push(withoutComments(text));
+    return withoutComments(before + text.replace(INSIDE, (_, name: string) => needed(name, new Set(done))));
   };
-  visit(`${name}.lua`, null, []);
-  const body = withConstants(parts.join('\n'));
+  const body = withConstants(read(`${name}.lua`, null, [], new Set()));
   const text = `#!lua${options.allowOutOfMemory ? ' flags=allow-oom' : ''}\n${body}`;
   return { name, text, sha: createHash('sha1').update(text).digest('hex') };
 }

@@ -113,8 +113,6 @@ const MUST_BE_REACHED = [
   'not grown: INSUFFICIENT_BALANCE',
   'expired: charged',
   'late: the rest',
-  'openSession stale',
-  'settle stale',
 ];
 
 describe('sessions', () => {
