@@ -35,7 +35,6 @@ function program(): Command {
     .description(
       'breaks processes, networks, stores, disks and clocks under load, and checks after every round that nothing was lost or charged twice',
     )
-
     .addOption(
       new Option('--seed <n>', 'of everything random')
         .argParser(whole)

@@ -88,7 +88,9 @@ export class Link {
   reset(): void {
     for (const { near, far } of this.#pairs) {
       near.resetAndDestroy();
-      far.resetAndDestroy();
+      // A socket of Unix knows no reset.
+      if ('path' in this.target()) far.destroy();
+      else far.resetAndDestroy();
     }
   }
 

@@ -176,15 +176,16 @@ export class Operations {
     const held = random.between(100, 5_000);
     const extendBy = random.next() < 0.3 ? random.between(1, 2_000) : 0;
     const chance = random.next();
+    const end = chance < 0.7 ? 'settle' : chance < 0.9 ? 'release' : 'leave';
     return {
       op: 'hold',
       accountId: random.pick(isPoor ? this.accounts.poor : this.accounts.rich),
       holdId: id,
       held,
       extendBy,
-      holdTimeMs: random.pick([1_000, 3_000, 15_000]),
+      holdTimeMs: random.pick(end === 'leave' ? [1_000, 2_000] : [1_000, 15_000]),
       startTimeMs: Date.now(),
-      end: chance < 0.7 ? 'settle' : chance < 0.9 ? 'release' : 'leave',
+      end,
       final: random.between(0, isPoor ? held : 2 * held),
     };
   }

@@ -82,7 +82,7 @@ class Run {
     } finally {
       clearInterval(progress);
     }
-    for (const { kind } of faults) {
+    for (const { kind } of this.#findings.length === 0 ? faults : []) {
       if (kind in this.#figures.skipped || (this.#deck?.fired.get(kind) ?? 0) > 0) continue;
       this.#report('broken', `${kind} was never fired`);
     }
