@@ -17,26 +17,31 @@ export class Ledger {
   readonly #lines = new Map<string, Map<string, LedgerLine[]>>();
   count = 0;
 
+  constructor(lines: Iterable<readonly [account: string, line: LedgerLine]>) {
+    for (const [account, line] of lines) this.#add(account, line);
+  }
+
   static async read(postgresUrl: string): Promise<Ledger> {
-    const ledger = new Ledger();
     const rows = await sql(
       postgresUrl,
       `SELECT a.account_id, e.kind, e.id, e.unit, e.granted, e.spent, e.converted, e.debt, e.flags
        FROM entries e JOIN accounts a USING (account_key)`,
     );
-    for (const row of rows) {
-      ledger.#add(row.account_id as string, {
-        kind: row.kind as string,
-        id: row.id as string,
-        unit: row.unit as string,
-        granted: Number(row.granted),
-        spent: Number(row.spent),
-        converted: Number(row.converted),
-        debt: Number(row.debt),
-        flags: row.flags as string,
-      });
-    }
-    return ledger;
+    return new Ledger(
+      rows.map((row) => [
+        row.account_id as string,
+        {
+          kind: row.kind as string,
+          id: row.id as string,
+          unit: row.unit as string,
+          granted: Number(row.granted),
+          spent: Number(row.spent),
+          converted: Number(row.converted),
+          debt: Number(row.debt),
+          flags: row.flags as string,
+        },
+      ]),
+    );
   }
 
   /** All with this kind and id; more than one is a double. */

@@ -98,7 +98,7 @@ export const sessionMicros = (output: number): number =>
 export const sessionWork = LLM;
 export const holdWork = LLM;
 
-const BATCH_EVENTS_MAX = 40;
+const BATCH_EVENTS_MAX = 100;
 const REPORTS_MAX = 20;
 const EVENT_AGE_MAX_MS = 60_000;
 /** Half of what sidecars accept: events that seem newer than a Redis that lost them. */

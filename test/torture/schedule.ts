@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.js';
 import type { Fault } from './faults/index.js';
 
 /** Faults at once, each on something else. */
-const LANES = 2;
+const LANES = 3;
 /** Between two faults of a lane. */
 const CALM_MAX_MS = 600;
 /** A kind that found nothing to break waits for the next round; after so many it is said that it was not fired. */

@@ -38,7 +38,7 @@ export interface Outcome {
 }
 
 /** Faults of a round: some 20 s of them, and less of checking. */
-const ROUND_FAULTS = 14;
+const ROUND_FAULTS = 18;
 /** What earlier rounds wrote is checked again after every round; then a new cluster begins. */
 const CLUSTER_ROUNDS = 6;
 /** From the moment when everything is healed until every sidecar is ready. */

@@ -3,6 +3,6 @@ import { networkFaults } from './network.js';
 import { processFaults } from './processes.js';
 import { storeFaults } from './stores.js';
 
-export type { Fault, Scene } from './fault.js';
+export type { Fault } from './fault.js';
 
 export const FAULTS: readonly Fault[] = [...processFaults, ...networkFaults, ...storeFaults];
