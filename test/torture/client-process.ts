@@ -42,7 +42,7 @@ export interface ClientOrders {
 }
 
 /** Operations under way at once, and the rest of each worker between two. */
-const WORKERS = 16;
+const WORKERS = 32;
 const REST_MAX_MS = 60;
 /** Between two tries of what nobody could judge. */
 const AGAIN_MS = 100;

@@ -39,6 +39,8 @@ export class Cluster {
     readonly disks:
       | { readonly redis: SmallDisk; readonly postgres: SmallDisk }
       | { readonly problem: string },
+    /** Where the stores' data lie. */
+    readonly directories: { readonly redis: string; readonly postgres: string },
     stores: { readonly redis: RedisStore; readonly postgres: Store },
     readonly links: Links,
   ) {
@@ -61,13 +63,18 @@ export class Cluster {
     // As root, Postgres runs as another user, who must be able to pass.
     chmodSync(directory, 0o711);
     const disks = mountDisks(directory);
-    const redis = new RedisStore(join(directory, 'redis-disk'), fsync);
-    const postgres = postgresStore(join(directory, 'postgres-disk', 'postgres'));
+    const directories = {
+      redis: join(directory, 'redis-disk', 'redis'),
+      postgres: join(directory, 'postgres-disk', 'postgres'),
+    };
+    const redis = new RedisStore(directories.redis, fsync);
+    const postgres = postgresStore(directories.postgres);
     await Promise.all([redis.start(), postgres.start()]);
     const socket = postgresSocketPath(postgres.url);
     const cluster: Cluster = new Cluster(
       options,
       disks,
+      directories,
       { redis, postgres },
       {
         clients: await rows(CLIENTS, (client) =>

@@ -1,6 +1,6 @@
 /** Small disks for stores: tmpfs, which can be filled and emptied. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, realpathSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const mounted = new Set<SmallDisk>();
@@ -11,7 +11,7 @@ process.on('exit', () => {
 const chunk = Buffer.alloc(1_024 * 1_024);
 
 export class SmallDisk {
-  private constructor(readonly directory: string) {}
+  private constructor(private readonly directory: string) {}
 
   /** Mounted, or why that is not possible here. */
   static mount(directory: string, megabytes: number): SmallDisk | { readonly problem: string } {
@@ -45,6 +45,11 @@ export class SmallDisk {
 
   empty(): void {
     rmSync(this.#ballast, { force: true });
+  }
+
+  /** What is seen at a path lies on this disk. */
+  holds(path: string): boolean {
+    return realpathSync(path).startsWith(`${this.directory}/`);
   }
 
   get freeBytes(): number {

@@ -1,5 +1,5 @@
 /** A run: clusters one after the other, some rounds on each, checked after every one. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom, until } from '../helpers/until.js';
@@ -68,6 +68,8 @@ class Run {
   #doing = '';
 
   constructor(private readonly options: TortureOptions) {
+    // As root, Postgres runs as another user, who must be able to pass.
+    chmodSync(this.#directory, 0o711);
     this.#figures = newFigures(options.seed);
     this.#random = new SeededRandom(options.seed);
   }

@@ -1,4 +1,7 @@
 /** Redis forgets, goes back, or is full; disks are full; clocks are wrong. */
+import { execFileSync } from 'node:child_process';
+import { renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { sql } from '../../helpers/audit.js';
 import { until } from '../../helpers/until.js';
 import { type Cluster, SIDECARS } from '../cluster.js';
@@ -12,15 +15,48 @@ const ROOM_BYTES = 32 * 1_024;
 /** The end of a file, from one record to some hundred. */
 const CUT_BYTES_MAX = 50_000;
 
-const noDisk = ({ disks }: Cluster): string | null => ('problem' in disks ? disks.problem : null);
+function noDisk(store: 'redis' | 'postgres', { disks, directories }: Cluster): string | null {
+  if ('problem' in disks) return disks.problem;
+  // As root, Postgres goes where its user may go.
+  return disks[store].holds(directories[store])
+    ? null
+    : 'the store lies elsewhere, where its user can reach it';
+}
 
-async function diskFull({ cluster, lasts }: Scene, name: 'redis' | 'postgres'): Promise<boolean> {
+/** True: the store has met its full disk. */
+async function diskFull(
+  { cluster, lasts }: Scene,
+  store: 'redis' | 'postgres',
+  hasMet: () => Promise<boolean>,
+): Promise<boolean> {
   if ('problem' in cluster.disks) return false;
-  const disk = cluster.disks[name];
+  const disk = cluster.disks[store];
   disk.fill();
   await lasts(500, 2_500);
+  const met = await hasMet();
   disk.empty();
-  return true;
+  return met;
+}
+
+/** Nobody can write there: 8 MB are more than Postgres has in reserve. */
+async function postgresIsFull({ postgres }: Cluster): Promise<boolean> {
+  const grow = `CREATE TABLE probe AS SELECT repeat('x', 8000) FROM generate_series(1, 1000)`;
+  return sql(postgres.url, grow).then(
+    () => false,
+    () => true,
+  );
+}
+
+const redisWrites = async ({ redis }: Cluster): Promise<boolean> =>
+  redis.isAlive && (await redis.ask((one) => one.info('persistence'))).includes('aof_last_write_status:ok');
+
+const dataOf = ({ directories }: Cluster): string => join(directories.postgres, 'data');
+
+/** Every sidecar serves: another fault that keeps one from it is over by then. */
+async function ready({ sidecars }: Cluster): Promise<void> {
+  for (const sidecar of sidecars) {
+    await until(`${sidecar.name} serves`, () => sidecar.isReady(), BACK_MAX_MS);
+  }
 }
 
 export const storeFaults: readonly Fault[] = [
@@ -82,42 +118,56 @@ export const storeFaults: readonly Fault[] = [
     kind: 'redis_disk_full',
     what: 'the disk below Redis is full (one that syncs always gives up, and is started again)',
     losesRedis: 'everysec',
-    problem: noDisk,
+    problem: (cluster) => noDisk('redis', cluster),
     needs: needsRedis,
     async play(scene) {
-      const { redis } = scene.cluster;
-      const hasFired = await diskFull(scene, 'redis');
-      await until(
-        'Redis writes again',
-        async () => {
-          await redis.start();
-          return (await redis.ask((one) => one.info('persistence'))).includes('aof_last_write_status:ok');
-        },
-        BACK_MAX_MS,
-      );
+      const { cluster } = scene;
+      const hasFired = await diskFull(scene, 'redis', async () => !(await redisWrites(cluster)));
+      const writesAgain = async (): Promise<boolean> => {
+        await cluster.redis.start();
+        return redisWrites(cluster);
+      };
+      await until('Redis writes again', writesAgain, BACK_MAX_MS);
       return hasFired;
     },
   },
   {
     kind: 'postgres_disk_full',
     what: 'the disk below Postgres is full',
-    problem: noDisk,
+    problem: (cluster) => noDisk('postgres', cluster),
     needs: needsPostgres,
     async play(scene) {
-      const { postgres } = scene.cluster;
-      const hasFired = await diskFull(scene, 'postgres');
-      await until(
-        'Postgres answers again',
-        async () => {
-          await postgres.start();
-          return sql(postgres.url, 'SELECT 1').then(
-            () => true,
-            () => false,
-          );
-        },
-        BACK_MAX_MS,
-      );
+      const { cluster } = scene;
+      const hasFired = await diskFull(scene, 'postgres', () => postgresIsFull(cluster));
+      const answersAgain = async (): Promise<boolean> => {
+        await cluster.postgres.start();
+        return sql(cluster.postgres.url, 'SELECT 1').then(
+          () => true,
+          () => false,
+        );
+      };
+      await until('Postgres answers again', answersAgain, BACK_MAX_MS);
       return hasFired;
+    },
+  },
+  {
+    kind: 'postgres_went_back',
+    what: 'Postgres loses its last transactions, as a standby does that is promoted without them, and is repaired from the tail of the journal',
+    needs: () => ({ locks: ['postgres', 'redis'], place: 0 }),
+    async play({ cluster, lasts }) {
+      // What only Redis has while it repairs is lost with Redis; and an epoch that closes meanwhile has no tail.
+      await ready(cluster);
+      await cluster.postgres.kill9();
+      // With its owner and rights, about which Postgres is particular.
+      execFileSync('cp', ['-a', dataOf(cluster), `${dataOf(cluster)}.old`]);
+      await cluster.postgres.start();
+      await lasts(500, 2_000);
+      await cluster.postgres.kill9();
+      rmSync(dataOf(cluster), { recursive: true });
+      renameSync(`${dataOf(cluster)}.old`, dataOf(cluster));
+      await cluster.postgres.start();
+      await ready(cluster);
+      return true;
     },
   },
   {
