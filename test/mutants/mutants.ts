@@ -82,6 +82,38 @@ export const MUTANTS: readonly Mutant[] = [
     },
   },
   {
+    name: 'epoch-ignored',
+    promise: 'Fenced: whoever believes in an epoch that is over reads and changes nothing.',
+    edits: [
+      {
+        file: 'lua/includes/fence.lua',
+        find: "  if meta.epoch ~= tonumber(ARGV[2]) then return nil, cmsgpack.pack({ 'FENCED', 'epoch', meta.epoch }) end\n",
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/lua/fence.test.ts',
+      titles: ['whoever believes in an epoch that is over is refused by every script'],
+    },
+  },
+  {
+    name: 'run-id-ignored',
+    promise: 'Fenced: a Redis that was restarted serves nobody before it is verified.',
+    edits: [
+      {
+        file: 'lua/includes/fence.lua',
+        find: "  if meta.run_id ~= ARGV[3] then return nil, cmsgpack.pack({ 'FENCED', 'run_id', meta.epoch }) end\n",
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/lua/fence.test.ts',
+      titles: [
+        'whoever is connected to another server than the one that was verified is refused by every script',
+      ],
+    },
+  },
+  {
     name: 'cursor-row-not-locked',
     promise: 'Fenced: two flushers at one cursor cannot both write.',
     edits: [
@@ -230,6 +262,25 @@ end
       titles: [
         'sessions',
         'that were taken over are not ended by a sweep for the deadline of their old owner',
+      ],
+    },
+  },
+  {
+    name: 'watermark-by-seq-alone',
+    promise:
+      'Not lost: what was lost with an epoch is not called durable because the next one has come as far.',
+    edits: [
+      {
+        file: 'src/usage/watermarks.ts',
+        find: '      if (position.epoch === mark.epoch && position.seq <= mark.seq) continue;\n',
+        replace: '      if (position.seq <= mark.seq) continue;\n',
+      },
+    ],
+    caughtBy: {
+      file: 'test/unit/watermarks.test.ts',
+      titles: [
+        'what was applied in an epoch that is closed',
+        'must be sent again beyond its last entry, however far the next epoch has come',
       ],
     },
   },
