@@ -46,11 +46,14 @@ function run(directory: string, parameters: readonly string[], signal: AbortSign
       stream.on('data', (data) => {
         output = `${output}${data}`.slice(-OUTPUT_KEPT_CHARS);
       });
-    child.on('error', reject);
-    child.on('close', (_, killedBy) =>
-      killedBy === null
-        ? resolve(output)
-        : reject(new Error(`vitest was ended by ${killedBy} after at most ${RUN_LIMIT_MS} ms:\n${output}`)),
-    );
+    child.on('error', (error) => {
+      // Else it runs, and says when it has ended.
+      if (child.pid === undefined) reject(error);
+    });
+    child.on('close', (_, killedBy) => {
+      if (signal.aborted) reject(signal.reason);
+      else if (killedBy === null) resolve(output);
+      else reject(new Error(`vitest was ended by ${killedBy} after at most ${RUN_LIMIT_MS} ms:\n${output}`));
+    });
   });
 }
