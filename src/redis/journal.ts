@@ -215,6 +215,20 @@ export function recordHead([id, fields]: RawRecord): {
 
 const DECISIONS_NAME = 'd'.charCodeAt(0);
 
+/** sha-256 of a record. */
+export function hashOf([id, fields]: RawRecord): Buffer {
+  const hash = createHash('sha256').update(id);
+  for (const name of HASHED_NAMES) {
+    const place = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === name);
+    const value = fields[place + 1];
+    if (place < 0 || value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);
+    hash.update(value);
+  }
+  return hash.digest();
+}
+
+const HASHED_NAMES = ['b', 'o', 'd', 'i', 'a', 'h', 'g'];
+
 /** Throws on a record of a format that this version does not know, or that is not whole. */
 export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   const byName = new Map<string, Buffer>();
@@ -240,8 +254,6 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   const accountReader = new BinaryReader(field('a'));
   for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
-  const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'i', 'a', 'h', 'g']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
@@ -254,7 +266,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     holds: readHolds(field('h')),
     subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
-    hash: hash.digest(),
+    hash: hashOf([id, fields]),
   };
 }
 
