@@ -3,9 +3,10 @@ import pg from 'pg';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { CursorMoved, flush } from '../../src/flush/flush.js';
 import type { FlushPart } from '../../src/flush/flush-batch.js';
+import { recordAt } from '../../src/flush/flush-protocol.js';
 import { readPart } from '../../src/flush/read-part.js';
 import { EntryEncoder } from '../../src/postgres/entry-row.js';
-import { readCursors } from '../../src/postgres/partitions.js';
+import { type Cursor, readCursors } from '../../src/postgres/partitions.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { openStores } from '../../src/stores.js';
 import { sql } from '../helpers/audit.js';
@@ -47,10 +48,12 @@ it('of two flushers at one cursor the second waits for the first, and writes not
     await client.record([usageEvent(account, 'event', 100)]);
     await transactionsWait(1);
     // Another flusher that believes in its lease: it has read the same cursor, and the same records after it.
-    const cursor = (await readCursors(stores.pool)).find((one) => one.partition === partition);
-    const place = { partition, epoch: cursor?.epoch as number, afterSeq: cursor?.seq as number, runId: '' };
+    const cursors = await readCursors(stores.pool);
+    const cursor = cursors.find((one) => one.partition === partition) as Cursor;
+    const { epoch, seq: afterSeq } = cursor;
     const journalKey = partitionKeys(sidecar.config.redisKeyPrefix, partition)[7];
-    const part = (await readPart(stores.connection, { ...place, journalKey }, 100)) as FlushPart;
+    const place = { partition, journalKey, epoch, afterSeq, record: recordAt(cursor), runId: '' };
+    const part = (await readPart(stores.connection, place, 100)) as FlushPart;
     const limits = { knownMonths: new Set<number>(), timeoutMs: 30_000 };
     const second = flush(stores.pool, [part], new EntryEncoder(), limits);
     const ended = second.then(
