@@ -27,8 +27,14 @@ export interface TestStore {
   kill9(): Promise<void>;
   /** Starts it again on the same data, after kill9() or of a running one; resolves when it serves. */
   restart(): Promise<void>;
+  /** Ends it in peace; restart() starts it again. */
+  shutDown(): Promise<void>;
   /** Ends it and removes its data. */
   stop(): Promise<void>;
+}
+
+export interface TestPostgres extends TestStore {
+  readonly dataDir: string;
 }
 
 export interface TestRedis extends TestStore {
@@ -61,13 +67,13 @@ export async function startRedis(options: RedisTestOptions = {}): Promise<TestRe
 }
 
 /** A cluster of one's own, for tests that kill it. Others take createDatabase(), which is much faster. */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestStore> {
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> {
   const base = temporaryDirectory();
   openForPostgres(base);
   const quick = { fsync: 'off', full_page_writes: 'off', shared_buffers: '64MB', max_connections: '200' };
   // The server survives kill -9 with fsync off: only a power cut of the machine would lose something.
   const store = postgresProcess({ directory: join(base, 'postgres'), settings: { ...quick, ...settings } });
-  return await run(store, base);
+  return Object.assign(await run(store, base), { dataDir: join(base, 'postgres', 'data') });
 }
 
 export interface TestDatabase {
@@ -127,6 +133,7 @@ async function run(store: StoreProcess, directory: string): Promise<TestStore> {
       return pid;
     },
     kill9,
+    shutDown: () => end((one) => store.stop(one)),
     async restart() {
       await end((one) => store.stop(one));
       pid = (await store.start()).pid;
