@@ -23,7 +23,10 @@ export function updateGauges(
   const nowMs = Date.now();
   const sum = <T>(items: readonly T[], value: (item: T) => number): number =>
     items.reduce((total, item) => total + value(item), 0);
-  const pendingBytesMax = Math.max(0, ...partitions.map((partition) => partition.pendingBytes));
+  // Of the others their owner tells: here nobody hears when they become durable.
+  const owned = partitions.filter(({ number }) => leases.owned.has(number));
+  const pendingBytesMax = Math.max(0, ...owned.map((partition) => partition.pendingBytes));
+  const pendingAgeMsMax = Math.max(0, ...owned.map((partition) => partition.pendingAgeMs(nowMs)));
   const skewMs = partitions.reduce(
     (worst, { skewMs }) => (Math.abs(skewMs) > Math.abs(worst) ? skewMs : worst),
     0,
@@ -35,9 +38,11 @@ export function updateGauges(
     );
   }
   metrics.journalEntries.set(flusher.backlog());
-  metrics.journalBytes.set(sum(partitions, (partition) => partition.pendingBytes));
-  metrics.journalFullestRatio.set(pendingBytesMax / config.journalBytesMax);
-  metrics.journalOldestAgeSeconds.set(Math.max(0, ...partitions.map((p) => p.pendingAgeMs(nowMs))) / 1000);
+  metrics.journalBytes.set(sum(owned, (partition) => partition.pendingBytes));
+  metrics.journalFullestRatio.set(
+    Math.max(pendingBytesMax / config.journalBytesMax, pendingAgeMsMax / config.journalAgeMaxMs),
+  );
+  metrics.journalOldestAgeSeconds.set(pendingAgeMsMax / 1000);
   metrics.accountsHot.set(sum(partitions, (partition) => partition.progress?.accounts ?? 0));
   metrics.openHolds.set(sum(partitions, (partition) => partition.progress?.openHolds ?? 0));
   metrics.clockSkewSeconds.set(skewMs / 1000);

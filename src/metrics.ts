@@ -148,7 +148,7 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     queueRefused: counter(
       'queue_refused_operations_total',
-      'Operations refused because a named limit was reached.',
+      'Operations refused because a named limit was reached: of the queue, or in Redis.',
       'limit',
     ),
     deadlineDropped: counter(
@@ -176,15 +176,21 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
 /** The journal and its way to Postgres: counted by src/flush. */
 function flushMetrics({ counter, gauge, histogram }: Create) {
   return {
-    journalEntries: gauge('journal_entries', 'Journaled entries that are not durable, over all partitions.'),
-    journalBytes: gauge('journal_bytes', 'Bytes of the journals in Redis, over all partitions.'),
+    journalEntries: gauge(
+      'journal_entries',
+      'Journaled entries that are not durable, of the partitions that this sidecar owns.',
+    ),
+    journalBytes: gauge(
+      'journal_bytes',
+      'Bytes of the journals that are not durable, of the partitions that this sidecar owns.',
+    ),
     journalFullestRatio: gauge(
       'journal_fullest_ratio',
-      'Journal of the fullest partition as a part of journalBytesMax; new work is refused from 0.8.',
+      'Journal of the fullest own partition as a part of journalBytesMax or journalAgeMaxMs, whichever is nearer; new work is refused from 0.8.',
     ),
     journalOldestAgeSeconds: gauge(
       'journal_oldest_age_seconds',
-      'Age of the oldest entry of any partition that is not durable; 0 when all are.',
+      'Age of the oldest entry of the own partitions that is not durable; 0 when all are.',
     ),
     durableLagSeconds: histogram(
       'durable_lag_seconds',

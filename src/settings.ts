@@ -381,6 +381,13 @@ export const settings = {
     description:
       'Journal not yet in Postgres, per partition. New work is refused at 80 %, ending work at 100 %. At about 250 bytes an entry, 256 MiB are a million entries: hours without Postgres at 100 a second and partition.',
   }),
+  journalAgeMaxMs: integer({
+    default: 12 * hourMs,
+    min: secondMs,
+    max: 30 * dayMs,
+    description:
+      'Age of the oldest entry of a partition that is not yet in Postgres. New work is refused at 80 %, ending work at 100 %. 12 hours outlast a night in which nobody looks; what is applied is until then only as safe as Redis and its file.',
+  }),
   journalTailMs: integer({
     default: minuteMs,
     min: 0,

@@ -157,9 +157,9 @@ export class Flusher {
     if (this.#tracks.some(isAwaited)) (this.#idle[0] ?? this.#resting[0])?.();
   }
 
-  /** Entries that this process has seen and that are not durable, whoever flushes them. */
+  /** Entries of its partitions that are not durable. */
   backlog(): number {
-    return this.#backlogOf(this.#tracks);
+    return this.#backlogOf(this.#tracks.filter((track) => track.owned));
   }
 
   #backlogOf(tracks: readonly Track[]): number {
@@ -175,15 +175,14 @@ export class Flusher {
   async stop(withinMs: number): Promise<boolean> {
     const endsAt = performance.now() + withinMs;
     this.#draining = true;
-    const owned = (): number => this.#backlogOf(this.#tracks.filter((track) => track.owned));
-    while (owned() > 0 && performance.now() < endsAt) {
+    while (this.backlog() > 0 && performance.now() < endsAt) {
       this.#wakeAll();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#stopping = true;
     this.#wakeAll();
     await Promise.all(this.#workers);
-    return owned() === 0;
+    return this.backlog() === 0;
   }
 
   async #work(): Promise<void> {
@@ -335,6 +334,7 @@ export class Flusher {
     const reply = await this.scripts.durable(partition.fenceArguments(), {
       seq: cursor.seq,
       bytes: cursor.bytes,
+      bookedMs: tail.at(-1)?.bookedTimeMs ?? 0,
       keepFromSeq: keepFrom,
     });
     if (reply.status !== 'OK') throw partition.refused(reply);

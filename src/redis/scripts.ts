@@ -100,6 +100,7 @@ export interface ScriptLimits {
   readonly idsPerGenerationMax: number;
   readonly idsWindowMs: number;
   readonly journalBytesMax: number;
+  readonly journalAgeMaxMs: number;
 }
 
 /** An account to load: id, packed state, when it is due (0: never), its subscription (empty: none), its open holds as (field, packed hold, deadline), flat. */
@@ -155,6 +156,7 @@ export class Scripts {
       limits.eventFutureMaxMs,
       limits.idsPerGenerationMax,
       limits.journalBytesMax,
+      limits.journalAgeMaxMs,
       batch,
       opaque,
     ]);
@@ -203,10 +205,18 @@ export class Scripts {
     return text(reply) as 'OK' | 'CHANGED';
   }
 
-  /** Moves the durable watermark, trims the journal before `keepFromSeq` (0: not), rotates ids when they are due. */
+  /**
+   * Moves the durable watermark to `seq`, booked at `bookedMs` (0: unknown), trims the journal before `keepFromSeq` (0: not), rotates ids
+   * when they are due.
+   */
   async durable(
     fence: Fence,
-    progress: { readonly seq: number; readonly bytes: number; readonly keepFromSeq: number },
+    progress: {
+      readonly seq: number;
+      readonly bytes: number;
+      readonly bookedMs: number;
+      readonly keepFromSeq: number;
+    },
   ): Promise<DurableReply | FenceRefusal> {
     const reply = await this.#call(this.#durable, fence.keys, [
       ...fenceArguments(fence),
@@ -216,6 +226,7 @@ export class Scripts {
       progress.keepFromSeq,
       this.limits.idsPerGenerationMax,
       this.limits.idsWindowMs,
+      progress.bookedMs,
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
     if (head[0] !== 'OK') return refusalOf(head);

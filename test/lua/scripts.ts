@@ -15,6 +15,7 @@ const LIMITS: ScriptLimits = {
   idsPerGenerationMax: 10_000_000,
   idsWindowMs: Number.MAX_SAFE_INTEGER,
   journalBytesMax: Number.MAX_SAFE_INTEGER,
+  journalAgeMaxMs: Number.MAX_SAFE_INTEGER,
 };
 
 export class TestScripts {
