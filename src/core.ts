@@ -20,6 +20,7 @@ import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
 import { breakPool, type Pool } from './postgres/pool.js';
+import { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import { partitionKeys } from './redis/keys.js';
 import type { Scripts } from './redis/scripts.js';
@@ -62,7 +63,8 @@ export interface Core {
   readonly flusher: Flusher;
   readonly sweeper: Sweeper;
   readonly openings: Openings;
-  /** Resolves once every partition is open or fenced. */
+  readonly clock: ClockWatch;
+  /** Resolves once every partition is open or fenced and the clocks were compared. */
   readonly opened: Promise<void>;
   /** Makes durable what is applied, as far as the time allows. */
   flushRest(withinMs: number): Promise<void>;
@@ -119,12 +121,14 @@ export function startCore(
     logLevel: config.logLevel,
   });
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
+  const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
     config.partitionCount,
     pool,
     watermarks,
     config.leaseMs,
+    () => clock.refusal === null,
     (owned) => flusher.own(owned),
     logger,
   );
@@ -153,7 +157,9 @@ export function startCore(
     for (const partition of partitions) partition.close('Redis is not connected');
   });
   connection.onUp(() => void opener.openAll());
-  metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
+  metrics.onScrape(() =>
+    updateGauges(metrics, { config, partitions, queues, leases, flusher, clock, connection }),
+  );
   flusher.start();
   sweeper.start();
   openings.start();
@@ -185,7 +191,8 @@ export function startCore(
     flusher,
     sweeper,
     openings,
-    opened: opener.openAll(),
+    clock,
+    opened: Promise.all([opener.openAll(), clock.start()]).then(() => undefined),
     flushRest,
     giveUp: () => {
       breakPool(pool, 'the sidecar stops');
@@ -193,6 +200,7 @@ export function startCore(
     },
     stop: async () => {
       opener.stop();
+      clock.stop();
       watches.stop();
       await openings.stop();
       await flushRest(0);

@@ -166,10 +166,7 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     accountsEvicted: counter('accounts_evicted_total', 'Idle accounts dropped from Redis.'),
     accountsHot: gauge('accounts_hot', 'Accounts in Redis, over all partitions.'),
-    clockSkewSeconds: gauge(
-      'clock_skew_seconds',
-      "Redis' clock minus the sidecar's, of the partition where they differ most.",
-    ),
+    clockSkewSeconds: gauge('clock_skew_seconds', "Redis' clock minus the sidecar's."),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Health } from './grpc/health.js';
 import type { Metrics } from './metrics.js';
 import type { Pool } from './postgres/pool.js';
+import type { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Catalogs } from './usage/catalogs.js';
 import type { Partition } from './usage/partition.js';
@@ -8,10 +9,10 @@ import type { Partition } from './usage/partition.js';
 /** How often the sidecar asks itself whether it is ready. */
 const READINESS_EVERY_MS = 1_000;
 
-/** Ready: Redis is connected and verified, Postgres answers, every partition serves. */
+/** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. */
 export function watchReadiness(
   stores: { readonly pool: Pool; readonly connection: RedisConnection },
-  partitions: readonly Partition[],
+  { partitions, clock }: { readonly partitions: readonly Partition[]; readonly clock: ClockWatch },
   catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
@@ -19,6 +20,7 @@ export function watchReadiness(
   const look = async (): Promise<void> => {
     const reasons: string[] = [];
     if (stores.connection.runId === null) reasons.push(stores.connection.refusal ?? 'redis is not connected');
+    if (clock.refusal !== null) reasons.push(clock.refusal);
     const postgresUp = await stores.pool.query('SELECT 1').then(
       () => true,
       () => false,

@@ -101,7 +101,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       logger,
       metrics,
     });
-    const readiness = watchReadiness(stores, core.partitions, catalogs, health, metrics);
+    const readiness = watchReadiness(stores, core, catalogs, health, metrics);
     cleanups.push(() => clearInterval(readiness));
     const grpcAddress = await grpc.listen();
 

@@ -337,6 +337,8 @@ export class Flusher {
       bookedMs: tail.at(-1)?.bookedTimeMs ?? 0,
       keepFromSeq: keepFrom,
     });
+    // A clock that is off stops no flush: Redis is told when it is right again.
+    if (reply.status === 'SKEW') return;
     if (reply.status !== 'OK') throw partition.refused(reply);
     partition.progress = reply;
     partition.pendingBytes = reply.pendingBytes;

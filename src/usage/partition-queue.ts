@@ -252,7 +252,6 @@ export class PartitionQueue {
     const { partition } = this;
     partition.saw(reply.epoch, reply.seq, reply.nowMs);
     partition.pendingBytes = reply.pendingBytes;
-    partition.skewMs = reply.nowMs - Date.now();
     this.metrics.holdsExpired.inc(reply.expiredHolds);
     const decision = { partition, nowMs: reply.nowMs };
     const missing: Operation[] = [];
