@@ -9,14 +9,15 @@ import type { Partition } from './usage/partition.js';
 /** How often the sidecar asks itself whether it is ready. */
 const READINESS_EVERY_MS = 1_000;
 
-/** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. */
+/** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. Returns what ends it: not ready any more, whatever a look under way finds. */
 export function watchReadiness(
   stores: { readonly pool: Pool; readonly connection: RedisConnection },
   { partitions, clock }: { readonly partitions: readonly Partition[]; readonly clock: ClockWatch },
   catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
-): NodeJS.Timeout {
+): (why: string) => void {
+  let ended = false;
   const look = async (): Promise<void> => {
     const reasons: string[] = [];
     if (stores.connection.runId === null) reasons.push(stores.connection.refusal ?? 'redis is not connected');
@@ -31,6 +32,7 @@ export function watchReadiness(
       const unavailability = partition.unavailability();
       if (unavailability !== null) reasons.push(unavailability.message);
     }
+    if (ended) return;
     health.setWarnings(catalogs.warning === null ? [] : [catalogs.warning]);
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
@@ -43,5 +45,11 @@ export function watchReadiness(
     looking = false;
   };
   void lookOnce();
-  return setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+  const timer = setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+  return (why) => {
+    ended = true;
+    clearInterval(timer);
+    health.setServing(false, why);
+    metrics.ready.set(0);
+  };
 }
