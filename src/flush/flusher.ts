@@ -74,6 +74,13 @@ function trackOf(tracks: readonly Track[], partition: number): Track {
   return tracks.find((track) => track.partition.number === partition) as Track;
 }
 
+/** What is known of an epoch that is over. */
+function forget(track: Track): void {
+  track.cursor = null;
+  track.awaitedSeq = 0;
+  track.tail.length = 0;
+}
+
 function isAwaited({ owned, cursor, awaitedSeq }: Track): boolean {
   return owned && cursor !== null && awaitedSeq > cursor.seq;
 }
@@ -262,12 +269,19 @@ export class Flusher {
   }
 
   async #readCursors(tracks: readonly Track[]): Promise<void> {
+    for (const track of tracks) {
+      if (track.cursor !== null && track.cursor.epoch !== track.partition.epoch) forget(track);
+    }
     if (tracks.every((track) => track.cursor !== null)) return;
     const cursors = await readCursors(this.pool);
     for (const track of tracks) {
       if (track.cursor !== null) continue;
       const cursor = cursors.find((c) => c.partition === track.partition.number);
       if (cursor === undefined) throw new Error(`partition ${track.partition.number} has no cursor`);
+      if (cursor.epoch !== track.partition.epoch) {
+        track.partition.doubt(`Postgres is at epoch ${cursor.epoch}`);
+        throw new Error(`partition ${cursor.partition} is in epoch ${track.partition.epoch} no more`);
+      }
       track.cursor = cursor;
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     }
@@ -285,7 +299,7 @@ export class Flusher {
       track.cursor = cursor;
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     } else {
-      partition.fence(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
+      partition.doubt(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
     }
   }
 

@@ -148,6 +148,42 @@ export async function readRawJournal(
   ])) as RawRecord[];
 }
 
+/** A record of any epoch, and its fields: names and values in turn. */
+export interface PlacedRecord {
+  readonly epoch: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly fields: readonly Buffer[];
+}
+
+/** Records read at once where all are. */
+const RECORDS_PER_READ_MAX = 100;
+
+/** All that the journal holds, of whatever epoch, oldest first. Throws on a record that cannot be read. */
+export async function* readAllRecords(
+  connection: RedisConnection,
+  journalKey: string,
+): AsyncGenerator<PlacedRecord> {
+  let start = '-';
+  for (;;) {
+    const records = (await connection.client.callBuffer('XRANGE', [
+      journalKey,
+      start,
+      '+',
+      'COUNT',
+      RECORDS_PER_READ_MAX,
+    ])) as RawRecord[];
+    for (const record of records) {
+      const { firstSeq, lastSeq } = recordHead(record);
+      const epoch = Number(record[0].toString().split('-')[0]);
+      yield { epoch, firstSeq, lastSeq, fields: record[1] };
+    }
+    const last = records.at(-1);
+    if (last === undefined || records.length < RECORDS_PER_READ_MAX) return;
+    start = `(${last[0].toString()}`;
+  }
+}
+
 /** Reads records whose first seq is at least `fromSeq`, oldest first. */
 export async function readJournal(
   connection: RedisConnection,

@@ -253,7 +253,7 @@ export class PartitionQueue {
     partition.saw(reply.epoch, reply.seq, reply.nowMs);
     partition.pendingBytes = reply.pendingBytes;
     this.metrics.holdsExpired.inc(reply.expiredHolds);
-    const decision = { partition, nowMs: reply.nowMs };
+    const decision = { partition, epoch: reply.epoch, nowMs: reply.nowMs };
     const missing: Operation[] = [];
     const unchecked: Operation[] = [];
     const refused = new Map<string, number>();
