@@ -182,7 +182,7 @@ async function openStores(
     pool,
     connection,
     scripts: new Scripts(connection, config, options.replacedIncludes),
-    epochScripts: new EpochScripts(connection, options.replacedIncludes),
+    epochScripts: new EpochScripts(connection, config, options.replacedIncludes),
     redisUrl,
     postgresUrl,
   };

@@ -165,4 +165,33 @@ describe('a Redis whose clock jumps', () => {
       await sidecar.stop();
     }
   });
+
+  it('while it also forgets: no epoch begins with that clock, which it would go on with for hours', async () => {
+    await jump(0);
+    const sidecar = await startTestSidecar(places(), {}, { replacedIncludes: skewed, onRedis });
+    try {
+      const { client } = sidecar;
+      const account = await client.account('forgotten', 1_000);
+      const more = { holdTimeMs: HOUR_MS / 2, ackLevel: 'ACK_LEVEL_DURABLE' as const };
+      await client.reserve(account, 'hold', 100, more);
+      skewMs = 6 * HOUR_MS;
+      await direct.multi().flushall().set(SKEW_KEY, String(skewMs)).exec();
+      await until('the epochs that were lost are closed', async () => {
+        return (await sql(database.url, 'SELECT 1 FROM epochs WHERE closed_at IS NOT NULL')).length === 4;
+      });
+      await until('readiness says so', async () =>
+        (await readiness(sidecar)).reasons.some((reason) => reason.includes('correct the clock')),
+      );
+      expect(await client.failure('AccountService/GetBalance', { accountId: account })).toMatchObject({
+        status: 'UNAVAILABLE',
+      });
+      await jump(0);
+      await until('it is ready again', async () => (await readiness(sidecar)).ready);
+      expect(await client.balance(account)).toEqual({ available: 900, held: 100, debt: 0 });
+      expect(await client.release(account, 'hold')).toMatchObject({ released: '100' });
+      await expectClean(sidecar.config, client, new Map([[account, 1_000]]));
+    } finally {
+      await sidecar.stop();
+    }
+  });
 });

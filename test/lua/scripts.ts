@@ -38,7 +38,7 @@ export class TestScripts {
     this.#opened = {
       connection,
       scripts: new Scripts(connection, { ...LIMITS, ...this.limits }, replaced),
-      epochs: new EpochScripts(connection, replaced),
+      epochs: new EpochScripts(connection, LIMITS, replaced),
     };
   }
 
