@@ -6,7 +6,8 @@
 --       7 durable seq  8 bytes of the journal through that record, counted from the start of the epoch
 --       9 first seq that stays (0: trim nothing)  10 idsPerGenerationMax  11 idsWindowMs
 --       12 when the durable seq was booked, in ms (0: the caller does not know)
--- Returns a list: 1 msgpack {status, ids rotated (0 or 1), records in the journal, accounts in Redis, open holds, bytes not durable}
+-- Returns a list: 1 msgpack {status, ids rotated (0 or 1), records in the journal, accounts in Redis, open holds, bytes not durable,
+--       records trimmed}
 -- Ending work: runs also when Redis is out of memory.
 --
 -- @include "formats"
@@ -29,8 +30,9 @@ if durable_seq > meta.durable_seq then
 end
 
 local keep_from = tonumber(ARGV[9])
+local trimmed = 0
 if keep_from > 0 and keep_from <= meta.durable_seq then
-  redis.call('XTRIM', JOURNAL, 'MINID', ARGV[2] .. '-' .. ARGV[9])
+  trimmed = redis.call('XTRIM', JOURNAL, 'MINID', ARGV[2] .. '-' .. ARGV[9])
 end
 
 local rotated = 0
@@ -50,4 +52,5 @@ end
 
 return { cmsgpack.pack({
   'OK', rotated, redis.call('XLEN', JOURNAL), redis.call('HLEN', KEYS[2]) - 1, redis.call('HLEN', KEYS[4]) - 1, meta.bytes - meta.durable_bytes,
+  trimmed,
 }) }

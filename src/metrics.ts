@@ -204,7 +204,7 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
     flushRetries: counter('flush_retries_total', 'Flushes tried again, by what went wrong.', 'reason'),
     flushFailures: counter(
       'flush_failures_total',
-      'Flushes given up for good: the partition waits for an operator.',
+      'Flushes that only another version or an operator can help, by reason: unreadable, a record in the journal.',
       'reason',
     ),
     flushFallbacks: counter(

@@ -1,10 +1,9 @@
+import type { Core } from './core.js';
 import type { Health } from './grpc/health.js';
 import type { Metrics } from './metrics.js';
 import type { Pool } from './postgres/pool.js';
-import type { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Catalogs } from './usage/catalogs.js';
-import type { Partition } from './usage/partition.js';
 
 /** How often the sidecar asks itself whether it is ready. */
 const READINESS_EVERY_MS = 1_000;
@@ -12,7 +11,7 @@ const READINESS_EVERY_MS = 1_000;
 /** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. Returns what ends it: not ready any more, whatever a look under way finds. */
 export function watchReadiness(
   stores: { readonly pool: Pool; readonly connection: RedisConnection },
-  { partitions, clock }: { readonly partitions: readonly Partition[]; readonly clock: ClockWatch },
+  { partitions, clock, flusher }: Pick<Core, 'partitions' | 'clock' | 'flusher'>,
   catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
@@ -33,7 +32,7 @@ export function watchReadiness(
       if (unavailability !== null) reasons.push(unavailability.message);
     }
     if (ended) return;
-    health.setWarnings(catalogs.warning === null ? [] : [catalogs.warning]);
+    health.setWarnings([...flusher.warnings, ...(catalogs.warning === null ? [] : [catalogs.warning])]);
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
   };

@@ -6,7 +6,7 @@ import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { Position } from '../usage/types.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import type { FlushSummary, PartPlace } from './flush-protocol.js';
+import type { FlushFailure, FlushSummary, PartPlace } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
 export interface FlusherOptions {
@@ -45,6 +45,8 @@ interface Track {
   /** Not before this time, after a failure. All times of a track are monotonic: a corrected clock stops no flush. */
   notBeforeMs: number;
   failures: number;
+  /** Why its journal cannot be flushed, though both stores answer; null: it can. */
+  unreadable: string | null;
   /** The last record of each flush and when it was booked, oldest first: what may be trimmed before it once the tail has passed. */
   readonly tail: { seq: number; bookedTimeMs: number }[];
   progressToldMs: number;
@@ -121,6 +123,7 @@ export class Flusher {
       busy: false,
       notBeforeMs: 0,
       failures: 0,
+      unreadable: null,
       tail: [],
       progressToldMs: Number.NEGATIVE_INFINITY,
       lookedMs: Number.NEGATIVE_INFINITY,
@@ -162,6 +165,12 @@ export class Flusher {
       if (epoch === track.partition.epoch && seq > track.awaitedSeq) track.awaitedSeq = seq;
     }
     if (this.#tracks.some(isAwaited)) (this.#idle[0] ?? this.#resting[0])?.();
+  }
+
+  /** Partitions that nothing of what is applied becomes durable of, until another version flushes them or an operator acts. */
+  get warnings(): string[] {
+    const stuck = this.#tracks.filter(({ owned, unreadable }) => owned && unreadable !== null);
+    return stuck.map(({ partition, unreadable }) => `partition ${partition.number}: ${unreadable}`);
   }
 
   /** Entries of its partitions that are not durable. */
@@ -253,7 +262,10 @@ export class Flusher {
       if (done.parts.length > 0) this.#committed(tracks, done, durationMs);
       for (const gap of done.gaps) await this.#onGap(trackOf(tracks, gap.partition), gap.missingSeq);
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
-      for (const track of tracks) track.failures = 0;
+      for (const track of tracks) {
+        track.failures = 0;
+        track.unreadable = null;
+      }
       const { flushRestMaxMs, flushEntriesMax } = this.options;
       const isBehind = done.parts.some((part) => part.seq - part.afterSeq >= flushEntriesMax);
       return isBehind || done.parts.length === 0
@@ -354,20 +366,22 @@ export class Flusher {
     // A clock that is off stops no flush: Redis is told when it is right again.
     if (reply.status === 'SKEW') return;
     if (reply.status !== 'OK') throw partition.refused(reply);
+    this.metrics.journalTrimmed.inc(reply.trimmed);
     partition.progress = reply;
     partition.pendingBytes = reply.pendingBytes;
   }
 
-  #failed(
-    tracks: readonly Track[],
-    { reason, message }: { readonly reason: 'cursor_moved' | 'store'; readonly message: string },
-  ): void {
+  #failed(tracks: readonly Track[], { reason, message }: FlushFailure): void {
     this.metrics.flushRetries.inc({ reason });
-    this.logger.warn(
+    // Of several partitions it is not known which one: each is tried alone.
+    const isUnreadable = reason === 'unreadable' && tracks.length === 1;
+    if (isUnreadable) this.metrics.flushFailures.inc({ reason });
+    this.logger[isUnreadable ? 'error' : 'warn'](
       { partitions: tracks.map((t) => t.partition.number), reason: message },
       'flush failed; it will be tried again',
     );
     for (const track of tracks) {
+      track.unreadable = isUnreadable ? message : null;
       // A commit without an answer may have happened: the cursor tells.
       track.cursor = null;
       track.failures += 1;

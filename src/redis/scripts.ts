@@ -92,6 +92,7 @@ export interface DurableReply {
   readonly accounts: number;
   readonly openHolds: number;
   readonly pendingBytes: number;
+  readonly trimmed: number;
 }
 
 /** Limits that the scripts apply; see the settings of the same names. */
@@ -207,15 +208,19 @@ export class Scripts {
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
     if (head[0] !== 'OK') return refusalOf(head);
-    const [, rotated, journalRecords, accounts, openHolds, pendingBytes] = head as [string, ...number[]] as [
+    const [, rotated, journalRecords, accounts, openHolds, pendingBytes, trimmed] = head as [
       string,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return { status: 'OK', rotated: rotated === 1, journalRecords, accounts, openHolds, pendingBytes };
+      ...number[],
+    ] as [string, number, number, number, number, number, number];
+    return {
+      status: 'OK',
+      rotated: rotated === 1,
+      journalRecords,
+      accounts,
+      openHolds,
+      pendingBytes,
+      trimmed,
+    };
   }
 
   /**

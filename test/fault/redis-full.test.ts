@@ -68,6 +68,7 @@ it('flushes, trims, drops and loads accounts, opens partitions and begins epochs
     const [first] = await direct.xrange(keysOf(account)[7], '-', '+', 'COUNT', 1);
     return Number(first?.[0].split('-')[1]) > before;
   });
+  expect(await metric(sidecar, 'drawdown_journal_trimmed_records_total')).toBeGreaterThan(0);
   await evicted(idle);
 
   // Another sidecar opens the partitions as they are.

@@ -9,7 +9,7 @@ test('a sidecar that stops stays unready, whatever a look that was under way fin
     answer = resolve;
   });
   const stores = { connection: { runId: 'r', refusal: null }, pool: { query: () => asked } };
-  const core = { partitions: [], clock: { refusal: null } };
+  const core = { partitions: [], clock: { refusal: null }, flusher: { warnings: [] } };
   const health = new Health();
   const metrics = createMetrics({ processMetrics: false });
   const given: unknown = [stores, core, { warning: null }, health, metrics];
