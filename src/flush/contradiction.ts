@@ -3,7 +3,7 @@ import type { Cursor } from '../postgres/partitions.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { NOBODY } from '../redis/epochs.js';
 import { FORMAT } from '../redis/format.js';
-import { decodeRecord, readRawJournal, recordHead } from '../redis/journal.js';
+import { hashOf, readRawJournal, recordHead } from '../redis/journal.js';
 import type { Meta } from '../redis/meta.js';
 import type { Partition } from '../usage/partition.js';
 
@@ -101,12 +101,11 @@ export async function hasRecordAtCursor(
   partition: Partition,
   { epoch, recordSeq, recordHash }: Cursor,
 ): Promise<boolean> {
-  if (recordSeq === null) return true;
+  if (recordSeq === null || recordHash === null) return true;
   const [raw] = await readRawJournal(connection, partition.keys[7], {
     epoch,
     from: { seq: recordSeq },
     recordsMax: 1,
   });
-  if (raw === undefined || recordHead(raw).firstSeq !== recordSeq) return false;
-  return recordHash !== null && decodeRecord(raw).hash.equals(recordHash);
+  return raw !== undefined && recordHead(raw).firstSeq === recordSeq && hashOf(raw).equals(recordHash);
 }

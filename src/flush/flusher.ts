@@ -6,7 +6,7 @@ import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { Position } from '../usage/types.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import type { FlushFailure, FlushSummary, PartPlace } from './flush-protocol.js';
+import { type FlushFailure, type FlushSummary, type PartPlace, recordAt } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
 export interface FlusherOptions {
@@ -31,7 +31,7 @@ const LOOK_EVERY_MS = 100;
 const PROGRESS_EVERY_MS = 500;
 
 /** Through where a partition is durable. */
-type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'>;
+type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'> & Pick<PartPlace, 'record'>;
 
 /** What the flusher knows of one partition. */
 interface Track {
@@ -54,9 +54,9 @@ interface Track {
 }
 
 function placeOf({ partition, cursor }: Track): PartPlace {
-  const { epoch, seq } = cursor as Reached;
+  const { epoch, seq, record } = cursor as Reached;
   const { runId } = partition.fenceArguments();
-  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, runId };
+  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, record, runId };
 }
 
 /** Until the time is over, or until somebody calls the function that stands in `paused` meanwhile. */
@@ -294,7 +294,7 @@ export class Flusher {
         track.partition.doubt(`Postgres is at epoch ${cursor.epoch}`);
         throw new Error(`partition ${cursor.partition} is in epoch ${track.partition.epoch} no more`);
       }
-      track.cursor = cursor;
+      track.cursor = { ...cursor, record: recordAt(cursor) };
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     }
   }
@@ -308,7 +308,7 @@ export class Flusher {
     const known = track.cursor as Reached;
     const cursor = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
     if (cursor !== undefined && (cursor.epoch !== known.epoch || cursor.seq !== known.seq)) {
-      track.cursor = cursor;
+      track.cursor = { ...cursor, record: recordAt(cursor) };
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     } else {
       partition.doubt(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
@@ -329,7 +329,7 @@ export class Flusher {
       partition.saw(part.epoch, part.seq, part.lastBookedMs);
       this.watermarks.advance(part.partition, part.epoch, part.seq);
       partition.durableThrough(part.seq, part.lastBookedMs);
-      tail.push({ seq: part.lastRecordSeq, bookedTimeMs: part.lastBookedMs });
+      tail.push({ seq: part.record.seq, bookedTimeMs: part.lastBookedMs });
       entries += part.seq - part.afterSeq;
       metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }

@@ -23,6 +23,7 @@ import {
   hasRecordAtCursor,
   toldDurable,
 } from './contradiction.js';
+import { recordAt } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
 /** Postgres ends the lock of a rebuilder that stands still for so long; one that works says so three times as often. */
@@ -177,6 +178,7 @@ export class Rebuild {
         journalKey: partition.keys[7],
         epoch: cursor.epoch,
         afterSeq: cursor.seq,
+        record: recordAt(cursor),
         runId,
       };
       const reply = await this.thread.flush([place]);

@@ -215,6 +215,20 @@ export function recordHead([id, fields]: RawRecord): {
 
 const DECISIONS_NAME = 'd'.charCodeAt(0);
 
+/** sha-256 of a record. */
+export function hashOf([id, fields]: RawRecord): Buffer {
+  const hash = createHash('sha256').update(id);
+  for (const name of HASHED_NAMES) {
+    const place = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === name);
+    const value = fields[place + 1];
+    if (place < 0 || value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);
+    hash.update(value);
+  }
+  return hash.digest();
+}
+
+const HASHED_NAMES = ['b', 'o', 'd', 'i', 'a', 'h', 'g'];
+
 /** The record is of a format that this version does not know, or it is not whole. Waiting does not help, another version may. */
 export class UnreadableRecord extends Error {
   override readonly name = 'UnreadableRecord';
@@ -253,8 +267,6 @@ function decodeFields([id, fields]: RawRecord): JournalRecord {
   const accountReader = new BinaryReader(field('a'));
   for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
-  const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'i', 'a', 'h', 'g']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
@@ -267,7 +279,7 @@ function decodeFields([id, fields]: RawRecord): JournalRecord {
     holds: readHolds(field('h')),
     subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
-    hash: hash.digest(),
+    hash: hashOf([id, fields]),
   };
 }
 

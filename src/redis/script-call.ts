@@ -7,20 +7,22 @@ type Reply = (Buffer | string | number)[];
 
 /** Runs a script on the keys of a partition, once. Rejects with a DrawdownError: OUTCOME_UNKNOWN where it may have run. */
 export async function callScript(
-  { client }: RedisConnection,
+  connection: RedisConnection,
   script: ScriptSource,
   keys: PartitionKeys,
   args: readonly (string | number | Buffer)[],
 ): Promise<Reply> {
+  const { client } = connection;
   try {
-    return (await client.callBuffer('EVALSHA', [script.sha, keys.length, ...keys, ...args])) as Reply;
-  } catch (error) {
-    if (!String(error).includes('NOSCRIPT')) throw callError(error);
-  }
-  // NOSCRIPT means that nothing ran. EVAL also puts the script into the cache.
-  try {
+    try {
+      return (await client.callBuffer('EVALSHA', [script.sha, keys.length, ...keys, ...args])) as Reply;
+    } catch (error) {
+      if (!String(error).includes('NOSCRIPT')) throw error;
+    }
+    // NOSCRIPT means that nothing ran. EVAL also puts the script into the cache.
     return (await client.callBuffer('EVAL', [script.text, keys.length, ...keys, ...args])) as Reply;
   } catch (error) {
+    if (String(error).includes('READONLY')) connection.askAgain();
     throw callError(error);
   }
 }
