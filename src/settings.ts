@@ -230,7 +230,7 @@ export const settings = {
     min: secondMs,
     max: dayMs,
     description:
-      'A stream without a message for so long is closed. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
+      'A stream without a message for so long is closed where it has nothing to lose (open sessions, events that are not durable), or where its client reads nothing: LIMIT_REACHED. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
   }),
 
   callDeadlineDefaultMs: integer({

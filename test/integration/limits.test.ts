@@ -180,15 +180,21 @@ describe('malformed, truncated and oversized messages, and callers that leave', 
         expect(taken(method) ? [0, 3, 8] : [3, 8], `${method} ${piece.length}`).toContain(code);
       }
     }
-    for (const piece of garbage) {
-      const call = raw.makeBidiStreamRequest('/drawdown.v1.UsageService/RecordUsage', bytes, bytes);
-      const code = new Promise<number>((resolve) => {
-        call.on('error', () => undefined);
-        call.on('status', (given) => resolve(given.code));
-      });
-      call.resume();
-      call.write(piece);
-      expect([3, 8]).toContain(await code);
+    for (const method of [
+      'UsageService/RecordUsage',
+      'UsageService/MeterUsage',
+      'AccountService/WatchBalance',
+    ]) {
+      for (const piece of garbage) {
+        const call = raw.makeBidiStreamRequest(`/drawdown.v1.${method}`, bytes, bytes);
+        const code = new Promise<number>((resolve) => {
+          call.on('error', () => undefined);
+          call.on('status', (given) => resolve(given.code));
+        });
+        call.resume();
+        call.end(piece);
+        expect([3, 8], `${method} ${piece.length}`).toContain(await code);
+      }
     }
     raw.close();
     // Streams that are cancelled with batches in flight, and calls that are cancelled at once.
