@@ -21,12 +21,14 @@ interface Pair {
   readonly far: Socket;
   /** Its next reply is lost, and it with it. */
   losesReply: boolean;
-  /** Pieces pass in order, so none before this. */
-  notBeforeMs: number;
 }
 
-/** A piece that is delayed is kept; a sender that fills more than this waits. */
-const PIECES_DELAYED_MAX = 1_000;
+/** One direction of a pair: what is on its way, in order. */
+interface Way {
+  readonly from: Socket;
+  readonly to: Socket;
+  readonly queue: { readonly atMs: number; readonly deliver: () => void }[];
+}
 
 /**
  * States of a link: *passing*, *delaying* (every piece by so much), *silent* (what was sent is kept, nothing arrives, new connections are taken and hear
@@ -38,7 +40,6 @@ export class Link {
   #delayMs = 0;
   #isSilent = false;
   #trap: Trap | null = null;
-  #delayed = 0;
 
   private constructor(
     readonly name: string,
@@ -118,32 +119,34 @@ export class Link {
 
   #accept(near: Socket): void {
     const far = connect({ ...this.target(), allowHalfOpen: true });
-    const pair: Pair = { near, far, losesReply: false, notBeforeMs: 0 };
+    const pair: Pair = { near, far, losesReply: false };
     this.#pairs.add(pair);
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
+    const there: Way = { from: near, to: far, queue: [] };
+    const back: Way = { from: far, to: near, queue: [] };
+    for (const way of [there, back]) {
+      const { from, to } = way;
       from.setNoDelay(true);
       from.on('error', () => undefined);
       from.on('close', () => {
         this.#pairs.delete(pair);
         to.destroy();
       });
-      from.on('end', () => this.#pass(pair, () => to.end()));
-      from.on('drain', () => {
-        if (!this.#isSilent) to.resume();
+      from.on('end', () => this.#pass(way, () => to.end()));
+      to.on('drain', () => {
+        if (!this.#isSilent) from.resume();
       });
     }
-    near.on('data', (piece) => this.#request(pair, piece));
-    far.on('data', (piece) => this.#reply(pair, piece));
-    if (this.#isSilent) {
-      near.pause();
-      far.pause();
-    }
+    near.on('data', (piece) => this.#request(pair, there, piece));
+    far.on('data', (piece) => {
+      if (pair.losesReply) near.destroy();
+      else this.#write(back, piece);
+    });
+    if (!this.#isSilent) return;
+    near.pause();
+    far.pause();
   }
 
-  #request(pair: Pair, piece: Buffer): void {
+  #request(pair: Pair, way: Way, piece: Buffer): void {
     const trap = this.#trap;
     if (trap?.isMeant(piece) === true) {
       this.#trap = null;
@@ -156,32 +159,33 @@ export class Link {
       pair.losesReply = true;
       pair.far.once('data', trap.sprung);
     }
-    this.#write(pair, pair.far, pair.near, piece);
+    this.#write(way, piece);
   }
 
-  #reply(pair: Pair, piece: Buffer): void {
-    if (pair.losesReply) pair.near.destroy();
-    else this.#write(pair, pair.near, pair.far, piece);
-  }
-
-  #write(pair: Pair, to: Socket, from: Socket, piece: Buffer): void {
-    this.#pass(pair, () => {
-      if (to.writable && !to.write(piece)) from.pause();
+  #write(way: Way, piece: Buffer): void {
+    this.#pass(way, () => {
+      if (way.to.writable && !way.to.write(piece)) way.from.pause();
     });
   }
 
-  #pass(pair: Pair, deliver: () => void): void {
-    const nowMs = performance.now();
-    const atMs = Math.max(nowMs + this.#delayMs, pair.notBeforeMs);
-    if (atMs <= nowMs || this.#delayed >= PIECES_DELAYED_MAX) {
+  /** In order, whatever the delay was when the pieces before it came. */
+  #pass(way: Way, deliver: () => void): void {
+    if (this.#delayMs === 0 && way.queue.length === 0) {
       deliver();
       return;
     }
-    pair.notBeforeMs = atMs;
-    this.#delayed++;
-    setTimeout(() => {
-      this.#delayed--;
-      deliver();
-    }, atMs - nowMs);
+    way.queue.push({ atMs: performance.now() + this.#delayMs, deliver });
+    if (way.queue.length === 1) this.#deliverLater(way);
+  }
+
+  #deliverLater(way: Way): void {
+    const { atMs } = way.queue[0] as Way['queue'][number];
+    setTimeout(
+      () => {
+        way.queue.shift()?.deliver();
+        if (way.queue.length > 0) this.#deliverLater(way);
+      },
+      Math.max(0, atMs - performance.now()),
+    );
   }
 }

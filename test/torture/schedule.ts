@@ -68,11 +68,13 @@ export interface Playing {
   readonly deck: Deck;
   /** Hears what is broken now. */
   readonly onPlaying: (kinds: readonly string[]) => void;
+  /** Hears when a fault begins and when it is healed. */
+  readonly note: (line: string) => void;
 }
 
 /** Plays them in lanes; resolves when all are healed. */
 export async function playFaults(faults: readonly Fault[], playing: Playing): Promise<void> {
-  const { cluster, random, deck, onPlaying } = playing;
+  const { cluster, random, deck, onPlaying, note } = playing;
   const now = new Set<string>();
   const locks = new Locks();
   const waiting = [...faults];
@@ -87,10 +89,13 @@ export async function playFaults(faults: readonly Fault[], playing: Playing): Pr
       await locks.with(wanted, async () => {
         now.add(kind);
         onPlaying([...now]);
+        note(`${kind} ${place} begins`);
         const lasts = (minMs: number, maxMs: number): Promise<void> =>
           pause(own.between(Math.round(minMs), Math.round(maxMs)));
         try {
-          deck.played(fault as Fault, await (fault as Fault).play({ cluster, random: own, lasts }, place));
+          const hasFired = await (fault as Fault).play({ cluster, random: own, lasts }, place);
+          deck.played(fault as Fault, hasFired);
+          note(`${kind} ${place} ${hasFired ? 'is healed' : 'found nothing to break'}`);
         } finally {
           now.delete(kind);
           onPlaying([...now]);

@@ -1,5 +1,5 @@
 /** A run: clusters one after the other, some rounds on each, checked after every one. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SeededRandom, until } from '../helpers/until.js';
@@ -165,6 +165,7 @@ class Run {
       cluster,
       random,
       deck,
+      note: (line) => appendFileSync(join(directory, 'faults.log'), `${new Date().toISOString()} ${line}\n`),
       onPlaying: (kinds) => {
         this.#doing = kinds.length === 0 ? 'nothing is broken' : kinds.join(', ');
       },

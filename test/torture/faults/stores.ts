@@ -2,10 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadConfig } from '../../../src/config.js';
+import { partitionKeys } from '../../../src/redis/keys.js';
 import { sql } from '../../helpers/audit.js';
 import { until } from '../../helpers/until.js';
 import { type Cluster, SIDECARS } from '../cluster.js';
-import type { SidecarProcess } from '../sidecar.js';
+import { type SidecarProcess, sidecarSettings } from '../sidecar.js';
 import { type Fault, needsPostgres, needsRedis, type Scene } from './fault.js';
 
 /** A store that ran out of disk starts again at once, or once whoever watches it has started it. */
@@ -57,6 +59,20 @@ async function ready({ sidecars }: Cluster): Promise<void> {
   for (const sidecar of sidecars) {
     await until(`${sidecar.name} serves`, () => sidecar.isReady(), BACK_MAX_MS);
   }
+}
+
+/** The last entry of each partition. */
+function seqsInRedis({ redis }: Cluster): Promise<number[]> {
+  const metas = Array.from(
+    { length: sidecarSettings.partitionCount },
+    (_, partition) => partitionKeys(loadConfig({ environment: {} }).redisKeyPrefix, partition)[0],
+  );
+  return redis.ask((one) => Promise.all(metas.map(async (meta) => Number(await one.hget(meta, 'seq')))));
+}
+
+async function isThrough({ postgres }: Cluster, seqs: readonly number[]): Promise<boolean> {
+  const cursors = await sql(postgres.url, 'SELECT seq FROM partitions ORDER BY partition');
+  return seqs.every((seq, partition) => Number(cursors[partition]?.seq) >= seq);
 }
 
 export const storeFaults: readonly Fault[] = [
@@ -155,7 +171,7 @@ export const storeFaults: readonly Fault[] = [
     what: 'Postgres loses its last transactions, as a standby does that is promoted without them, and is repaired from the tail of the journal',
     needs: () => ({ locks: ['postgres', 'redis'], place: 0 }),
     async play({ cluster, lasts }) {
-      // What only Redis has while it repairs is lost with Redis; and an epoch that closes meanwhile has no tail.
+      // An epoch that closes meanwhile has no tail.
       await ready(cluster);
       await cluster.postgres.kill9();
       // With its owner and rights, about which Postgres is particular.
@@ -165,8 +181,10 @@ export const storeFaults: readonly Fault[] = [
       await cluster.postgres.kill9();
       rmSync(dataOf(cluster), { recursive: true });
       renameSync(`${dataOf(cluster)}.old`, dataOf(cluster));
+      const journaled = await seqsInRedis(cluster);
       await cluster.postgres.start();
-      await ready(cluster);
+      // Before that, what is to be repaired is in Redis alone, and lost with it.
+      await until('the ledger is repaired', () => isThrough(cluster, journaled), BACK_MAX_MS);
       return true;
     },
   },
