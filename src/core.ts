@@ -11,7 +11,7 @@ import { PlanControl } from './credits/plans.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
-import { FlushThread } from './flush/flush-thread.js';
+import { FlushThread, flushThreadOptions } from './flush/flush-thread.js';
 import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
@@ -111,18 +111,7 @@ export function startCore(
   );
   const executor = new Executor(queues, watermarks);
   const calls = new AccountCalls(executor, config);
-  // One by one: a thread gets a copy, and what it needs not (tokens) stays here.
-  const flushThread = new FlushThread({
-    redisUrl,
-    redisConnectTimeoutMs: config.redisConnectTimeoutMs,
-    redisCommandTimeoutMs: config.redisCommandTimeoutMs,
-    postgresUrl,
-    postgresConnectTimeoutMs: config.postgresConnectTimeoutMs,
-    postgresStatementTimeoutMs: config.postgresStatementTimeoutMs,
-    flushConnections: config.flushConnections,
-    flushEntriesMax: config.flushEntriesMax,
-    logLevel: config.logLevel,
-  });
+  const flushThread = new FlushThread(flushThreadOptions(config, { redisUrl, postgresUrl }));
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
   const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
@@ -131,8 +120,8 @@ export function startCore(
     pool,
     watermarks,
     config.leaseMs,
+    flusher,
     () => clock.refusal === null,
-    (owned) => flusher.own(owned),
     logger,
   );
   const watches = new Watches(
@@ -153,7 +142,7 @@ export function startCore(
     metrics,
     logger,
   );
-  const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, metrics, logger);
+  const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, config.leaseMs, metrics, logger);
   const opener = new Opener(partitions, pool, connection, rebuild, watermarks, logger);
   const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
 

@@ -225,6 +225,10 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
       'opening_failures_total',
       'Looks for months to open that failed and will be repeated.',
     ),
+    cursorsBack: counter(
+      'cursors_back_total',
+      'Partitions whose cursor in Postgres was found to have gone back; what is missing is flushed again.',
+    ),
     /** because: restarted, lost, went_back, forked, gap, sealed. */
     epochsClosed: counter(
       'epochs_closed_total',

@@ -483,10 +483,10 @@ export const settings = {
   }),
   postgresPoolMax: integer({
     default: 10,
-    min: 2,
+    min: 4,
     max: 200,
     description:
-      'Connections to Postgres for everything but flushes, which have flushConnections of their own. Statements last about a millisecond, so 10 serve thousands a second.',
+      'Connections to Postgres for everything but flushes, which have flushConnections of their own. Statements last about a millisecond, so 10 serve thousands a second. Rebuilds hold two and use two more.',
   }),
 };
 

@@ -149,6 +149,33 @@ export class Flusher {
     if (gained) this.#wakeAll();
   }
 
+  /** Through where partitions are durable, as far as this flusher knows. */
+  known(): ReadonlyMap<number, Pick<Cursor, 'epoch' | 'seq'>> {
+    return new Map(
+      this.#tracks.flatMap(({ partition, cursor }) => (cursor === null ? [] : [[partition.number, cursor]])),
+    );
+  }
+
+  /**
+   * Compares cursors with what was known before they were read. Where Postgres has less it went back, as a standby does that was promoted without its last
+   * transactions: what it lacks is flushed again from the journal's tail.
+   */
+  compare(cursors: readonly Cursor[], known: ReturnType<Flusher['known']>): void {
+    for (const { partition, epoch, seq } of cursors) {
+      const before = known.get(partition);
+      if (before === undefined || epoch > before.epoch || (epoch === before.epoch && seq >= before.seq))
+        continue;
+      this.logger.error(
+        { partition, seq, durable: before.seq },
+        'Postgres went back; what it lacks is flushed again',
+      );
+      this.metrics.cursorsBack.inc();
+      const track = trackOf(this.#tracks, partition);
+      track.cursor = null;
+      this.wake();
+    }
+  }
+
   /** Something may be there to flush: one worker that rests looks. Those that are busy look when they are done. */
   wake(): void {
     this.#idle[0]?.();

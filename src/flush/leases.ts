@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
+import type { Flusher } from './flusher.js';
 
 /** Renewals per lease: one may be lost without losing it. */
 const RENEWALS_PER_LEASE = 3;
@@ -25,9 +26,9 @@ export class Leases {
     private readonly pool: Pool,
     private readonly watermarks: DurableWatermarks,
     private readonly leaseMs: number,
+    private readonly flusher: Flusher,
     /** False: no operation of ours is taken, so that sweeping is for others. */
     private readonly isTaken: () => boolean,
-    private readonly onChange: (owned: ReadonlySet<number>) => void,
     private readonly logger: Logger,
   ) {}
 
@@ -61,11 +62,13 @@ export class Leases {
       if (!this.isTaken() && this.#renewals % RENEWALS_PER_LEASE === 0) {
         await giveLeasesBack(this.pool, this.owner);
         this.#owned = new Set();
-        this.onChange(this.#owned);
+        this.flusher.own(this.#owned);
         return;
       }
       this.#owned = new Set(await takeLeases(this.pool, this.owner, this.leaseMs));
-      this.onChange(this.#owned);
+      this.flusher.own(this.#owned);
+      const known = this.flusher.known();
+      this.flusher.compare(await readCursors(this.pool), known);
     } catch (error) {
       // They may expire meanwhile. Going on is harmless: the cursor decides.
       this.logger.warn({ reason: String(error) }, 'leases could not be renewed');
