@@ -21,6 +21,7 @@ import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
 import { breakPool, type Pool } from './postgres/pool.js';
+import { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { EpochScripts } from './redis/epochs.js';
 import { partitionKeys } from './redis/keys.js';
@@ -65,7 +66,8 @@ export interface Core {
   readonly flusher: Flusher;
   readonly sweeper: Sweeper;
   readonly openings: Openings;
-  /** Resolves once every partition is open or fenced. */
+  readonly clock: ClockWatch;
+  /** Resolves once every partition is open or fenced and the clocks were compared. */
   readonly opened: Promise<void>;
   /** Makes durable what is applied, as far as the time allows. */
   flushRest(withinMs: number): Promise<void>;
@@ -111,6 +113,7 @@ export function startCore(
   const calls = new AccountCalls(executor, config);
   const flushThread = new FlushThread(flushThreadOptions(config, { redisUrl, postgresUrl }));
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
+  const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
     config.partitionCount,
@@ -118,6 +121,7 @@ export function startCore(
     watermarks,
     config.leaseMs,
     flusher,
+    () => clock.refusal === null,
     logger,
   );
   const watches = new Watches(
@@ -146,7 +150,9 @@ export function startCore(
     for (const partition of partitions) partition.close('Redis is not connected');
   });
   connection.onUp(() => void opener.openAll());
-  metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
+  metrics.onScrape(() =>
+    updateGauges(metrics, { config, partitions, queues, leases, flusher, clock, connection }),
+  );
   opener.start();
   flusher.start();
   sweeper.start();
@@ -179,7 +185,8 @@ export function startCore(
     flusher,
     sweeper,
     openings,
-    opened: opener.openAll(),
+    clock,
+    opened: Promise.all([opener.openAll(), clock.start()]).then(() => undefined),
     flushRest,
     giveUp: () => {
       breakPool(pool, 'the sidecar stops');
@@ -187,6 +194,7 @@ export function startCore(
     },
     stop: async () => {
       await opener.stop();
+      clock.stop();
       watches.stop();
       await openings.stop();
       await flushRest(0);
