@@ -5,6 +5,7 @@ import type { Metrics } from './metrics.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Partition } from './usage/partition.js';
 import type { PartitionQueue } from './usage/partition-queue.js';
+import type { BackgroundVerifier } from './verify/background.js';
 
 interface Gauged {
   readonly config: Config;
@@ -12,13 +13,14 @@ interface Gauged {
   readonly queues: readonly PartitionQueue[];
   readonly leases: Leases;
   readonly flusher: Flusher;
+  readonly verifier: BackgroundVerifier;
   readonly connection: RedisConnection;
 }
 
 /** Gauges are computed when somebody looks. */
 export function updateGauges(
   metrics: Metrics,
-  { config, partitions, queues, leases, flusher, connection }: Gauged,
+  { config, partitions, queues, leases, flusher, verifier, connection }: Gauged,
 ): void {
   const nowMs = Date.now();
   const sum = <T>(items: readonly T[], value: (item: T) => number): number =>
@@ -41,6 +43,7 @@ export function updateGauges(
   metrics.accountsHot.set(sum(partitions, (partition) => partition.progress?.accounts ?? 0));
   metrics.openHolds.set(sum(partitions, (partition) => partition.progress?.openHolds ?? 0));
   metrics.clockSkewSeconds.set(skewMs / 1000);
+  metrics.verifyOldestAgeSeconds.set(verifier.oldestAgeMs() / 1000);
   metrics.partitionsOwned.set(leases.owned.size);
   metrics.partitionsFenced.set(sum(partitions, (partition) => (partition.state.kind === 'fenced' ? 1 : 0)));
   metrics.storeUp.set({ store: 'redis' }, connection.runId === null ? 0 : 1);

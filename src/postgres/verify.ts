@@ -7,16 +7,21 @@ import { ENTRY_COLUMNS } from './entry-row.js';
 
 const COLUMNS = ENTRY_COLUMNS.join(', ');
 
+/** Opens a read-only snapshot on a connection. */
+export async function beginOwnSnapshot(client: PoolClient): Promise<void> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+}
+
 /** Opens a read-only snapshot on a connection; returns the name under which others can join it. */
 export async function beginSnapshot(client: PoolClient): Promise<string> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await beginOwnSnapshot(client);
   const { rows } = await client.query<{ name: string }>('SELECT pg_export_snapshot() AS name');
   return (rows[0] as { name: string }).name;
 }
 
 /** Opens the same snapshot on another connection. */
 export async function joinSnapshot(client: PoolClient, name: string): Promise<void> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await beginOwnSnapshot(client);
   await client.query(`SET TRANSACTION SNAPSHOT '${name.replaceAll("'", '')}'`);
 }
 
@@ -36,6 +41,30 @@ export function copyEntriesByAccount(client: PoolClient): Readable {
   return client.query(
     copyTo(
       `COPY (SELECT ${COLUMNS} FROM entries ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
+    ),
+  );
+}
+
+/**
+ * Lines of some accounts after a place, in order, at most so many. With one account the index gives them in that order; with more, all
+ * their lines may be read and sorted first.
+ */
+export function copyEntriesOfAccounts(
+  client: PoolClient,
+  wanted: {
+    readonly accountKeys: readonly number[];
+    readonly afterAccountSeq: number;
+    readonly afterSeq: number;
+    readonly linesMax: number;
+  },
+): Readable {
+  // COPY takes no parameters: numbers only.
+  const { accountKeys, afterAccountSeq, afterSeq, linesMax } = wanted;
+  return client.query(
+    copyTo(
+      `COPY (SELECT ${COLUMNS} FROM entries WHERE account_key IN (${accountKeys.map(Number).join(', ')})
+         AND account_seq >= ${Number(afterAccountSeq)} AND (account_seq, seq) > (${Number(afterAccountSeq)}, ${Number(afterSeq)})
+         ORDER BY account_key, account_seq, seq LIMIT ${Number(linesMax)}) TO STDOUT (FORMAT binary)`,
     ),
   );
 }
@@ -146,6 +175,19 @@ export async function readAccountsAfter(
     name: 'verify_accounts_after',
     text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_key > $1 ORDER BY account_key LIMIT $2`,
     values: [afterKey, countMax],
+  });
+  return rows;
+}
+
+/** The same, only those of some partitions. */
+export async function readAccountsOfPartitionsAfter(
+  client: PoolClient,
+  page: { readonly partitions: readonly number[]; readonly afterKey: number; readonly countMax: number },
+): Promise<VerifiedAccount[]> {
+  const { rows } = await client.query<VerifiedAccount>({
+    name: 'verify_accounts_of_partitions_after',
+    text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_key > $1 AND partition = ANY($2::integer[]) ORDER BY account_key LIMIT $3`,
+    values: [page.afterKey, page.partitions, page.countMax],
   });
   return rows;
 }

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import { catalogFromJson } from '../catalog/canonical.js';
 import { type CompiledCatalog, compileCatalog } from '../catalog/pricing.js';
-import { auditAccount } from '../ledger/account-audit.js';
 import { conversionProblem } from '../ledger/conversion-pairs.js';
 import { FlushAudit, type StoredEpoch } from '../ledger/flush-audit.js';
-import { AccountFold } from '../ledger/fold.js';
 import type { LedgerLine } from '../ledger/line.js';
-import { OpeningAudit } from '../ledger/opening-audit.js';
 import { repriceProblem } from '../ledger/reprice.js';
 import { checksumHolds, copiedRows, decodeEntry, entryPlace } from '../postgres/entry-reader.js';
 import type { PoolClient } from '../postgres/pool.js';
@@ -24,7 +21,7 @@ import {
   readVerifiedCursors,
   type VerifiedFlush,
 } from '../postgres/verify.js';
-import { partitionOf } from '../redis/keys.js';
+import { AccountLines } from './account-lines.js';
 import type { Tally } from './report.js';
 import { AccountPages } from './stored-accounts.js';
 
@@ -175,8 +172,9 @@ export async function passByAccount({
 }: PassContext): Promise<void> {
   const catalogs = await readCatalogs(snapshot.rows, tally);
   const accounts = new AccountPages(snapshot.rows);
-  const opened = await readOpenedMonths(snapshot.rows);
-  const finish = async (fold: AccountFold, audit: OpeningAudit): Promise<void> => {
+  const beside = { partitionCount, openedMonths: await readOpenedMonths(snapshot.rows) };
+  const finish = async (lines: AccountLines): Promise<void> => {
+    const { fold } = lines;
     for (;;) {
       const account = await accounts.peek();
       if (account === null || account.accountKey > fold.accountKey) break;
@@ -184,22 +182,10 @@ export async function passByAccount({
       tally.accounts += 1;
       tally.holds += account.holds.length;
       const own = account.accountKey === fold.accountKey;
-      const folded = own ? fold : new AccountFold(account.accountKey, tally.report);
-      tally.driftMicros += auditAccount(folded, account, tally.report);
-      tally.missing += folded.missing;
-      tally.doubled += folded.doubled;
-      const { accountId, accountKey, partition } = account;
-      const months = opened.filter((one) => one.partition === partition).map((one) => one.month);
-      (own ? audit : new OpeningAudit()).finish(account, accounts.openings(accountKey), months, tally.report);
-      if (accountId !== null && partitionOf(accountId, partitionCount) !== partition) {
-        tally.report({
-          check: 'balances',
-          accountKey,
-          account: accountId,
-          partition,
-          message: 'the account belongs to another partition',
-        });
-      }
+      const folded = own ? lines : new AccountLines(account.accountKey, tally.report);
+      tally.driftMicros += folded.finish(account, accounts.openings(account.accountKey), beside);
+      tally.missing += folded.fold.missing;
+      tally.doubled += folded.fold.doubled;
       if (own) return;
     }
     if (fold.lines === 0) return;
@@ -214,20 +200,17 @@ export async function passByAccount({
     });
   };
 
-  let fold = new AccountFold(-1, tally.report);
-  let openings = new OpeningAudit();
+  let lines = new AccountLines(-1, tally.report);
   let before: LedgerLine | null = null;
   for await (const rows of copiedRows(copyEntriesByAccount(snapshot.lines))) {
     for (const row of rows) {
       const line = decodeEntry(row);
-      if (line.accountKey !== fold.accountKey) {
-        await finish(fold, openings);
-        fold = new AccountFold(line.accountKey, tally.report);
-        openings = new OpeningAudit();
+      if (line.accountKey !== lines.fold.accountKey) {
+        await finish(lines);
+        lines = new AccountLines(line.accountKey, tally.report);
         before = null;
       }
-      fold.add(line);
-      openings.add(line);
+      lines.add(line);
       const catalog = (version: number) => catalogs.get(version);
       // Where a line is missing the numbers say so.
       const adjacent: LedgerLine | null = before?.accountSeq === line.accountSeq - 1 ? before : null;
@@ -240,8 +223,8 @@ export async function passByAccount({
     }
     onLines(rows.length);
   }
-  await finish(fold, openings);
-  await finish(new AccountFold(Number.POSITIVE_INFINITY, tally.report), new OpeningAudit());
+  await finish(lines);
+  await finish(new AccountLines(Number.POSITIVE_INFINITY, tally.report));
 }
 
 async function readCatalogs(client: PoolClient, tally: Tally): Promise<Map<number, CompiledCatalog>> {

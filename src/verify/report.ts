@@ -64,6 +64,11 @@ export class Tally {
     this.#kept.push(finding);
   };
 
+  /** Those that were kept. */
+  get findings(): readonly Finding[] {
+    return this.#kept;
+  }
+
   /** Keys of the accounts whose names are still to be looked up. */
   unnamed(): number[] {
     const keys = this.#kept.flatMap(({ account, accountKey }) =>

@@ -66,6 +66,14 @@ function byAccount<Row extends { readonly accountKey: number }>(rows: readonly R
   return grouped;
 }
 
+/** The openings of some accounts, by account key. */
+export async function readStoredOpenings(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<Map<number, StoredOpening[]>> {
+  return byAccount((await readOpenings(client, accountKeys)).map(storedOpening));
+}
+
 function storedOpening(row: VerifiedOpening): StoredOpening & { readonly accountKey: number } {
   return {
     ...row,
@@ -140,13 +148,9 @@ export class AccountPages {
     if (this.#place >= this.#page.length && !this.#ended) {
       const accounts = await readAccountsAfter(this.client, this.#afterKey, ACCOUNTS_PER_PAGE_MAX);
       this.#page = await readStoredAccounts(this.client, accounts);
-      this.#openings = byAccount(
-        (
-          await readOpenings(
-            this.client,
-            accounts.map((account) => account.accountKey),
-          )
-        ).map(storedOpening),
+      this.#openings = await readStoredOpenings(
+        this.client,
+        accounts.map((account) => account.accountKey),
       );
       this.#place = 0;
       this.#afterKey = accounts.at(-1)?.accountKey ?? this.#afterKey;
