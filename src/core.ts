@@ -16,11 +16,13 @@ import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
 import { Openings } from './flush/openings.js';
+import { Rebuild } from './flush/rebuild.js';
 import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
 import { breakPool, type Pool } from './postgres/pool.js';
 import type { RedisConnection } from './redis/connection.js';
+import type { EpochScripts } from './redis/epochs.js';
 import { partitionKeys } from './redis/keys.js';
 import type { Scripts } from './redis/scripts.js';
 import type { Catalogs } from './usage/catalogs.js';
@@ -40,6 +42,7 @@ export interface CoreStores {
   readonly pool: Pool;
   readonly connection: RedisConnection;
   readonly scripts: Scripts;
+  readonly epochScripts: EpochScripts;
   /** For the connections of the flush thread. */
   readonly redisUrl: string;
   readonly postgresUrl: string;
@@ -75,7 +78,7 @@ export interface Core {
 /** Wires and starts it; partitions are opened behind it (`opened`), leases are taken by whoever starts it. */
 export function startCore(
   config: Config,
-  { pool, connection, scripts, redisUrl, postgresUrl }: CoreStores,
+  { pool, connection, scripts, epochScripts, redisUrl, postgresUrl }: CoreStores,
   installation: string,
   catalogs: Catalogs,
   { metrics, logger }: { metrics: Metrics; logger: Logger },
@@ -147,7 +150,8 @@ export function startCore(
     metrics,
     logger,
   );
-  const opener = new Opener(partitions, pool, connection, scripts, logger);
+  const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, metrics, logger);
+  const opener = new Opener(partitions, pool, connection, rebuild, watermarks, logger);
   const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
   const verifier = new BackgroundVerifier(
     partitions,
@@ -166,6 +170,7 @@ export function startCore(
   metrics.onScrape(() =>
     updateGauges(metrics, { config, partitions, queues, leases, flusher, verifier, connection }),
   );
+  opener.start();
   flusher.start();
   sweeper.start();
   openings.start();
@@ -205,7 +210,7 @@ export function startCore(
       void flushThread.stop();
     },
     stop: async () => {
-      opener.stop();
+      await opener.stop();
       watches.stop();
       await openings.stop();
       await verifier.stop();

@@ -217,10 +217,29 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
       'opening_failures_total',
       'Looks for months to open that failed and will be repeated.',
     ),
+    /** because: restarted, lost, went_back, forked, gap, sealed. */
+    epochsClosed: counter(
+      'epochs_closed_total',
+      'Epochs that this sidecar closed, by what Redis had become.',
+      'because',
+    ),
+    entriesLost: counter(
+      'entries_lost_total',
+      'Entries that this sidecar had seen applied and that were lost with Redis: their callers were told to send again.',
+    ),
+    recordsSetAside: counter(
+      'set_aside_records_total',
+      'Journal records that could not follow what is in the ledger, kept in set_aside_records.',
+    ),
+    rebuildSeconds: histogram(
+      'rebuild_duration_seconds',
+      'Duration of bringing a partition to where it may be opened.',
+      flushSeconds,
+    ),
     partitionsOwned: gauge('partitions_owned', 'Partitions that this sidecar flushes and sweeps.'),
     partitionsFenced: gauge(
       'partitions_fenced',
-      'Partitions that do not serve because Redis and Postgres contradict each other.',
+      'Partitions that do not serve because Redis and Postgres contradict each other in a way that only people can settle.',
     ),
   };
 }

@@ -14,6 +14,7 @@ import { packageRoot } from './paths.js';
 import { createPool } from './postgres/pool.js';
 import { watchReadiness } from './readiness.js';
 import { RedisConnection } from './redis/connection.js';
+import { EpochScripts } from './redis/epochs.js';
 import { Scripts } from './redis/scripts.js';
 import { Sessions } from './sessions/sessions.js';
 
@@ -182,6 +183,7 @@ async function openStores(
     pool,
     connection,
     scripts: new Scripts(connection, config, options.replacedIncludes),
+    epochScripts: new EpochScripts(connection, options.replacedIncludes),
     redisUrl,
     postgresUrl,
   };

@@ -1,6 +1,7 @@
 import { DrawdownError } from '../errors.js';
 import { type AccountState, CODE, OP, type PackedOperation, type StoredOutcome } from '../redis/format.js';
 import { type Executed, type Executor, type OperationSpec, resultError } from '../usage/executor.js';
+import { positionOf } from '../usage/operation.js';
 import type { CallOptions } from '../usage/types.js';
 import { caughtUp } from './caught-up.js';
 
@@ -32,7 +33,7 @@ export class AccountCalls {
     options: CallOptions,
   ): Promise<StoredOutcome> {
     if (result.code !== CODE.ok && result.code !== CODE.duplicate) throw resultError(result, accountId);
-    await this.executor.settleDurability([decision.partition.position(result.outcome.seq)], options);
+    await this.executor.settleDurability([positionOf(decision, result.outcome.seq)], options);
     return result.outcome;
   }
 

@@ -5,6 +5,7 @@ import type { Pool } from '../postgres/pool.js';
 import { CODE, OP, type PackedOperation, REASON } from '../redis/format.js';
 import type { PublishedCatalog } from '../usage/catalogs.js';
 import { resultError } from '../usage/executor.js';
+import { positionOf } from '../usage/operation.js';
 import { type CallOptions, type Position, UNITS, type UnitName } from '../usage/types.js';
 import type { AccountCalls } from './account-calls.js';
 import type { RatedCharge, RerateUsageCall, UsageRerated } from './correction-types.js';
@@ -71,7 +72,7 @@ async function rateLine(
   });
   if (result.code === CODE.ok) {
     const { amount, overdrawn, seq } = result.outcome;
-    positions.push(decision.partition.position(seq));
+    positions.push(positionOf(decision, seq));
     return { meter, model, unit, charged: amount, overdrawn };
   }
   if (result.code === CODE.duplicate) return 'corrected';

@@ -21,8 +21,21 @@ export interface PartPlace {
   readonly journalKey: string;
   readonly epoch: number;
   readonly afterSeq: number;
+  /** The record that holds the entry at the cursor, by its first seq and hash; null before the first flush of an epoch. */
+  readonly record: { readonly seq: number; readonly hash: Uint8Array } | null;
   /** Of the Redis that was verified: records of another one are not flushed. */
   readonly runId: string;
+}
+
+/** What a place says of the record at a cursor. */
+export function recordAt({
+  recordSeq,
+  recordHash,
+}: {
+  readonly recordSeq: number | null;
+  readonly recordHash: Uint8Array | null;
+}): PartPlace['record'] {
+  return recordSeq === null || recordHash === null ? null : { seq: recordSeq, hash: recordHash };
 }
 
 /** A partition's part of a committed flush. */
@@ -33,15 +46,15 @@ export interface FlushedPart {
   /** The cursor now: last seq, and bytes of the journal through it. */
   readonly seq: number;
   readonly bytes: number;
-  /** The last record: its first seq, and when it and the flush's first one were booked. */
-  readonly lastRecordSeq: number;
+  /** The last record: its first seq and hash, and when it and the flush's first one were booked. */
+  readonly record: { readonly seq: number; readonly hash: Uint8Array };
   readonly lastBookedMs: number;
   readonly firstBookedMs: number;
 }
 
 export interface FlushSummary {
   readonly parts: readonly FlushedPart[];
-  /** Partitions whose journal does not go on after their cursor. */
+  /** Partitions whose journal does not go on after their cursor: it has other records at it, or lacks them. */
   readonly gaps: readonly { readonly partition: number; readonly missingSeq: number }[];
   /** Rows written, by table. */
   readonly rows: Readonly<Record<string, number>>;

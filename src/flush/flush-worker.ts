@@ -64,7 +64,7 @@ function summaryOf({ cursors, prepared, duplicates }: FlushResult): Omit<FlushSu
       afterSeq: part.afterSeq,
       seq: part.lastSeq,
       bytes: (cursors[i] as { bytes: number }).bytes,
-      lastRecordSeq: part.last.firstSeq,
+      record: { seq: part.last.firstSeq, hash: part.last.hash },
       lastBookedMs: part.last.bookedTimeMs,
       firstBookedMs: part.firstBookedMs,
     })),

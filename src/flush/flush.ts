@@ -160,6 +160,7 @@ function cursorAfter(part: PreparedPart, flushed: FlushRow): Cursor {
     recordSeq: part.last.firstSeq,
     recordHash: part.last.hash,
     bytes: part.last.bytes,
+    bookedMs: part.last.bookedTimeMs,
     chain: flushed.chain,
   };
 }

@@ -6,7 +6,7 @@ import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { Position } from '../usage/types.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import type { FlushSummary, PartPlace } from './flush-protocol.js';
+import { type FlushSummary, type PartPlace, recordAt } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
 export interface FlusherOptions {
@@ -31,7 +31,7 @@ const LOOK_EVERY_MS = 100;
 const PROGRESS_EVERY_MS = 500;
 
 /** Through where a partition is durable. */
-type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'>;
+type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'> & Pick<PartPlace, 'record'>;
 
 /** What the flusher knows of one partition. */
 interface Track {
@@ -52,9 +52,9 @@ interface Track {
 }
 
 function placeOf({ partition, cursor }: Track): PartPlace {
-  const { epoch, seq } = cursor as Reached;
+  const { epoch, seq, record } = cursor as Reached;
   const { runId } = partition.fenceArguments();
-  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, runId };
+  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, record, runId };
 }
 
 /** Until the time is over, or until somebody calls the function that stands in `paused` meanwhile. */
@@ -72,6 +72,13 @@ function pause(ms: number, paused: (() => void)[]): Promise<void> {
 
 function trackOf(tracks: readonly Track[], partition: number): Track {
   return tracks.find((track) => track.partition.number === partition) as Track;
+}
+
+/** What is known of an epoch that is over. */
+function forget(track: Track): void {
+  track.cursor = null;
+  track.awaitedSeq = 0;
+  track.tail.length = 0;
 }
 
 function isAwaited({ owned, cursor, awaitedSeq }: Track): boolean {
@@ -263,13 +270,20 @@ export class Flusher {
   }
 
   async #readCursors(tracks: readonly Track[]): Promise<void> {
+    for (const track of tracks) {
+      if (track.cursor !== null && track.cursor.epoch !== track.partition.epoch) forget(track);
+    }
     if (tracks.every((track) => track.cursor !== null)) return;
     const cursors = await readCursors(this.pool);
     for (const track of tracks) {
       if (track.cursor !== null) continue;
       const cursor = cursors.find((c) => c.partition === track.partition.number);
       if (cursor === undefined) throw new Error(`partition ${track.partition.number} has no cursor`);
-      track.cursor = cursor;
+      if (cursor.epoch !== track.partition.epoch) {
+        track.partition.doubt(`Postgres is at epoch ${cursor.epoch}`);
+        throw new Error(`partition ${cursor.partition} is in epoch ${track.partition.epoch} no more`);
+      }
+      track.cursor = { ...cursor, record: recordAt(cursor) };
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     }
   }
@@ -283,10 +297,10 @@ export class Flusher {
     const known = track.cursor as Reached;
     const cursor = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
     if (cursor !== undefined && (cursor.epoch !== known.epoch || cursor.seq !== known.seq)) {
-      track.cursor = cursor;
+      track.cursor = { ...cursor, record: recordAt(cursor) };
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     } else {
-      partition.fence(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
+      partition.doubt(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
     }
   }
 
@@ -304,7 +318,7 @@ export class Flusher {
       partition.saw(part.epoch, part.seq, part.lastBookedMs);
       this.watermarks.advance(part.partition, part.epoch, part.seq);
       partition.durableThrough(part.seq, part.lastBookedMs);
-      tail.push({ seq: part.lastRecordSeq, bookedTimeMs: part.lastBookedMs });
+      tail.push({ seq: part.record.seq, bookedTimeMs: part.lastBookedMs });
       entries += part.seq - part.afterSeq;
       metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }

@@ -1,41 +1,59 @@
 import type { Logger } from 'pino';
-import { type Cursor, readCursors } from '../postgres/partitions.js';
+import { type OpenEpoch, readClosedEpochs, readOpenEpoch } from '../postgres/epochs.js';
 import type { Pool } from '../postgres/pool.js';
 import type { RedisConnection } from '../redis/connection.js';
-import { readJournal } from '../redis/journal.js';
-import type { Scripts } from '../redis/scripts.js';
+import { type Meta, readMeta } from '../redis/meta.js';
 import type { Partition } from '../usage/partition.js';
+import type { DurableWatermarks } from '../usage/watermarks.js';
+import { contradictionOf, forPeople } from './contradiction.js';
+import type { Rebuild } from './rebuild.js';
 
-/** Records read at once while the journal beyond the cursor is verified. */
-const RECORDS_PER_READ_MAX = 100;
 /** Between tries to open partitions that could not be opened. */
 const RETRY_MS = 250;
+/** Looks at fenced partitions, for when people have settled what is wrong. */
+const FENCED_LOOK_MS = 5_000;
+/** Looks in one try: after a rebuild, and after somebody else's. */
+const LOOKS_MAX = 3;
+/** Partitions opened at once: a rebuild holds a connection to Postgres and uses another one. */
+const OPENING_MAX = 2;
 
 /**
- * Opens partitions: makes their keys where the installation is new, else verifies that Redis is the one that Postgres knows,
- * under the run_id of the connection. A contradiction fences the partition: it never serves one wrong balance.
+ * Opens partitions: verifies that Redis is the one that Postgres knows, under the run_id of the connection, and has it rebuilt where it is
+ * not. What only people can settle fences the partition. So it never serves one wrong balance.
  */
 export class Opener {
   #opening: Promise<void> | null = null;
+  #fencedToo = false;
+  #fencedTimer: NodeJS.Timeout | null = null;
   #stopped = false;
 
   constructor(
     private readonly partitions: readonly Partition[],
     private readonly pool: Pool,
     private readonly connection: RedisConnection,
-    private readonly scripts: Scripts,
+    private readonly rebuild: Rebuild,
+    private readonly watermarks: DurableWatermarks,
     private readonly logger: Logger,
   ) {}
 
-  stop(): void {
+  start(): void {
+    this.#fencedTimer = setInterval(() => {
+      if (this.partitions.some(({ state }) => state.kind === 'fenced')) {
+        this.#fencedToo = true;
+        void this.openAll();
+      }
+    }, FENCED_LOOK_MS);
+  }
+
+  async stop(): Promise<void> {
     this.#stopped = true;
+    if (this.#fencedTimer !== null) clearInterval(this.#fencedTimer);
+    await this.#opening;
   }
 
   /** Opens every partition that is closed; tries again until all are open or fenced, or the connection is lost. */
   openAll(): Promise<void> {
-    this.#opening ??= this.#run().finally(() => {
-      this.#opening = null;
-    });
+    this.#opening ??= this.#run();
     return this.#opening;
   }
 
@@ -43,94 +61,67 @@ export class Opener {
     for (;;) {
       const { runId } = this.connection;
       if (runId !== null) for (const partition of this.partitions) partition.reopen(runId);
-      const closed = this.partitions.filter((partition) => partition.state.kind === 'closed');
-      if (closed.length === 0 || runId === null || this.#stopped) return;
-      try {
-        const cursors = await readCursors(this.pool);
-        for (const partition of closed) await this.#open(partition, cursors, runId);
-      } catch (error) {
-        this.logger.warn({ reason: String(error) }, 'partitions could not be opened; trying again');
+      const fencedToo = this.#fencedToo;
+      this.#fencedToo = false;
+      await this.#once(({ state: { kind } }) => kind === 'closed' || (fencedToo && kind === 'fenced'));
+      const isDone = this.partitions.every(({ state }) => state.kind !== 'closed');
+      if (isDone || this.#stopped || this.connection.runId === null) {
+        // At once: whoever closes a partition after this begins anew.
+        this.#opening = null;
+        return;
       }
-      if (this.partitions.some((partition) => partition.state.kind === 'closed')) {
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 
-  async #open(partition: Partition, cursors: readonly Cursor[], runId: string): Promise<void> {
-    const cursor = cursors.find((c) => c.partition === partition.number);
-    if (cursor === undefined) return partition.fence('Postgres has no cursor for it');
-    const meta = await this.#readMeta(partition);
-    if (meta === null) return this.#openNew(partition, cursor, runId);
-    if (meta.installation !== partition.fenceArguments().installation) {
-      return partition.fence("Redis holds another installation's data");
-    }
-    if (meta.epoch !== cursor.epoch) {
-      return partition.fence(`Redis is at epoch ${meta.epoch}, Postgres at ${cursor.epoch}`);
-    }
-    const contradiction = await this.#verify(partition, cursor, meta.seq);
-    if (contradiction !== null) {
-      const now = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
-      // Another sidecar has flushed, and may have trimmed, since the cursor was read: the next round looks again.
-      if (now !== undefined && now.seq !== cursor.seq) return;
-      return partition.fence(contradiction);
-    }
-    const fence = { ...partition.fenceArguments(runId), epoch: cursor.epoch };
-    if ((await this.scripts.adopt(fence, meta.seq)) === 'OK')
-      partition.open({ epoch: cursor.epoch, seq: meta.seq, runId });
-  }
-
-  async #openNew(partition: Partition, cursor: Cursor, runId: string): Promise<void> {
-    if (cursor.seq > 0 || partition.seqSeen > 0) {
-      return partition.fence(
-        'Redis has lost its keys (a flush, or a restart without its data), Postgres knows entries',
-      );
-    }
-    const fence = { ...partition.fenceArguments(runId), epoch: cursor.epoch };
-    // EXISTS: another sidecar was faster; the next round verifies what it made.
-    if ((await this.scripts.openNew(fence, cursor.seq, 0)) === 'OK') {
-      partition.open({ epoch: cursor.epoch, seq: cursor.seq, runId });
-    }
-  }
-
-  async #readMeta(
-    partition: Partition,
-  ): Promise<{ epoch: number; seq: number; installation: string } | null> {
-    const [epoch, seq, installation] = await this.connection.client.hmget(
-      partition.keys[0],
-      'epoch',
-      'seq',
-      'installation',
-    );
-    if (epoch == null || seq == null || installation == null) return null;
-    return { epoch: Number(epoch), seq: Number(seq), installation };
-  }
-
-  /** Does the record at the cursor carry the hash that Postgres stored, and is nothing missing after it? Says what is wrong, or null. */
-  async #verify(partition: Partition, cursor: Cursor, seq: number): Promise<string | null> {
-    if (seq < cursor.seq) return `Redis went back to seq ${seq}, Postgres has ${cursor.seq}`;
-    if (seq < partition.seqSeen)
-      return `Redis went back to seq ${seq}, ${partition.seqSeen} was acknowledged`;
-    const read = (fromSeq: number, recordsMax: number) =>
-      readJournal(this.connection, partition.keys[7], { epoch: cursor.epoch, fromSeq, recordsMax });
-    if (cursor.recordSeq !== null) {
-      const [record] = await read(cursor.recordSeq, 1);
-      if (record === undefined || record.firstSeq !== cursor.recordSeq)
-        return `the journal lacks the record at the cursor (seq ${cursor.recordSeq})`;
-      if (cursor.recordHash === null || !record.hash.equals(cursor.recordHash)) {
-        return `the journal's record at seq ${cursor.recordSeq} is not the one that Postgres has`;
+  /** One try for each of some partitions. */
+  async #once(isWanted: (partition: Partition) => boolean): Promise<void> {
+    const left = this.partitions.filter(isWanted);
+    const work = async (): Promise<void> => {
+      for (let partition = left.shift(); partition !== undefined; partition = left.shift()) {
+        const { runId } = this.connection;
+        if (runId === null || this.#stopped) return;
+        await this.#open(partition, runId).catch((error: unknown) =>
+          this.logger.warn({ reason: String(error) }, 'a partition could not be opened; trying again'),
+        );
       }
-    }
-    let next = cursor.seq + 1;
-    while (next <= seq) {
-      const records = await read(next, RECORDS_PER_READ_MAX);
-      if (records.length === 0) return `the journal lacks seq ${next} of ${seq}`;
-      for (const record of records) {
-        if (record.firstSeq !== next) return `the journal lacks seq ${next}`;
-        next = record.lastSeq + 1;
+    };
+    await Promise.all(Array.from({ length: OPENING_MAX }, work));
+  }
+
+  async #open(partition: Partition, runId: string): Promise<void> {
+    for (let look = 1; look <= LOOKS_MAX; look++) {
+      const { epoch, meta } = await this.#look(partition);
+      const why = forPeople(meta, epoch, partition);
+      if (why !== null) return partition.fence(why);
+      if (epoch.token !== null && meta?.runId === runId) {
+        const wrong = await contradictionOf(this.connection, partition, epoch, meta, runId);
+        if (wrong === null) return this.#serve(partition, epoch, meta);
       }
+      const rebuilt = await this.rebuild.run(partition, runId);
+      if (rebuilt === 'busy') return;
+      if (rebuilt !== 'done') return partition.fence(rebuilt.fenced);
     }
-    // More than meta says: another sidecar is working, or a script was cut off after its first write.
-    return null;
+  }
+
+  async #look(partition: Partition): Promise<{ epoch: OpenEpoch; meta: Meta | null }> {
+    const read = async () => {
+      const epoch = await readOpenEpoch(this.pool, partition.number);
+      if (epoch === null) throw new Error(`Postgres has no cursor for partition ${partition.number}`);
+      return { epoch, meta: await readMeta(this.connection, partition.keys) };
+    };
+    const seen = await read();
+    // Somebody may have begun an epoch in between.
+    return (seen.meta?.epoch ?? 0) > seen.epoch.cursor.epoch ? read() : seen;
+  }
+
+  async #serve(partition: Partition, { cursor }: OpenEpoch, meta: Meta): Promise<void> {
+    const { number } = partition;
+    if (partition.epoch !== 0 && partition.epoch !== cursor.epoch) {
+      for (const { epoch, lastSeq } of await readClosedEpochs(this.pool, number, partition.epoch))
+        this.watermarks.closeEpoch(number, epoch, lastSeq);
+    }
+    this.watermarks.advance(number, cursor.epoch, cursor.seq);
+    partition.open({ epoch: cursor.epoch, seq: meta.seq, runId: meta.runId });
   }
 }

@@ -1,5 +1,5 @@
 import type { RedisConnection } from '../redis/connection.js';
-import { type JournalRange, type RawRecord, readRawJournal, recordHead } from '../redis/journal.js';
+import { hashOf, type JournalRange, type RawRecord, readRawJournal, recordHead } from '../redis/journal.js';
 import type { FlushPart } from './flush-batch.js';
 import type { PartPlace } from './flush-protocol.js';
 
@@ -17,21 +17,29 @@ function recordsFor(entriesMax: number, entries: number, records: number): numbe
 
 /**
  * Records of a partition after its cursor, without a gap, of about `entriesMax` entries; null where there are none. Where the journal does
- * not go on after the cursor: the seq that is missing.
+ * not go on after the cursor: the seq that is missing. The record at the cursor is read again before them, because a journal that forked before it
+ * may go on after it, too.
  */
 export async function readPart(
   connection: RedisConnection,
-  { partition, journalKey, epoch, afterSeq }: PartPlace,
+  { partition, journalKey, epoch, afterSeq, record: known }: PartPlace,
   entriesMax: number,
 ): Promise<FlushPart | { readonly partition: number; readonly missingSeq: number } | null> {
   const records: RawRecord[] = [];
   let lastSeq = afterSeq;
-  let from: JournalRange['from'] = { seq: lastSeq + 1 };
+  let from: JournalRange['from'] = { seq: known?.seq ?? lastSeq + 1 };
   let recordsMax = RECORDS_FIRST_READ;
+  let atCursor = known;
   let more = true;
   while (more && lastSeq - afterSeq < entriesMax) {
     const read = await readRawJournal(connection, journalKey, { epoch, from, recordsMax });
     for (const record of read) {
+      if (atCursor !== null) {
+        if (!isRecordAtCursor(record, atCursor)) return { partition, missingSeq: afterSeq + 1 };
+        from = { afterRecordSeq: atCursor.seq };
+        atCursor = null;
+        continue;
+      }
       const head = recordHead(record);
       if (head.firstSeq !== lastSeq + 1) return { partition, missingSeq: lastSeq + 1 };
       records.push(record);
@@ -42,5 +50,10 @@ export async function readPart(
     more = read.length === recordsMax;
     recordsMax = recordsFor(entriesMax, lastSeq - afterSeq, records.length);
   }
+  if (atCursor !== null) return { partition, missingSeq: afterSeq + 1 };
   return records.length === 0 ? null : { partition, epoch, afterSeq, records };
+}
+
+function isRecordAtCursor(record: RawRecord, known: NonNullable<PartPlace['record']>): boolean {
+  return recordHead(record).firstSeq === known.seq && hashOf(record).equals(known.hash);
 }

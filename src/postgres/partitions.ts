@@ -9,20 +9,23 @@ export interface Cursor {
   readonly recordSeq: number | null;
   readonly recordHash: Buffer | null;
   readonly bytes: number;
+  /** When the last entry was booked; 0: none was. */
+  readonly bookedMs: number;
   readonly chain: Buffer;
 }
 
-interface CursorRow {
+export interface CursorRow {
   partition: number;
   epoch: number;
   seq: number;
   record_seq: number | null;
   record_hash: Buffer | null;
   bytes: number;
+  booked_ms: number;
   chain: Buffer;
 }
 
-function cursorOf(row: CursorRow): Cursor {
+export function cursorOf(row: CursorRow): Cursor {
   return {
     partition: row.partition,
     epoch: row.epoch,
@@ -30,13 +33,14 @@ function cursorOf(row: CursorRow): Cursor {
     recordSeq: row.record_seq,
     recordHash: row.record_hash,
     bytes: row.bytes,
+    bookedMs: row.booked_ms,
     chain: row.chain,
   };
 }
 
 export async function readCursors(pool: Pool): Promise<Cursor[]> {
   const { rows } = await pool.query<CursorRow>(
-    `SELECT partition, epoch, seq, record_seq, record_hash, bytes, chain FROM partitions ORDER BY partition`,
+    `SELECT partition, epoch, seq, record_seq, record_hash, bytes, booked_ms, chain FROM partitions ORDER BY partition`,
   );
   return rows.map(cursorOf);
 }
@@ -45,7 +49,7 @@ export async function readCursors(pool: Pool): Promise<Cursor[]> {
 export async function lockCursors(client: PoolClient, partitions: readonly number[]): Promise<Cursor[]> {
   const { rows } = await client.query<CursorRow>({
     name: 'lock_cursors',
-    text: `SELECT partition, epoch, seq, record_seq, record_hash, bytes, chain FROM partitions
+    text: `SELECT partition, epoch, seq, record_seq, record_hash, bytes, booked_ms, chain FROM partitions
            WHERE partition = ANY($1::integer[]) ORDER BY partition FOR UPDATE`,
     values: [partitions],
   });
@@ -70,9 +74,10 @@ export async function createFirstEpochs(pool: Pool, partitionCount: number, chai
 export async function moveCursors(client: PoolClient, cursors: readonly Cursor[]): Promise<void> {
   await client.query({
     name: 'move_cursors',
-    text: `UPDATE partitions SET seq = c.seq, record_seq = c.record_seq, record_hash = c.record_hash, bytes = c.bytes, chain = c.chain
-           FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bytea[])
-             AS c (partition, seq, record_seq, record_hash, bytes, chain)
+    text: `UPDATE partitions SET seq = c.seq, record_seq = c.record_seq, record_hash = c.record_hash, bytes = c.bytes,
+             booked_ms = c.booked_ms, chain = c.chain
+           FROM unnest($1::integer[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bigint[], $6::bigint[], $7::bytea[])
+             AS c (partition, seq, record_seq, record_hash, bytes, booked_ms, chain)
            WHERE partitions.partition = c.partition`,
     values: [
       cursors.map((c) => c.partition),
@@ -80,6 +85,7 @@ export async function moveCursors(client: PoolClient, cursors: readonly Cursor[]
       cursors.map((c) => c.recordSeq),
       cursors.map((c) => c.recordHash),
       cursors.map((c) => c.bytes),
+      cursors.map((c) => c.bookedMs),
       cursors.map((c) => c.chain),
     ],
   });

@@ -19,8 +19,8 @@ export interface RedisConnectionOptions {
  * One connection to Redis, and the identity of the server that it reached.
  *
  * States: down -> (socket ready, INFO read and accepted) -> up -> (socket closed) -> down -> ... -> closed.
- * `runId` is the server's own, read after every connect: commands carry it, so that a Redis that was restarted or replaced
- * behind the same address is noticed by the scripts' fence. Nothing is queued while down and nothing is ever sent twice:
+ * `runId` is the server's own run_id and the id of its replication history, which is another one after it was a replica in between: both are
+ * read after every connect. Commands carry it, so that a Redis that was restarted or replaced behind the same address is noticed by the scripts' fence. Nothing is queued while down and nothing is ever sent twice:
  * a script whose reply is lost may have run.
  */
 export class RedisConnection {
@@ -53,7 +53,7 @@ export class RedisConnection {
     this.client.on('close', () => this.#lost());
   }
 
-  /** The run_id of the connected server; null while there is none that may serve. */
+  /** Which server is connected, and with which history of data; null while there is none that may serve. */
   get runId(): string | null {
     return this.#runId;
   }
@@ -82,6 +82,11 @@ export class RedisConnection {
     if (this.#refusal !== null) throw new DrawdownError('UNAVAILABLE', this.#refusal);
   }
 
+  /** Whoever was found to be a replica was demoted, and may have taken over other data since: it is asked again who it is. */
+  askAgain(): void {
+    this.client.disconnect(true);
+  }
+
   async close(): Promise<void> {
     this.#up.clear();
     this.#lost();
@@ -94,7 +99,7 @@ export class RedisConnection {
     try {
       const info = parseInfo(await this.client.info());
       this.#refusal = refusalOf(info);
-      const runId = info.get('run_id') ?? '';
+      const runId = `${info.get('run_id')}/${info.get('master_replid')}`;
       if (this.#refusal !== null) {
         this.#logger.error({ reason: this.#refusal }, 'redis refused');
         return;

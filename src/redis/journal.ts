@@ -148,6 +148,42 @@ export async function readRawJournal(
   ])) as RawRecord[];
 }
 
+/** A record of any epoch, and its fields: names and values in turn. */
+export interface PlacedRecord {
+  readonly epoch: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly fields: readonly Buffer[];
+}
+
+/** Records read at once where all are. */
+const RECORDS_PER_READ_MAX = 100;
+
+/** All that the journal holds, of whatever epoch, oldest first. Throws on a record that cannot be read. */
+export async function* readAllRecords(
+  connection: RedisConnection,
+  journalKey: string,
+): AsyncGenerator<PlacedRecord> {
+  let start = '-';
+  for (;;) {
+    const records = (await connection.client.callBuffer('XRANGE', [
+      journalKey,
+      start,
+      '+',
+      'COUNT',
+      RECORDS_PER_READ_MAX,
+    ])) as RawRecord[];
+    for (const record of records) {
+      const { firstSeq, lastSeq } = recordHead(record);
+      const epoch = Number(record[0].toString().split('-')[0]);
+      yield { epoch, firstSeq, lastSeq, fields: record[1] };
+    }
+    const last = records.at(-1);
+    if (last === undefined || records.length < RECORDS_PER_READ_MAX) return;
+    start = `(${last[0].toString()}`;
+  }
+}
+
 /** Reads records whose first seq is at least `fromSeq`, oldest first. */
 export async function readJournal(
   connection: RedisConnection,
@@ -179,6 +215,20 @@ export function recordHead([id, fields]: RawRecord): {
 
 const DECISIONS_NAME = 'd'.charCodeAt(0);
 
+/** sha-256 of a record. */
+export function hashOf([id, fields]: RawRecord): Buffer {
+  const hash = createHash('sha256').update(id);
+  for (const name of HASHED_NAMES) {
+    const place = fields.findIndex((field, i) => i % 2 === 0 && field.toString() === name);
+    const value = fields[place + 1];
+    if (place < 0 || value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);
+    hash.update(value);
+  }
+  return hash.digest();
+}
+
+const HASHED_NAMES = ['b', 'o', 'd', 'i', 'a', 'h', 'g'];
+
 /** Throws on a record of a format that this version does not know, or that is not whole. */
 export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   const byName = new Map<string, Buffer>();
@@ -204,8 +254,6 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
   const accountReader = new BinaryReader(field('a'));
   for (const index of unpack<number[]>(field('i'))) accounts.set(index - 1, readAccount(accountReader));
 
-  const hash = createHash('sha256').update(id);
-  for (const name of ['b', 'o', 'd', 'i', 'a', 'h', 'g']) hash.update(field(name));
   return {
     epoch,
     firstSeq,
@@ -218,7 +266,7 @@ export function decodeRecord([id, fields]: RawRecord): JournalRecord {
     holds: readHolds(field('h')),
     subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
-    hash: hash.digest(),
+    hash: hashOf([id, fields]),
   };
 }
 

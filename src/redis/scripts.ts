@@ -1,4 +1,3 @@
-import { DrawdownError } from '../errors.js';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import {
@@ -21,9 +20,10 @@ import {
   readOpenedHold,
 } from './hold-format.js';
 import { accountScope, type PartitionKeys } from './keys.js';
+import { callScript } from './script-call.js';
 import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
 
-/** What every call but `open` carries, and what the scripts compare before they do anything. */
+/** What every call but those of epochs.ts carries, and what the scripts compare before they do anything. */
 export interface Fence {
   readonly keys: PartitionKeys;
   readonly installation: string;
@@ -36,7 +36,8 @@ export interface Fence {
 /** A refusal by the fence: nothing was read or written. */
 export type FenceRefusal =
   | { readonly status: 'FENCED'; readonly what: 'epoch' | 'run_id' | 'seq'; readonly epoch: number }
-  | { readonly status: 'EMPTY' | 'INSTALLATION' }
+  | { readonly status: 'EMPTY' }
+  | { readonly status: 'INSTALLATION' }
   | { readonly status: 'FORMAT'; readonly format: number }
   | { readonly status: 'SKEW'; readonly skewMs: number };
 
@@ -111,13 +112,10 @@ export type LoadedAccount = readonly [
   holds: readonly (string | Buffer | number)[],
 ];
 
-type Reply = (Buffer | string | number)[];
-
 /** One typed call per script. Replies are decoded here and nowhere else. */
 export class Scripts {
   readonly #batch: ScriptSource;
   readonly #batchEnding: ScriptSource;
-  readonly #open: ScriptSource;
   readonly #durable: ScriptSource;
   readonly #load: ScriptSource;
   readonly #evict: ScriptSource;
@@ -131,7 +129,6 @@ export class Scripts {
       readScript(name, replacedIncludes ? { allowOutOfMemory, replacedIncludes } : { allowOutOfMemory });
     this.#batch = read('batch', false);
     this.#batchEnding = read('batch', true);
-    this.#open = read('open', true);
     this.#durable = read('durable', true);
     this.#load = read('load', true);
     this.#evict = read('evict', true);
@@ -149,15 +146,20 @@ export class Scripts {
     options: { readonly ending: boolean },
   ): Promise<BatchReply | FenceRefusal> {
     const limits = this.limits;
-    const reply = await this.#call(options.ending ? this.#batchEnding : this.#batch, fence.keys, [
-      ...fenceArguments(fence),
-      limits.clockSkewMaxMs,
-      limits.eventFutureMaxMs,
-      limits.idsPerGenerationMax,
-      limits.journalBytesMax,
-      batch,
-      opaque,
-    ]);
+    const reply = await callScript(
+      this.connection,
+      options.ending ? this.#batchEnding : this.#batch,
+      fence.keys,
+      [
+        ...fenceArguments(fence),
+        limits.clockSkewMaxMs,
+        limits.eventFutureMaxMs,
+        limits.idsPerGenerationMax,
+        limits.journalBytesMax,
+        batch,
+        opaque,
+      ],
+    );
     const head = unpack<unknown[]>(reply[0] as Buffer);
     if (head[0] !== 'OK') return refusalOf(head);
     const [, epoch, seq, durableSeq, nowMs, idsSinceMs, firstSeq, pendingBytes, expiredHolds] = head as [
@@ -178,37 +180,12 @@ export class Scripts {
     };
   }
 
-  /** Makes the keys of a new epoch; 'EXISTS' where there are some already. */
-  async openNew(fence: Fence, afterSeq: number, idsSinceMs: number): Promise<'OK' | 'EXISTS'> {
-    const reply = await this.#call(this.#open, fence.keys, [
-      fence.installation,
-      fence.epoch,
-      fence.runId,
-      'new',
-      afterSeq,
-      idsSinceMs,
-    ]);
-    return text(reply) as 'OK' | 'EXISTS';
-  }
-
-  /** Goes on under the fence's run_id; 'CHANGED' where epoch or seq are not what was verified. */
-  async adopt(fence: Fence, verifiedSeq: number): Promise<'OK' | 'CHANGED'> {
-    const reply = await this.#call(this.#open, fence.keys, [
-      fence.installation,
-      fence.epoch,
-      fence.runId,
-      'adopt',
-      verifiedSeq,
-    ]);
-    return text(reply) as 'OK' | 'CHANGED';
-  }
-
   /** Moves the durable watermark, trims the journal before `keepFromSeq` (0: not), rotates ids when they are due. */
   async durable(
     fence: Fence,
     progress: { readonly seq: number; readonly bytes: number; readonly keepFromSeq: number },
   ): Promise<DurableReply | FenceRefusal> {
-    const reply = await this.#call(this.#durable, fence.keys, [
+    const reply = await callScript(this.connection, this.#durable, fence.keys, [
       ...fenceArguments(fence),
       this.limits.clockSkewMaxMs,
       progress.seq,
@@ -240,7 +217,7 @@ export class Scripts {
     accounts: readonly LoadedAccount[],
     outcomes: readonly (string | Buffer)[],
   ): Promise<number | 'STALE' | FenceRefusal> {
-    const reply = await this.#call(this.#load, fence.keys, [
+    const reply = await callScript(this.connection, this.#load, fence.keys, [
       ...fenceArguments(fence),
       this.limits.clockSkewMaxMs,
       snapshotSeq,
@@ -267,7 +244,7 @@ export class Scripts {
     idleSinceMs: number,
     accountIds: readonly string[],
   ): Promise<number | FenceRefusal> {
-    const reply = await this.#call(this.#evict, fence.keys, [
+    const reply = await callScript(this.connection, this.#evict, fence.keys, [
       ...fenceArguments(fence),
       this.limits.clockSkewMaxMs,
       idleSinceMs,
@@ -275,25 +252,6 @@ export class Scripts {
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
     return head[0] === 'OK' ? (head[1] as number) : refusalOf(head);
-  }
-
-  async #call(
-    script: ScriptSource,
-    keys: PartitionKeys,
-    args: readonly (string | number | Buffer)[],
-  ): Promise<Reply> {
-    const { client } = this.connection;
-    try {
-      return (await client.callBuffer('EVALSHA', [script.sha, keys.length, ...keys, ...args])) as Reply;
-    } catch (error) {
-      if (!String(error).includes('NOSCRIPT')) throw callError(error);
-    }
-    // NOSCRIPT means that nothing ran. EVAL also puts the script into the cache.
-    try {
-      return (await client.callBuffer('EVAL', [script.text, keys.length, ...keys, ...args])) as Reply;
-    } catch (error) {
-      throw callError(error);
-    }
   }
 }
 
@@ -349,10 +307,6 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
   }
 }
 
-function text(reply: unknown): string {
-  return Buffer.isBuffer(reply) ? reply.toString() : String(reply);
-}
-
 function refusalOf(head: unknown[]): FenceRefusal {
   switch (head[0]) {
     case 'FENCED':
@@ -367,24 +321,4 @@ function refusalOf(head: unknown[]): FenceRefusal {
     default:
       throw new Error(`a script answered ${String(head[0])}`);
   }
-}
-
-/** Errors of a call: those that Redis answered before the script ran, and those that leave the outcome unknown. */
-function callError(error: unknown): DrawdownError {
-  const message = error instanceof Error ? error.message : String(error);
-  if (message.startsWith('OOM')) {
-    return new DrawdownError('LIMIT_REACHED', "Redis' maxmemory is reached: new work is refused", {
-      cause: error,
-    });
-  }
-  if (/^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF|BUSY)/.test(message)) {
-    return new DrawdownError('UNAVAILABLE', 'Redis does not accept writes now', { cause: error });
-  }
-  if (message.includes('enableOfflineQueue')) {
-    return new DrawdownError('UNAVAILABLE', 'Redis is not connected', { cause: error });
-  }
-  if (/^ERR/.test(message)) return new DrawdownError('INTERNAL', 'a script failed', { cause: error });
-  return new DrawdownError('OUTCOME_UNKNOWN', "Redis' reply was lost; repeat the call unchanged", {
-    cause: error,
-  });
 }

@@ -6,35 +6,6 @@ import { accountScope, type PartitionKeys } from './keys.js';
 
 /** What verification reads: nothing here writes, and every call takes at most a batch. */
 
-export interface Meta {
-  readonly installation: string;
-  readonly format: number;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly durableSeq: number;
-}
-
-/** Null where the partition has no keys. */
-export async function readMeta(connection: RedisConnection, keys: PartitionKeys): Promise<Meta | null> {
-  const values = await connection.client.hmget(
-    keys[0],
-    'installation',
-    'format',
-    'epoch',
-    'seq',
-    'durable_seq',
-  );
-  if (values.some((value) => value === null)) return null;
-  const [installation, format, epoch, seq, durableSeq] = values as string[];
-  return {
-    installation: installation as string,
-    format: Number(format),
-    epoch: Number(epoch),
-    seq: Number(seq),
-    durableSeq: Number(durableSeq),
-  };
-}
-
 /** The names of a hash, some at a time; one that is there all the while comes at least once. */
 export async function* scanFields(
   connection: RedisConnection,

@@ -22,6 +22,7 @@ import {
   settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
+import { positionOf } from './operation.js';
 import { chargedBefore, settledOf, statusOf } from './outcome-views.js';
 import { appendCosts, appendEstimate, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
@@ -180,7 +181,7 @@ export class Meter implements UsageMeter {
       const { result, decision } = executed;
       if (result.code !== CODE.reprice) {
         const outcome = outcomeOrThrow(executed, call.accountId);
-        const position = decision.partition.position(outcome.seq);
+        const position = positionOf(decision, outcome.seq);
         await this.executor.settleDurability([position], options);
         return settledOf(outcome, result.code === CODE.duplicate, position);
       }
@@ -217,7 +218,7 @@ export class Meter implements UsageMeter {
     ];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
     const outcome = outcomeOrThrow(executed, call.accountId);
-    const position = executed.decision.partition.position(outcome.seq);
+    const position = positionOf(executed.decision, outcome.seq);
     await this.executor.settleDurability([position], options);
     return {
       unit: outcome.unit as Unit,
@@ -255,7 +256,7 @@ export class Meter implements UsageMeter {
       options,
     );
     if (result.code === CODE.duplicate) {
-      const durable = this.executor.isDurable([decision.partition.position(result.outcome.seq)]);
+      const durable = this.executor.isDurable([positionOf(decision, result.outcome.seq)]);
       return statusOf(result.outcome, durable);
     }
     if (result.code !== CODE.none) throw resultError(result, call.accountId);
@@ -310,7 +311,7 @@ export class Meter implements UsageMeter {
       };
     }
     const outcome = outcomeOrThrow({ result, decision }, accountId);
-    await this.executor.settleDurability([decision.partition.position(outcome.seq)], options);
+    await this.executor.settleDurability([positionOf(decision, outcome.seq)], options);
     return {
       verdict: 'allowed',
       unit: outcome.unit as Unit,

@@ -3,6 +3,7 @@ import type { PackedOperation } from '../redis/format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
 import type { OperationResult } from '../redis/scripts.js';
 import type { Partition } from './partition.js';
+import type { Position } from './types.js';
 
 /** What an operation comes to in the end: the script's word, or that its account exists nowhere. */
 export type FinalResult =
@@ -12,7 +13,14 @@ export type FinalResult =
 /** When and where a result was decided. */
 export interface Decision {
   readonly partition: Partition;
+  /** Of the partition when it was decided, which may be over by now. */
+  readonly epoch: number;
   readonly nowMs: number;
+}
+
+/** Where an entry of a decision, or one that it names, stands. */
+export function positionOf({ partition, epoch }: Decision, seq: number): Position {
+  return { partition: partition.number, epoch, seq };
 }
 
 /** One operation on its way through a partition's queue. Exactly one of `done` and `failed` is called, once. */

@@ -255,7 +255,7 @@ export class PartitionQueue {
     partition.pendingBytes = reply.pendingBytes;
     partition.skewMs = reply.nowMs - Date.now();
     this.metrics.holdsExpired.inc(reply.expiredHolds);
-    const decision = { partition, nowMs: reply.nowMs };
+    const decision = { partition, epoch: reply.epoch, nowMs: reply.nowMs };
     const missing: Operation[] = [];
     const unchecked: Operation[] = [];
     for (let i = 0; i < batch.length; i++) {

@@ -1,9 +1,8 @@
 import { DrawdownError } from '../errors.js';
 import type { PartitionKeys } from '../redis/keys.js';
 import type { DurableReply, Fence, FenceRefusal } from '../redis/scripts.js';
-import type { Position } from './types.js';
 
-/** A difference of the clocks or a broken connection passes; a fenced partition waits for an operator. */
+/** A closed partition is opened again by itself, rebuilt where it must be; a fenced one waits for an operator. */
 export type PartitionState =
   | { readonly kind: 'closed'; readonly why: string }
   | { readonly kind: 'open'; readonly runId: string }
@@ -12,8 +11,8 @@ export type PartitionState =
 /**
  * One partition as this process sees it.
  *
- * States: closed -> open (verified against Postgres under the connection's run_id) -> closed (connection lost) -> ...
- *         any -> fenced: Redis and Postgres contradict each other. It never serves again until it is opened anew.
+ * States: closed -> open (verified against Postgres under the connection's run_id) -> closed (connection lost, or doubted) -> ...
+ *         any -> fenced: Redis and Postgres contradict each other in a way that only people can settle -> open, once they have.
  */
 export class Partition {
   #state: PartitionState = { kind: 'closed', why: 'not opened yet' };
@@ -55,7 +54,10 @@ export class Partition {
   }
 
   open(at: { readonly epoch: number; readonly seq: number; readonly runId: string }): void {
-    if (at.epoch !== this.#epoch) this.#seqSeen = 0;
+    if (at.epoch !== this.#epoch) {
+      this.#seqSeen = 0;
+      this.#pendingSinceMs = 0;
+    }
     this.#epoch = at.epoch;
     this.#seqSeen = Math.max(this.#seqSeen, at.seq);
     this.#state = { kind: 'open', runId: at.runId };
@@ -68,8 +70,15 @@ export class Partition {
     this.onStopped(this);
   }
 
+  /** Closes it until it is verified again, also on the server that it was verified on. */
+  doubt(why: string): void {
+    this.#verifiedRunId = '';
+    this.close(why);
+  }
+
   fence(why: string): void {
     if (this.#state.kind === 'fenced') return;
+    this.#verifiedRunId = '';
     this.#state = { kind: 'fenced', why };
     this.onStopped(this);
   }
@@ -110,10 +119,6 @@ export class Partition {
     return this.#pendingSinceMs === 0 ? 0 : Math.max(0, nowMs - this.#pendingSinceMs);
   }
 
-  position(seq: number): Position {
-    return { partition: this.number, epoch: this.#epoch, seq };
-  }
-
   /** Why this partition does not serve; null if it does. */
   unavailability(): DrawdownError | null {
     switch (this.#state.kind) {
@@ -143,28 +148,26 @@ export class Partition {
         { retryAfterMs: 1_000 },
       );
     }
-    if (refusal.status === 'FENCED' && refusal.what === 'run_id') {
-      // Another process may have verified this server, or nobody has: the opener finds out.
-      this.#verifiedRunId = '';
-      this.close('Redis was restarted and must be verified');
-    } else {
-      this.fence(refusalText(refusal));
-    }
+    if (refusal.status === 'FENCED' || refusal.status === 'EMPTY') this.doubt(doubtOf(refusal));
+    else this.fence(refusalText(refusal));
     return this.unavailability() as DrawdownError;
   }
 }
 
-function refusalText(refusal: Exclude<FenceRefusal, { status: 'SKEW' }>): string {
-  switch (refusal.status) {
-    case 'EMPTY':
-      return 'Redis has lost its keys (a flush, or a restart without its data)';
-    case 'INSTALLATION':
-      return "Redis holds another installation's data";
-    case 'FORMAT':
-      return `Redis holds data of format ${refusal.format}, which this version does not know`;
-    case 'FENCED':
-      return refusal.what === 'epoch'
-        ? `Redis is at epoch ${refusal.epoch}`
-        : 'Redis went back: it lacks entries that were acknowledged';
+function doubtOf(refusal: Extract<FenceRefusal, { status: 'FENCED' | 'EMPTY' }>): string {
+  if (refusal.status !== 'FENCED') return 'Redis has lost its keys';
+  switch (refusal.what) {
+    case 'run_id':
+      return 'Redis must be verified';
+    case 'epoch':
+      return `Redis is at epoch ${refusal.epoch}`;
+    case 'seq':
+      return 'Redis went back: it lacks entries that were acknowledged';
   }
+}
+
+function refusalText(refusal: Exclude<FenceRefusal, { status: 'SKEW' | 'FENCED' | 'EMPTY' }>): string {
+  return refusal.status === 'FORMAT'
+    ? `Redis holds data of format ${refusal.format}, which this version does not know`
+    : "Redis holds another installation's data";
 }

@@ -1,13 +1,15 @@
 import type { DrawdownError } from '../errors.js';
 import { CODE, FLAG, OP, type PackedOperation } from '../redis/format.js';
 import { limitError, reasonOf, resultError } from './executor.js';
-import type { Decision, FinalResult, Operation } from './operation.js';
+import { type Decision, type FinalResult, type Operation, positionOf } from './operation.js';
 import type { EventResult, Position, Reason, RecordOutcome, Unit, UsageEvent } from './types.js';
 
 /** Gathers the results of one batch of events in their order; resolves when the last one is there. */
 export class RecordCollector {
   readonly results: EventResult[];
   readonly #positions = new Map<number, Position>();
+  /** Of partitions whose epoch changed while the batch was decided. */
+  readonly #otherEpochs: Position[] = [];
   #left: number;
   #resolve: (outcome: RecordOutcome) => void = () => undefined;
   readonly outcome: Promise<RecordOutcome>;
@@ -25,20 +27,17 @@ export class RecordCollector {
     this.results[index] = result;
     if (position !== null) {
       const known = this.#positions.get(position.partition);
-      if (
-        known === undefined ||
-        known.epoch < position.epoch ||
-        (known.epoch === position.epoch && known.seq < position.seq)
-      ) {
+      // One epoch does not stand for another: what was lost with it must be seen.
+      if (known !== undefined && known.epoch !== position.epoch) this.#otherEpochs.push(position);
+      else if (known === undefined || known.seq < position.seq)
         this.#positions.set(position.partition, position);
-      }
     }
     this.#left -= 1;
     if (this.#left === 0) this.#finish();
   }
 
   #finish(): void {
-    this.#resolve({ results: this.results, positions: [...this.#positions.values()] });
+    this.#resolve({ results: this.results, positions: [...this.#positions.values(), ...this.#otherEpochs] });
   }
 }
 
@@ -77,7 +76,7 @@ export class UsageOperation implements Operation {
           unrated: (outcome.flags & FLAG.unrated) !== 0,
           converted: outcome.converted,
         },
-        decision.partition.position(outcome.seq),
+        positionOf(decision, outcome.seq),
       );
       return;
     }

@@ -144,6 +144,7 @@ export class PostgresResolver implements Resolver {
   }
 
   async #load(queue: PartitionQueue, operations: readonly Operation[]): Promise<void> {
+    const { partition } = queue;
     const accountIds = [...new Set(operations.map((operation) => operation.accountId))];
     const known = new Set<string>();
     for (let first = 0; first < accountIds.length; first += ACCOUNTS_PER_QUERY_MAX) {
@@ -155,7 +156,8 @@ export class PostgresResolver implements Resolver {
     }
     for (const operation of operations) {
       if (known.has(operation.accountId)) queue.push(operation);
-      else operation.done({ code: 'unknown account' }, { partition: queue.partition, nowMs: Date.now() });
+      else
+        operation.done({ code: 'unknown account' }, { partition, epoch: partition.epoch, nowMs: Date.now() });
     }
   }
 

@@ -3,6 +3,7 @@ import { CODE, OP, type PackedOperation, type StoredOutcome } from '../redis/for
 import type { OpenedHold } from '../redis/hold-format.js';
 import type { LedgerDetails } from '../redis/opaque.js';
 import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
+import { positionOf } from './operation.js';
 import { packedTerms } from './pricing.js';
 import type { CallOptions, Position, Quantities, Reason, Unit } from './types.js';
 
@@ -171,7 +172,7 @@ export class SessionOperations {
     switch (result.code) {
       case 'checkpointed': {
         const { seq, reason, ...stands } = result.session;
-        const position = decision.partition.position(seq);
+        const position = positionOf(decision, seq);
         return { kind: 'ok', ...stands, refused: reason === 0 ? null : reasonOf({ reason }), position };
       }
       case CODE.stale:
@@ -194,7 +195,7 @@ function opened(call: OpenSession, session: OpenedHold, { decision }: Executed):
     ...stands,
     unit: unit as Unit,
     details: details === '' ? null : { meter, model, agentId, quantities: unpackDetails(details) },
-    position: decision.partition.position(seq),
+    position: positionOf(decision, seq),
   };
 }
 

@@ -5,7 +5,7 @@ import type { RedisConnection } from '../redis/connection.js';
 import { FORMAT } from '../redis/format.js';
 import { readJournal } from '../redis/journal.js';
 import type { PartitionKeys } from '../redis/keys.js';
-import { type Meta, readMeta } from '../redis/verify.js';
+import { type Meta, readMeta } from '../redis/meta.js';
 
 /** Records read at once. */
 const RECORDS_PER_READ_MAX = 100;

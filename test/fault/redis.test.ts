@@ -1,14 +1,8 @@
-/** Redis restarts, forgets, is flushed, loses a reply, or is full. */
+/** Redis restarts, loses a reply, or is full. */
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sql } from '../helpers/audit.js';
-import {
-  CallFailure,
-  reserveRequest,
-  settleRequest,
-  type TestClient,
-  usageEvent,
-} from '../helpers/client.js';
+import { reserveRequest, settleRequest, type TestClient, usageEvent } from '../helpers/client.js';
 import { type StoreProxy, startProxy } from '../helpers/proxy.js';
 import { readiness, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import {
@@ -48,32 +42,6 @@ async function start(
 }
 
 const durableRedis: RedisTestOptions = { appendOnly: true, settings: { appendfsync: 'always' } };
-
-/** Accounts of which every partition has one. */
-const perPartition = Array.from({ length: 16 }, (_, i) => `account-${i}`);
-
-async function neverServes(client: TestClient, account: string): Promise<void> {
-  const failures: CallFailure[] = [
-    await client.failure('AccountService/GetBalance', { accountId: account }),
-    await client.failure('UsageService/Reserve', reserveRequest(account, 'new-hold', 1)),
-    await client.failure('UsageService/Settle', settleRequest(account, 'new-hold', 1)),
-    await client.failure('UsageService/GetUsage', { accountId: account, eventId: 'event' }),
-    await client.failure('AccountService/ListLedgerEntries', { accountId: account }),
-    await client.failure('AccountService/TopUp', {
-      requestId: 'new-grant',
-      accountId: account,
-      amount: { unit: 'UNIT_CREDITS', value: 1 },
-      eventTimeMs: Date.now(),
-    }),
-  ];
-  for (const failure of failures) {
-    expect(failure).toMatchObject({ status: 'UNAVAILABLE', reason: 'PARTITION_FENCED' });
-    expect(failure.retryAfterMs).toBeGreaterThan(0);
-  }
-  expect(await client.record([usageEvent(account, 'new-event', 1)])).toMatchObject([
-    { outcome: 'EVENT_OUTCOME_REFUSED', reason: 'REASON_UNAVAILABLE' },
-  ]);
-}
 
 /** Readiness is looked at once a second; this says it at once. */
 async function serves(client: TestClient, account: string): Promise<void> {
@@ -133,88 +101,6 @@ describe('a Redis that is restarted', () => {
     expect(await client.call('UsageService/Reserve', request)).toMatchObject({ verdict: 'VERDICT_ALLOWED' });
     await client.release(account, 'hold');
     await expectClean(sidecar.config, client, new Map([[account, 10_000]]));
-  });
-
-  it('empty is fenced before it serves one wrong balance, also by a sidecar that starts afterwards', async () => {
-    const { redis, database, sidecar, client } = await start({ appendOnly: false });
-    for (const account of perPartition) await client.account(account, 1_000);
-    await redis.kill9();
-    await redis.restart();
-    await until('readiness names the fence', async () =>
-      (await readiness(sidecar)).reasons.some((reason) => reason.includes('fenced')),
-    );
-    for (const account of perPartition) await neverServes(client, account);
-    const { ready, reasons } = await readiness(sidecar);
-    expect(ready).toBe(false);
-    expect(reasons.filter((reason) => reason.includes('is fenced'))).toHaveLength(4);
-    const second = await startTestSidecar({ redisUrl: redis.url, postgresUrl: database.url });
-    cleanups.push(() => second.stop());
-    for (const account of perPartition.slice(0, 8)) await neverServes(second.client, account);
-  });
-});
-
-describe('FLUSHALL', () => {
-  it('under load fences every partition: no balance is served from nothing', async () => {
-    const { redis, database, client, sidecar } = await start({ appendOnly: false });
-    for (const account of perPartition) await client.account(account, 1_000_000);
-    const direct = new Redis(redis.url);
-    let flushed = false;
-    let wrong = 0;
-    const callers = perPartition.map(async (account) => {
-      for (let i = 0; i < 400; i++) {
-        try {
-          const { available } = await client.balance(account);
-          if (available !== 1_000_000) wrong += 1;
-        } catch (error) {
-          if (!(error instanceof CallFailure)) throw error;
-          expect(error).toMatchObject({ status: 'UNAVAILABLE', reason: 'PARTITION_FENCED' });
-          expect(flushed).toBe(true);
-          return;
-        }
-        if (i === 20 && account === perPartition[0]) {
-          flushed = true;
-          await direct.flushall();
-        }
-      }
-      throw new Error(`${account} was served to the end`);
-    });
-    await Promise.all(callers);
-    expect(wrong).toBe(0);
-    for (const account of perPartition.slice(0, 8)) await neverServes(client, account);
-    await until('readiness says so', async () => !(await readiness(sidecar)).ready);
-    // Nothing was put into the emptied Redis by anybody.
-    expect(await direct.keys('*')).toEqual([]);
-    direct.disconnect();
-    const second = await startTestSidecar({ redisUrl: redis.url, postgresUrl: database.url });
-    cleanups.push(() => second.stop());
-    await neverServes(second.client, perPartition[0] as string);
-  });
-
-  it('is noticed also by a sidecar that nobody calls', async () => {
-    const { redis, client, sidecar } = await start({ appendOnly: false });
-    await client.account('quiet', 1_000);
-    const direct = new Redis(redis.url);
-    await direct.flushall();
-    direct.disconnect();
-    await until('readiness names the fence', async () =>
-      (await readiness(sidecar)).reasons.some((reason) => reason.includes('is fenced')),
-    );
-  });
-});
-
-describe('a Redis that went back', () => {
-  it('behind what was acknowledged is fenced', async () => {
-    const { redis, client } = await start({ appendOnly: false });
-    const account = await client.account('back', 1_000);
-    const direct = new Redis(redis.url);
-    // What a replica has that was promoted without the last transactions.
-    const keys = await direct.keys('*');
-    const before = await Promise.all(keys.map((key) => direct.dumpBuffer(key)));
-    await client.record([usageEvent(account, 'event', 100)]);
-    await direct.flushall();
-    for (const [i, key] of keys.entries()) await direct.restore(key, 0, before[i] as Buffer);
-    direct.disconnect();
-    await neverServes(client, account);
   });
 });
 

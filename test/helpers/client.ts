@@ -369,6 +369,12 @@ export class TestStream {
     return this.#sent;
   }
 
+  /** Sends a batch under its number again, as RESEND asks; its results are awaited anew. */
+  sendAgain(batchNumber: number, events: UsageEvent[]): void {
+    this.applied.delete(batchNumber);
+    this.call.write({ batchNumber, events });
+  }
+
   async results(batchNumber: number): Promise<EventResult__Output[]> {
     return until(`batch ${batchNumber} is applied`, () => {
       if (this.ended !== undefined) throw new Error(`the stream ended with ${this.ended}`);

@@ -23,7 +23,8 @@ export interface StoreProxy {
   stop(): Promise<void>;
 }
 
-export async function startProxy(socketPath: string): Promise<StoreProxy> {
+/** `place` is the store's socket, or says at each connection which one it is. */
+export async function startProxy(place: string | (() => string)): Promise<StoreProxy> {
   const open = new Set<Socket>();
   let isDown = false;
   let lost = 0;
@@ -46,7 +47,7 @@ export async function startProxy(socketPath: string): Promise<StoreProxy> {
       client.destroy();
       return;
     }
-    const store = connect(socketPath);
+    const store = connect(typeof place === 'string' ? place : place());
     let losing: 'cut-before-answer' | 'silence-answer' | null = null;
     for (const socket of [client, store]) {
       open.add(socket);

@@ -98,7 +98,9 @@ export class TestPartition {
     await test.connection.client.flushall();
     await test.setClock(nowMs);
     const partition = new TestPartition(test, partitionKeys('drawdown', 0));
-    expect(await test.scripts.openNew(partition.fence(), 0, 0)).toBe('OK');
+    const epoch = { keys: partition.keys, installation: INSTALLATION, epoch: EPOCH, token: 'test' };
+    expect(await test.epochs.make(epoch, { afterSeq: 0, bookedMs: 0 }, null)).toBe('OK');
+    expect(await test.epochs.adopt(epoch, partition.fence().runId)).toBe('OK');
     return partition;
   }
 

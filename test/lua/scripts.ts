@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../src/redis/connection.js';
+import { EpochScripts } from '../../src/redis/epochs.js';
 import { type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 
@@ -19,7 +20,7 @@ const LIMITS: ScriptLimits = {
 
 export class TestScripts {
   #redis: TestRedis | undefined;
-  #opened: { connection: RedisConnection; scripts: Scripts } | undefined;
+  #opened: { connection: RedisConnection; scripts: Scripts; epochs: EpochScripts } | undefined;
 
   constructor(private readonly limits: Partial<ScriptLimits>) {}
 
@@ -32,8 +33,12 @@ export class TestScripts {
       logger: pino({ level: 'silent' }),
     });
     await connection.connect();
-    const scripts = new Scripts(connection, { ...LIMITS, ...this.limits }, new Map([['clock', CLOCK]]));
-    this.#opened = { connection, scripts };
+    const replaced = new Map([['clock', CLOCK]]);
+    this.#opened = {
+      connection,
+      scripts: new Scripts(connection, { ...LIMITS, ...this.limits }, replaced),
+      epochs: new EpochScripts(connection, replaced),
+    };
   }
 
   get connection(): RedisConnection {
@@ -42,6 +47,10 @@ export class TestScripts {
 
   get scripts(): Scripts {
     return this.#whenOpen().scripts;
+  }
+
+  get epochs(): EpochScripts {
+    return this.#whenOpen().epochs;
   }
 
   async setClock(nowMs: number): Promise<void> {

@@ -11,6 +11,7 @@ import { createMetrics } from '../../src/metrics.js';
 import { publishCatalog } from '../../src/postgres/catalogs.js';
 import { createPool, type Pool } from '../../src/postgres/pool.js';
 import { RedisConnection } from '../../src/redis/connection.js';
+import { EpochScripts } from '../../src/redis/epochs.js';
 import { Scripts } from '../../src/redis/scripts.js';
 import type { Catalogs } from '../../src/usage/catalogs.js';
 
@@ -68,9 +69,11 @@ export class Stack {
     await connection.connect();
     await clock.rule(connection);
     const scripts = new Scripts(connection, config, SIMULATED_INCLUDES);
+    const epochScripts = new EpochScripts(connection, SIMULATED_INCLUDES);
     const installation = await prepareInstallation(pool, config);
     const catalogs = await loadCatalogs(pool, config, metrics, logger);
-    const core = startCore(config, { pool, connection, scripts, ...places }, installation, catalogs, {
+    const stores = { pool, connection, scripts, epochScripts, ...places };
+    const core = startCore(config, stores, installation, catalogs, {
       metrics,
       logger,
     });
@@ -114,7 +117,11 @@ export class Stack {
   /** Resolves once all that was booked is in Postgres. */
   async durable(): Promise<void> {
     const { partitions, watermarks } = this.core;
-    const positions = partitions.map((partition) => partition.position(partition.seqSeen));
+    const positions = partitions.map((partition) => ({
+      partition: partition.number,
+      epoch: partition.epoch,
+      seq: partition.seqSeen,
+    }));
     await watermarks.wait(positions, this.clock.nowMs + PATIENCE_MS);
   }
 

@@ -39,7 +39,11 @@ async function flusherWith(limits: { flushRestMaxMs?: number; flushEntriesMax?: 
   const flush = async (places: readonly PartPlace[]): Promise<FlushReply> => {
     const parts = places.map(({ partition, epoch, afterSeq }) => {
       const seq = (partitions[partition] as Partition).seqSeen;
-      const booked = { lastRecordSeq: seq, lastBookedMs: Date.now(), firstBookedMs: Date.now() };
+      const booked = {
+        record: { seq, hash: Buffer.alloc(32) },
+        lastBookedMs: Date.now(),
+        firstBookedMs: Date.now(),
+      };
       return { partition, epoch, afterSeq, seq, bytes: 0, ...booked };
     });
     const taken = parts.filter((part) => part.seq > part.afterSeq);

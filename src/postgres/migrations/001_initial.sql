@@ -20,6 +20,8 @@ CREATE TABLE partitions (
   record_hash bytea,
   -- Bytes of the journal through that record, counted from the start of the epoch.
   bytes bigint NOT NULL DEFAULT 0,
+  -- When the last entry was booked; 0: none was. The clock of the next epoch does not begin before.
+  booked_ms bigint NOT NULL DEFAULT 0,
   -- Hash of the last flush: each covers the one before.
   chain bytea NOT NULL
 ) WITH (fillfactor = 50);
@@ -32,15 +34,33 @@ CREATE TABLE leases (
   until timestamptz
 ) WITH (fillfactor = 50);
 
+-- Generations of a partition's state in Redis. Of each, keys are admitted once: others that name the same epoch never serve.
 CREATE TABLE epochs (
   partition integer NOT NULL,
   epoch bigint NOT NULL,
   -- Seq of the last entry before the epoch.
   after_seq bigint NOT NULL,
+  -- Of the keys in Redis that were admitted; null: none yet.
+  token text,
   opened_at timestamptz NOT NULL DEFAULT now(),
+  -- Seq of its last entry that is in the ledger; what it applied beyond is lost. Null: it is the open one.
   last_seq bigint,
   closed_at timestamptz,
+  closed_because text,
   PRIMARY KEY (partition, epoch)
+);
+
+-- Records of journals that could not follow what is in the ledger, kept for people: raw, names and values of their fields in turn.
+CREATE TABLE set_aside_records (
+  partition integer NOT NULL,
+  epoch bigint NOT NULL,
+  first_seq bigint NOT NULL,
+  last_seq bigint NOT NULL,
+  -- sha-256 of the raw record.
+  hash bytea NOT NULL,
+  fields bytea[] NOT NULL,
+  set_aside_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (partition, epoch, first_seq, hash)
 );
 
 CREATE SEQUENCE account_keys;

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import type { Pool, PoolClient } from 'pg';
+import { type Cursor, type CursorRow, cursorOf } from './partitions.js';
+
+/** The open epoch of a partition, and its cursor. */
+export interface OpenEpoch {
+  readonly cursor: Cursor;
+  /** Of the keys in Redis that were admitted; null: none yet. */
+  readonly token: string | null;
+}
+
+/** Null where the partition has none. */
+export async function readOpenEpoch(pool: Pool, partition: number): Promise<OpenEpoch | null> {
+  const { rows } = await pool.query<CursorRow & { token: string | null }>({
+    name: 'read_open_epoch',
+    text: `SELECT p.partition, p.epoch, p.seq, p.record_seq, p.record_hash, p.bytes, p.booked_ms, p.chain, e.token
+           FROM partitions p JOIN epochs e ON e.partition = p.partition AND e.epoch = p.epoch WHERE p.partition = $1`,
+    values: [partition],
+  });
+  const [row] = rows;
+  return row === undefined ? null : { cursor: cursorOf(row), token: row.token };
+}
+
+/** Last seqs of the epochs of a partition that were closed, from `fromEpoch` on. */
+export async function readClosedEpochs(
+  pool: Pool,
+  partition: number,
+  fromEpoch: number,
+): Promise<{ readonly epoch: number; readonly lastSeq: number }[]> {
+  const { rows } = await pool.query<{ epoch: number; lastSeq: number }>({
+    name: 'read_closed_epochs',
+    text: `SELECT epoch, last_seq AS "lastSeq" FROM epochs
+           WHERE partition = $1 AND epoch >= $2 AND last_seq IS NOT NULL ORDER BY epoch`,
+    values: [partition, fromEpoch],
+  });
+  return rows;
+}
+
+/** Advisory locks of rebuilds: this number, and the partition. */
+const REBUILD_LOCK = 0x44524157;
+
+/** Tries to become the one that rebuilds a partition, for the transaction of this connection. */
+export async function lockRebuild(client: PoolClient, partition: number): Promise<boolean> {
+  const { rows } = await client.query<{ locked: boolean }>(
+    'SELECT pg_try_advisory_xact_lock($1, $2) AS locked',
+    [REBUILD_LOCK, partition],
+  );
+  return rows[0]?.locked === true;
+}
+
+/**
+ * Closes the epoch of a cursor with the cursor's seq and opens the next one; false where the cursor is elsewhere by now.
+ */
+export async function closeEpoch(
+  pool: Pool,
+  { partition, epoch, seq }: Pick<Cursor, 'partition' | 'epoch' | 'seq'>,
+  because: string,
+): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: 'close_epoch',
+    text: `WITH at AS (
+             SELECT partition FROM partitions WHERE partition = $1 AND epoch = $2 AND seq = $3 FOR UPDATE
+           ), closed AS (
+             UPDATE epochs SET last_seq = $3, closed_at = now(), closed_because = $4 FROM at
+             WHERE epochs.partition = at.partition AND epochs.epoch = $2 RETURNING epochs.partition
+           ), opened AS (
+             INSERT INTO epochs (partition, epoch, after_seq) SELECT partition, $2::bigint + 1, $3 FROM closed RETURNING partition
+           )
+           UPDATE partitions SET epoch = $2::bigint + 1, record_seq = NULL, record_hash = NULL, bytes = 0
+           FROM opened WHERE partitions.partition = opened.partition`,
+    values: [partition, epoch, seq, because],
+  });
+  return rowCount === 1;
+}
+
+/** Says whose keys the open epoch lives in, once; false where others were admitted, or the epoch is closed. */
+export async function admitEpoch(
+  pool: Pool,
+  { partition, epoch, token }: { readonly partition: number; readonly epoch: number; readonly token: string },
+): Promise<boolean> {
+  const { rowCount } = await pool.query({
+    name: 'admit_epoch',
+    text: `UPDATE epochs SET token = $3 WHERE partition = $1 AND epoch = $2 AND token IS NULL AND last_seq IS NULL`,
+    values: [partition, epoch, token],
+  });
+  return rowCount === 1;
+}
+
+export interface SetAsideRecord {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  readonly fields: readonly Buffer[];
+}
+
+/** Keeps a record for people; one that is kept already stays. Returns whether it is new. */
+export async function setAside(pool: Pool, record: SetAsideRecord): Promise<boolean> {
+  const hash = createHash('sha256');
+  for (const field of record.fields) hash.update(field);
+  const { rowCount } = await pool.query({
+    name: 'set_aside_record',
+    text: `INSERT INTO set_aside_records (partition, epoch, first_seq, last_seq, hash, fields) VALUES ($1, $2, $3, $4, $5, $6::bytea[])
+           ON CONFLICT (partition, epoch, first_seq, hash) DO NOTHING`,
+    values: [
+      record.partition,
+      record.epoch,
+      record.firstSeq,
+      record.lastSeq,
+      hash.digest(),
+      record.fields as Buffer[],
+    ],
+  });
+  return rowCount === 1;
+}
