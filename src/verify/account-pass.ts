@@ -6,13 +6,13 @@ import type { LedgerLine } from '../ledger/line.js';
 import { repriceProblem } from '../ledger/reprice.js';
 import { copiedRows, decodeEntry } from '../postgres/entry-reader.js';
 import type { PoolClient } from '../postgres/pool.js';
+import { readOpenedMonths } from '../postgres/verified-accounts.js';
 import {
   copyEntriesByAccount,
   type KeyRange,
   type OddCorrection,
   readKeyAfterLines,
   readOddCorrections,
-  readOpenedMonths,
   readRepeatedIds,
   readStoredCatalogs,
   readStrays,

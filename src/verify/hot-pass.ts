@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LOT_SOURCES, type LotSource } from '../credits/types.js';
 import type { StoredAccount, StoredHold } from '../ledger/account-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
-import { readAccountsById, readHoldPlaces } from '../postgres/verify.js';
+import { readAccountsById, readHoldPlaces } from '../postgres/verified-accounts.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { AccountState } from '../redis/format.js';
 import { type PartitionKeys, splitScope } from '../redis/keys.js';

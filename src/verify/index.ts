@@ -1,8 +1,8 @@
 import type { Pool } from '../postgres/pool.js';
+import { readAccountIds } from '../postgres/verified-accounts.js';
 import {
   countFlushedLines,
   countSetAside,
-  readAccountIds,
   readInstallation,
   readVerifiedCursors,
   type VerifiedInstallation,
@@ -45,8 +45,8 @@ export interface VerifyOptions {
 
 const PROBLEMS_MAX = 100;
 /**
- * A part takes about half a minute: so long a snapshot keeps Postgres from vacuuming, and so much an interruption costs. Each part may read the
- * whole ledger to find its lines, so it should not be much smaller.
+ * A part takes some ten seconds where nothing else runs: so long a snapshot keeps Postgres from vacuuming, and so much an interruption costs.
+ * Each part may read the whole ledger to find its lines, so it should not be much smaller.
  */
 const LINES_PER_PART_MAX = 2_000_000;
 

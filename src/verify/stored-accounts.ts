@@ -4,7 +4,6 @@ import type { StoredOpening } from '../ledger/opening-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
 import { readSubscriptions, type VerifiedSubscription } from '../postgres/subscriptions.js';
 import {
-  type KeyRange,
   readAccountsWithin,
   readLiveLots,
   readOpenHolds,
@@ -13,7 +12,8 @@ import {
   type VerifiedAccount,
   type VerifiedHold,
   type VerifiedOpening,
-} from '../postgres/verify.js';
+} from '../postgres/verified-accounts.js';
+import type { KeyRange } from '../postgres/verify.js';
 import { AGENT_STATE, FORMAT, type PackedSubscription, subscriptionDueMs, unpack } from '../redis/format.js';
 import { readHold } from '../redis/hold-format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
