@@ -11,7 +11,7 @@ import { PlanControl } from './credits/plans.js';
 import { Statements } from './credits/statements.js';
 import { catalogThresholds } from './credits/watch.js';
 import { Watches } from './credits/watches.js';
-import { FlushThread } from './flush/flush-thread.js';
+import { FlushThread, flushThreadOptions } from './flush/flush-thread.js';
 import { Flusher } from './flush/flusher.js';
 import { Leases } from './flush/leases.js';
 import { Opener } from './flush/opener.js';
@@ -21,6 +21,7 @@ import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
 import { breakPool, type Pool } from './postgres/pool.js';
+import { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { EpochScripts } from './redis/epochs.js';
 import { partitionKeys } from './redis/keys.js';
@@ -66,7 +67,8 @@ export interface Core {
   readonly flusher: Flusher;
   readonly sweeper: Sweeper;
   readonly openings: Openings;
-  /** Resolves once every partition is open or fenced. */
+  readonly clock: ClockWatch;
+  /** Resolves once every partition is open or fenced and the clocks were compared. */
   readonly opened: Promise<void>;
   /** Makes durable what is applied, as far as the time allows. */
   flushRest(withinMs: number): Promise<void>;
@@ -110,26 +112,17 @@ export function startCore(
   );
   const executor = new Executor(queues, watermarks);
   const calls = new AccountCalls(executor, config);
-  // One by one: a thread gets a copy, and what it needs not (tokens) stays here.
-  const flushThread = new FlushThread({
-    redisUrl,
-    redisConnectTimeoutMs: config.redisConnectTimeoutMs,
-    redisCommandTimeoutMs: config.redisCommandTimeoutMs,
-    postgresUrl,
-    postgresConnectTimeoutMs: config.postgresConnectTimeoutMs,
-    postgresStatementTimeoutMs: config.postgresStatementTimeoutMs,
-    flushConnections: config.flushConnections,
-    flushEntriesMax: config.flushEntriesMax,
-    logLevel: config.logLevel,
-  });
+  const flushThread = new FlushThread(flushThreadOptions(config, { redisUrl, postgresUrl }));
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
+  const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
     config.partitionCount,
     pool,
     watermarks,
     config.leaseMs,
-    (owned) => flusher.own(owned),
+    flusher,
+    () => clock.refusal === null,
     logger,
   );
   const watches = new Watches(
@@ -150,7 +143,7 @@ export function startCore(
     metrics,
     logger,
   );
-  const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, metrics, logger);
+  const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, config.leaseMs, metrics, logger);
   const opener = new Opener(partitions, pool, connection, rebuild, watermarks, logger);
   const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
   const verifier = new BackgroundVerifier(
@@ -168,7 +161,7 @@ export function startCore(
   });
   connection.onUp(() => void opener.openAll());
   metrics.onScrape(() =>
-    updateGauges(metrics, { config, partitions, queues, leases, flusher, verifier, connection }),
+    updateGauges(metrics, { config, partitions, queues, leases, flusher, verifier, clock, connection }),
   );
   opener.start();
   flusher.start();
@@ -203,7 +196,8 @@ export function startCore(
     flusher,
     sweeper,
     openings,
-    opened: opener.openAll(),
+    clock,
+    opened: Promise.all([opener.openAll(), clock.start()]).then(() => undefined),
     flushRest,
     giveUp: () => {
       breakPool(pool, 'the sidecar stops');
@@ -211,6 +205,7 @@ export function startCore(
     },
     stop: async () => {
       await opener.stop();
+      clock.stop();
       watches.stop();
       await openings.stop();
       await verifier.stop();

@@ -148,7 +148,7 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     queueRefused: counter(
       'queue_refused_operations_total',
-      'Operations refused because a named limit was reached.',
+      'Operations refused because a named limit was reached: of the queue, or in Redis.',
       'limit',
     ),
     deadlineDropped: counter(
@@ -166,25 +166,28 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     accountsEvicted: counter('accounts_evicted_total', 'Idle accounts dropped from Redis.'),
     accountsHot: gauge('accounts_hot', 'Accounts in Redis, over all partitions.'),
-    clockSkewSeconds: gauge(
-      'clock_skew_seconds',
-      "Redis' clock minus the sidecar's, of the partition where they differ most.",
-    ),
+    clockSkewSeconds: gauge('clock_skew_seconds', "Redis' clock minus the sidecar's."),
   };
 }
 
 /** The journal and its way to Postgres: counted by src/flush. */
 function flushMetrics({ counter, gauge, histogram }: Create) {
   return {
-    journalEntries: gauge('journal_entries', 'Journaled entries that are not durable, over all partitions.'),
-    journalBytes: gauge('journal_bytes', 'Bytes of the journals in Redis, over all partitions.'),
+    journalEntries: gauge(
+      'journal_entries',
+      'Journaled entries that are not durable, of the partitions that this sidecar owns.',
+    ),
+    journalBytes: gauge(
+      'journal_bytes',
+      'Bytes of the journals that are not durable, of the partitions that this sidecar owns.',
+    ),
     journalFullestRatio: gauge(
       'journal_fullest_ratio',
-      'Journal of the fullest partition as a part of journalBytesMax; new work is refused from 0.8.',
+      'Journal of the fullest own partition as a part of journalBytesMax or journalAgeMaxMs, whichever is nearer; new work is refused from 0.8.',
     ),
     journalOldestAgeSeconds: gauge(
       'journal_oldest_age_seconds',
-      'Age of the oldest entry of any partition that is not durable; 0 when all are.',
+      'Age of the oldest entry of the own partitions that is not durable; 0 when all are.',
     ),
     durableLagSeconds: histogram(
       'durable_lag_seconds',
@@ -201,7 +204,7 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
     flushRetries: counter('flush_retries_total', 'Flushes tried again, by what went wrong.', 'reason'),
     flushFailures: counter(
       'flush_failures_total',
-      'Flushes given up for good: the partition waits for an operator.',
+      'Flushes that only another version or an operator can help, by reason: unreadable, a record in the journal.',
       'reason',
     ),
     flushFallbacks: counter(
@@ -216,6 +219,10 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
     openingFailures: counter(
       'opening_failures_total',
       'Looks for months to open that failed and will be repeated.',
+    ),
+    cursorsBack: counter(
+      'cursors_back_total',
+      'Partitions whose cursor in Postgres was found to have gone back; what is missing is flushed again.',
     ),
     /** because: restarted, lost, went_back, forked, gap, sealed. */
     epochsClosed: counter(

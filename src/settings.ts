@@ -230,7 +230,7 @@ export const settings = {
     min: secondMs,
     max: dayMs,
     description:
-      'A stream without a message for so long is closed. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
+      'A stream without a message for so long is closed where it has nothing to lose (open sessions, events that are not durable), or where its client reads nothing: LIMIT_REACHED. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
   }),
 
   callDeadlineDefaultMs: integer({
@@ -381,6 +381,13 @@ export const settings = {
     description:
       'Journal not yet in Postgres, per partition. New work is refused at 80 %, ending work at 100 %. At about 250 bytes an entry, 256 MiB are a million entries: hours without Postgres at 100 a second and partition.',
   }),
+  journalAgeMaxMs: integer({
+    default: 12 * hourMs,
+    min: secondMs,
+    max: 30 * dayMs,
+    description:
+      'Age of the oldest entry of a partition that is not yet in Postgres. New work is refused at 80 %, ending work at 100 %. 12 hours outlast a night in which nobody looks; what is applied is until then only as safe as Redis and its file.',
+  }),
   journalTailMs: integer({
     default: minuteMs,
     min: 0,
@@ -476,10 +483,10 @@ export const settings = {
   }),
   postgresPoolMax: integer({
     default: 10,
-    min: 2,
+    min: 4,
     max: 200,
     description:
-      'Connections to Postgres for everything but flushes, which have flushConnections of their own. Statements last about a millisecond, so 10 serve thousands a second.',
+      'Connections to Postgres for everything but flushes, which have flushConnections of their own. Statements last about a millisecond, so 10 serve thousands a second. Rebuilds hold two and use two more.',
   }),
 };
 

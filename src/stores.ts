@@ -9,6 +9,8 @@ import { RedisConnection } from './redis/connection.js';
 export interface Stores {
   readonly pool: Pool;
   readonly connection: RedisConnection;
+  readonly redisUrl: string;
+  readonly postgresUrl: string;
   /** Closes what was opened, and stops what was started. */
   close(): Promise<void>;
 }
@@ -20,10 +22,12 @@ export interface Stores {
 export async function openStores(config: Config): Promise<Stores> {
   const logger = pino({ level: config.logLevel });
   const wanted = { redis: config.redisUrl === undefined, postgres: config.postgresUrl === undefined };
-  const { redisUrl, postgresUrl, stop } = await embeddedStores(config, logger, wanted);
+  const { stop, ...embedded } = await embeddedStores(config, logger, wanted);
+  const redisUrl = (config.redisUrl ?? embedded.redisUrl) as string;
+  const postgresUrl = (config.postgresUrl ?? embedded.postgresUrl) as string;
   const pool = openPool(config, logger, postgresUrl);
   const connection = new RedisConnection({
-    url: (config.redisUrl ?? redisUrl) as string,
+    url: redisUrl,
     connectTimeoutMs: config.redisConnectTimeoutMs,
     commandTimeoutMs: config.redisCommandTimeoutMs,
     logger,
@@ -39,7 +43,7 @@ export async function openStores(config: Config): Promise<Stores> {
     await close();
     throw error;
   }
-  return { pool, connection, close };
+  return { pool, connection, redisUrl, postgresUrl, close };
 }
 
 /** Brings Postgres to this version's schema; names what was applied. */

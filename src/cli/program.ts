@@ -19,6 +19,7 @@ import { addUsageCommand } from './usage.js';
 /** Commands whose code, stores included, is loaded only when they are called. */
 const lazyCommands = {
   verify: 'audit an installation: ledger, balances, journal; exit code 0 when clean',
+  rebuild: 'say what keeps partitions from serving that only people can settle, and settle it',
   demo: 'replay real traffic on an installation of its own, then verify it',
 } as const;
 

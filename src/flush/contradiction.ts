@@ -16,14 +16,19 @@ export interface Contradiction {
   readonly message: string;
 }
 
-/** What only people can settle: nothing is changed on either side. Null: nothing is. */
-export function forPeople(meta: Meta | null, { cursor }: OpenEpoch, partition: Partition): string | null {
+/** What only people can settle: nothing is changed on either side. Null: nothing is. `acceptLoss`: they have, as far as it can be. */
+export function forPeople(
+  meta: Meta | null,
+  { cursor }: OpenEpoch,
+  partition: Partition,
+  acceptLoss = false,
+): string | null {
   if (meta === null) return null;
   if (meta.format !== FORMAT)
     return `Redis holds data of format ${meta.format}, which this version does not know`;
   if (meta.installation !== partition.fenceArguments().installation)
     return "Redis holds another installation's data";
-  if (meta.epoch > cursor.epoch)
+  if (meta.epoch > cursor.epoch && !acceptLoss)
     return `Postgres went back to epoch ${cursor.epoch}, Redis is at epoch ${meta.epoch}`;
   return null;
 }

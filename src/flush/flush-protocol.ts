@@ -66,6 +66,10 @@ export interface FlushSummary {
   readonly duplicates: number;
 }
 
-export type FlushReply =
-  | { readonly done: FlushSummary }
-  | { readonly failed: { readonly reason: 'cursor_moved' | 'store'; readonly message: string } };
+export interface FlushFailure {
+  /** unreadable: a record of a format that this version does not know, or a damaged one. */
+  readonly reason: 'cursor_moved' | 'store' | 'unreadable';
+  readonly message: string;
+}
+
+export type FlushReply = { readonly done: FlushSummary } | { readonly failed: FlushFailure };

@@ -10,6 +10,24 @@ const CLOSE_MAX_MS = 1_000;
 
 const ENDED: FlushReply = { failed: { reason: 'store', message: 'the flush thread has ended' } };
 
+/** One by one: a thread gets a copy, and what it needs not (tokens) stays here. */
+export function flushThreadOptions(
+  config: Omit<FlushThreadOptions, 'redisUrl' | 'postgresUrl'>,
+  { redisUrl, postgresUrl }: Pick<FlushThreadOptions, 'redisUrl' | 'postgresUrl'>,
+): FlushThreadOptions {
+  return {
+    redisUrl,
+    redisConnectTimeoutMs: config.redisConnectTimeoutMs,
+    redisCommandTimeoutMs: config.redisCommandTimeoutMs,
+    postgresUrl,
+    postgresConnectTimeoutMs: config.postgresConnectTimeoutMs,
+    postgresStatementTimeoutMs: config.postgresStatementTimeoutMs,
+    flushConnections: config.flushConnections,
+    flushEntriesMax: config.flushEntriesMax,
+    logLevel: config.logLevel,
+  };
+}
+
 /**
  * The thread that flushes: decoding the journal, encoding lines and feeding COPY take as long as serving does, and callers would wait
  * for it. It has connections of its own to Redis and Postgres. What it does not catch ends the process, as anywhere else.

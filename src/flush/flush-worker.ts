@@ -4,9 +4,16 @@ import { pino } from 'pino';
 import { EntryEncoder } from '../postgres/entry-row.js';
 import { createPool } from '../postgres/pool.js';
 import { RedisConnection } from '../redis/connection.js';
+import { UnreadableRecord } from '../redis/journal.js';
 import { CursorMoved, type FlushResult, flush } from './flush.js';
 import type { FlushPart } from './flush-batch.js';
-import type { FlushReply, FlushSummary, FlushThreadOptions, PartPlace } from './flush-protocol.js';
+import type {
+  FlushFailure,
+  FlushReply,
+  FlushSummary,
+  FlushThreadOptions,
+  PartPlace,
+} from './flush-protocol.js';
 import { readPart } from './read-part.js';
 
 const options = workerData as FlushThreadOptions;
@@ -87,8 +94,13 @@ async function answer(places: readonly PartPlace[]): Promise<FlushReply> {
   } catch (error) {
     knownMonths.clear();
     const message = error instanceof Error ? error.message : String(error);
-    return { failed: { reason: error instanceof CursorMoved ? 'cursor_moved' : 'store', message } };
+    return { failed: { reason: reasonOf(error), message } };
   }
+}
+
+function reasonOf(error: unknown): FlushFailure['reason'] {
+  if (error instanceof UnreadableRecord) return 'unreadable';
+  return error instanceof CursorMoved ? 'cursor_moved' : 'store';
 }
 
 // Flushes wait for it. What fails here is said by those that find no connection; it connects by itself later.

@@ -6,7 +6,7 @@ import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { Position } from '../usage/types.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import { type FlushSummary, type PartPlace, recordAt } from './flush-protocol.js';
+import { type FlushFailure, type FlushSummary, type PartPlace, recordAt } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
 export interface FlusherOptions {
@@ -45,6 +45,8 @@ interface Track {
   /** Not before this time, after a failure. All times of a track are monotonic: a corrected clock stops no flush. */
   notBeforeMs: number;
   failures: number;
+  /** Why its journal cannot be flushed, though both stores answer; null: it can. */
+  unreadable: string | null;
   /** The last record of each flush and when it was booked, oldest first: what may be trimmed before it once the tail has passed. */
   readonly tail: { seq: number; bookedTimeMs: number }[];
   progressToldMs: number;
@@ -121,6 +123,7 @@ export class Flusher {
       busy: false,
       notBeforeMs: 0,
       failures: 0,
+      unreadable: null,
       tail: [],
       progressToldMs: Number.NEGATIVE_INFINITY,
       lookedMs: Number.NEGATIVE_INFINITY,
@@ -146,6 +149,33 @@ export class Flusher {
     if (gained) this.#wakeAll();
   }
 
+  /** Through where partitions are durable, as far as this flusher knows. */
+  known(): ReadonlyMap<number, Pick<Cursor, 'epoch' | 'seq'>> {
+    return new Map(
+      this.#tracks.flatMap(({ partition, cursor }) => (cursor === null ? [] : [[partition.number, cursor]])),
+    );
+  }
+
+  /**
+   * Compares cursors with what was known before they were read. Where Postgres has less it went back, as a standby does that was promoted without its last
+   * transactions: what it lacks is flushed again from the journal's tail.
+   */
+  compare(cursors: readonly Cursor[], known: ReturnType<Flusher['known']>): void {
+    for (const { partition, epoch, seq } of cursors) {
+      const before = known.get(partition);
+      if (before === undefined || epoch > before.epoch || (epoch === before.epoch && seq >= before.seq))
+        continue;
+      this.logger.error(
+        { partition, seq, durable: before.seq },
+        'Postgres went back; what it lacks is flushed again',
+      );
+      this.metrics.cursorsBack.inc();
+      const track = trackOf(this.#tracks, partition);
+      track.cursor = null;
+      this.wake();
+    }
+  }
+
   /** Something may be there to flush: one worker that rests looks. Those that are busy look when they are done. */
   wake(): void {
     this.#idle[0]?.();
@@ -164,9 +194,15 @@ export class Flusher {
     if (this.#tracks.some(isAwaited)) (this.#idle[0] ?? this.#resting[0])?.();
   }
 
-  /** Entries that this process has seen and that are not durable, whoever flushes them. */
+  /** Partitions that nothing of what is applied becomes durable of, until another version flushes them or an operator acts. */
+  get warnings(): string[] {
+    const stuck = this.#tracks.filter(({ owned, unreadable }) => owned && unreadable !== null);
+    return stuck.map(({ partition, unreadable }) => `partition ${partition.number}: ${unreadable}`);
+  }
+
+  /** Entries of its partitions that are not durable. */
   backlog(): number {
-    return this.#backlogOf(this.#tracks);
+    return this.#backlogOf(this.#tracks.filter((track) => track.owned));
   }
 
   #backlogOf(tracks: readonly Track[]): number {
@@ -182,15 +218,14 @@ export class Flusher {
   async stop(withinMs: number): Promise<boolean> {
     const endsAt = performance.now() + withinMs;
     this.#draining = true;
-    const owned = (): number => this.#backlogOf(this.#tracks.filter((track) => track.owned));
-    while (owned() > 0 && performance.now() < endsAt) {
+    while (this.backlog() > 0 && performance.now() < endsAt) {
       this.#wakeAll();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#stopping = true;
     this.#wakeAll();
     await Promise.all(this.#workers);
-    return owned() === 0;
+    return this.backlog() === 0;
   }
 
   async #work(): Promise<void> {
@@ -254,7 +289,10 @@ export class Flusher {
       if (done.parts.length > 0) this.#committed(tracks, done, durationMs);
       for (const gap of done.gaps) await this.#onGap(trackOf(tracks, gap.partition), gap.missingSeq);
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
-      for (const track of tracks) track.failures = 0;
+      for (const track of tracks) {
+        track.failures = 0;
+        track.unreadable = null;
+      }
       const { flushRestMaxMs, flushEntriesMax } = this.options;
       const isBehind = done.parts.some((part) => part.seq - part.afterSeq >= flushEntriesMax);
       return isBehind || done.parts.length === 0
@@ -349,23 +387,28 @@ export class Flusher {
     const reply = await this.scripts.durable(partition.fenceArguments(), {
       seq: cursor.seq,
       bytes: cursor.bytes,
+      bookedMs: tail.at(-1)?.bookedTimeMs ?? 0,
       keepFromSeq: keepFrom,
     });
+    // A clock that is off stops no flush: Redis is told when it is right again.
+    if (reply.status === 'SKEW') return;
     if (reply.status !== 'OK') throw partition.refused(reply);
+    this.metrics.journalTrimmed.inc(reply.trimmed);
     partition.progress = reply;
     partition.pendingBytes = reply.pendingBytes;
   }
 
-  #failed(
-    tracks: readonly Track[],
-    { reason, message }: { readonly reason: 'cursor_moved' | 'store'; readonly message: string },
-  ): void {
+  #failed(tracks: readonly Track[], { reason, message }: FlushFailure): void {
     this.metrics.flushRetries.inc({ reason });
-    this.logger.warn(
+    // Of several partitions it is not known which one: each is tried alone.
+    const isUnreadable = reason === 'unreadable' && tracks.length === 1;
+    if (isUnreadable) this.metrics.flushFailures.inc({ reason });
+    this.logger[isUnreadable ? 'error' : 'warn'](
       { partitions: tracks.map((t) => t.partition.number), reason: message },
       'flush failed; it will be tried again',
     );
     for (const track of tracks) {
+      track.unreadable = isUnreadable ? message : null;
       // A commit without an answer may have happened: the cursor tells.
       track.cursor = null;
       track.failures += 1;

@@ -2,18 +2,23 @@ import type { Logger } from 'pino';
 import { giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
+import type { Flusher } from './flusher.js';
 
 /** Renewals per lease: one may be lost without losing it. */
 const RENEWALS_PER_LEASE = 3;
 /** How often the cursors of partitions that others flush are read while somebody waits for them. */
 const FOLLOW_MS = 50;
 
-/** Holds the leases of partitions and follows the cursors of those that other sidecars flush. */
+/**
+ * Holds the leases of partitions and follows the cursors of those that other sidecars flush. A sidecar whose operations Redis refuses (its clock is
+ * off) lets go of them at each third renewal: another one takes them then. Where there is none it goes on flushing what is in the journal.
+ */
 export class Leases {
   #owned: ReadonlySet<number> = new Set();
   #timer: NodeJS.Timeout | null = null;
   #follower: NodeJS.Timeout | null = null;
   #busy: Promise<void> = Promise.resolve();
+  #renewals = 0;
 
   constructor(
     private readonly owner: string,
@@ -21,7 +26,9 @@ export class Leases {
     private readonly pool: Pool,
     private readonly watermarks: DurableWatermarks,
     private readonly leaseMs: number,
-    private readonly onChange: (owned: ReadonlySet<number>) => void,
+    private readonly flusher: Flusher,
+    /** False: no operation of ours is taken, so that sweeping is for others. */
+    private readonly isTaken: () => boolean,
     private readonly logger: Logger,
   ) {}
 
@@ -51,8 +58,17 @@ export class Leases {
 
   async #renew(): Promise<void> {
     try {
+      this.#renewals += 1;
+      if (!this.isTaken() && this.#renewals % RENEWALS_PER_LEASE === 0) {
+        await giveLeasesBack(this.pool, this.owner);
+        this.#owned = new Set();
+        this.flusher.own(this.#owned);
+        return;
+      }
       this.#owned = new Set(await takeLeases(this.pool, this.owner, this.leaseMs));
-      this.onChange(this.#owned);
+      this.flusher.own(this.#owned);
+      const known = this.flusher.known();
+      this.flusher.compare(await readCursors(this.pool), known);
     } catch (error) {
       // They may expire meanwhile. Going on is harmless: the cursor decides.
       this.logger.warn({ reason: String(error) }, 'leases could not be renewed');

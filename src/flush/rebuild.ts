@@ -26,8 +26,8 @@ import {
 import { recordAt } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
 
-/** Postgres ends the lock of a rebuilder that stands still for so long; one that works says so three times as often. */
-const LOCK_IDLE_MAX_MS = 6_000;
+/** One that works says so so often within the time after which Postgres ends the lock of one that stands still. */
+const BEATS_PER_LEASE = 3;
 /** A flusher that does not know yet may move the cursor between reading and draining; a few times in a row is not to be believed. */
 const DRAIN_COLLISIONS_MAX = 5;
 
@@ -52,25 +52,30 @@ export class Rebuild {
     private readonly connection: RedisConnection,
     private readonly scripts: EpochScripts,
     private readonly thread: Pick<FlushThread, 'flush'>,
+    /** After which a rebuilder that stands still loses its lock. */
+    private readonly leaseMs: number,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {}
 
-  /** Brings a partition to where it may be opened under `runId`. Rejects where a store does not answer; then it is tried again. */
-  async run(partition: Partition, runId: string): Promise<Rebuilt> {
+  /**
+   * Brings a partition to where it may be opened under `runId`. Rejects where a store does not answer; then it is tried again. `acceptLoss`: people have
+   * decided that what Redis has and Postgres cannot be brought to is lost; it is set aside.
+   */
+  async run(partition: Partition, runId: string, acceptLoss = false): Promise<Rebuilt> {
     const client = await this.pool.connect();
     let failure: Error | undefined;
     let beat: NodeJS.Timeout | undefined;
     try {
       await client.query('BEGIN');
-      await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${LOCK_IDLE_MAX_MS}`);
+      await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${this.leaseMs}`);
       if (!(await lockRebuild(client, partition.number))) {
         await client.query('ROLLBACK');
         return 'busy';
       }
-      beat = setInterval(() => void keepAlive(client), LOCK_IDLE_MAX_MS / 3);
+      beat = setInterval(() => void keepAlive(client), this.leaseMs / BEATS_PER_LEASE);
       const startedMs = performance.now();
-      const rebuilt = await this.#locked(partition, runId);
+      const rebuilt = await this.#locked(partition, runId, acceptLoss);
       this.metrics.rebuildSeconds.observe((performance.now() - startedMs) / 1000);
       await client.query('ROLLBACK');
       return rebuilt;
@@ -83,10 +88,10 @@ export class Rebuild {
     }
   }
 
-  async #locked(partition: Partition, runId: string): Promise<Rebuilt> {
+  async #locked(partition: Partition, runId: string, acceptLoss: boolean): Promise<Rebuilt> {
     const epoch = await this.#openEpoch(partition);
     const meta = await readMeta(this.connection, partition.keys);
-    const why = forPeople(meta, epoch, partition);
+    const why = forPeople(meta, epoch, partition, acceptLoss);
     if (why !== null) return { fenced: why };
     if (epoch.token === null) return this.#begin(partition, epoch, meta, runId);
 
@@ -100,7 +105,7 @@ export class Rebuild {
         await this.scripts.adopt(keysOf(partition, epoch.cursor.epoch, meta.token), runId);
       return 'done';
     }
-    if (wrong.kind !== 'restarted' && wrong.kind !== 'sealed' && toldDurable(meta, epoch)) {
+    if (!acceptLoss && wrong.kind !== 'restarted' && wrong.kind !== 'sealed' && toldDurable(meta, epoch)) {
       return {
         fenced: `Postgres went back to seq ${epoch.cursor.seq}, Redis was told that ${meta?.durableSeq} is durable, and its journal does not repair it: ${wrong.message}`,
       };
@@ -132,7 +137,9 @@ export class Rebuild {
       left?.token === meta?.token &&
       left?.seq === seq &&
       aside === 0;
-    if (!(await closeEpoch(this.pool, drained.cursor, wrong.kind))) return 'done';
+    // No epoch has the number of one that Redis knows and Postgres has forgotten.
+    const nextEpoch = Math.max(cursor.epoch, meta?.epoch ?? 0) + 1;
+    if (!(await closeEpoch(this.pool, drained.cursor, nextEpoch, wrong.kind))) return 'done';
     const lost = partition.epoch === cursor.epoch ? Math.max(0, partition.seqSeen - seq) : 0;
     this.metrics.epochsClosed.inc({ because: wrong.kind });
     this.metrics.entriesLost.inc(lost);

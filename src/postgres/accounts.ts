@@ -106,16 +106,23 @@ function snapshotOf(row: SnapshotRow): AccountSnapshot {
   };
 }
 
-/** A fresh account key, and the cursor of the partition in the same snapshot in which the account was not there; null if it is. */
+/** Where the milliseconds of account keys begin: 2020. 41 bits of them reach until 2089, and with the 12 of the number a key stays below 2^53. */
+const KEYS_BEGIN_MS = 1_577_836_800_000;
+
+/**
+ * A fresh account key, and the cursor of the partition in the same snapshot in which the account was not there; null if it is. The key begins with
+ * the time, because a standby that is promoted may have forgotten numbers that the sequence gave away.
+ */
 export async function prepareAccount(
   pool: Pool,
   accountId: string,
   partition: number,
 ): Promise<{ accountKey: number; cursorSeq: number } | null> {
   const { rows } = await pool.query<{ account_key: number; cursor_seq: number }>(
-    `SELECT nextval('account_keys') AS account_key, seq AS cursor_seq FROM partitions
-     WHERE partition = $2 AND NOT EXISTS (SELECT FROM accounts WHERE account_id = $1)`,
-    [accountId, partition],
+    `SELECT (((extract(epoch FROM clock_timestamp()) * 1000)::bigint - $3) << 12) + nextval('account_keys') % (1 << 12) AS account_key,
+       seq AS cursor_seq
+     FROM partitions WHERE partition = $2 AND NOT EXISTS (SELECT FROM accounts WHERE account_id = $1)`,
+    [accountId, partition, KEYS_BEGIN_MS],
   );
   const row = rows[0];
   return row === undefined ? null : { accountKey: row.account_key, cursorSeq: row.cursor_seq };

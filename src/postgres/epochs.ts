@@ -49,11 +49,12 @@ export async function lockRebuild(client: PoolClient, partition: number): Promis
 }
 
 /**
- * Closes the epoch of a cursor with the cursor's seq and opens the next one; false where the cursor is elsewhere by now.
+ * Closes the epoch of a cursor with the cursor's seq and opens `nextEpoch`; false where the cursor is elsewhere by now.
  */
 export async function closeEpoch(
   pool: Pool,
   { partition, epoch, seq }: Pick<Cursor, 'partition' | 'epoch' | 'seq'>,
+  nextEpoch: number,
   because: string,
 ): Promise<boolean> {
   const { rowCount } = await pool.query({
@@ -64,11 +65,11 @@ export async function closeEpoch(
              UPDATE epochs SET last_seq = $3, closed_at = now(), closed_because = $4 FROM at
              WHERE epochs.partition = at.partition AND epochs.epoch = $2 RETURNING epochs.partition
            ), opened AS (
-             INSERT INTO epochs (partition, epoch, after_seq) SELECT partition, $2::bigint + 1, $3 FROM closed RETURNING partition
+             INSERT INTO epochs (partition, epoch, after_seq) SELECT partition, $5, $3 FROM closed RETURNING partition
            )
-           UPDATE partitions SET epoch = $2::bigint + 1, record_seq = NULL, record_hash = NULL, bytes = 0
+           UPDATE partitions SET epoch = $5, record_seq = NULL, record_hash = NULL, bytes = 0
            FROM opened WHERE partitions.partition = opened.partition`,
-    values: [partition, epoch, seq, because],
+    values: [partition, epoch, seq, because, nextEpoch],
   });
   return rowCount === 1;
 }

@@ -142,7 +142,9 @@ export interface VerifiedInstallation {
 }
 
 /** Null: this database belongs to no installation yet. */
-export async function readInstallation(client: PoolClient): Promise<VerifiedInstallation | null> {
+export async function readInstallation(
+  client: Pick<PoolClient, 'query'>,
+): Promise<VerifiedInstallation | null> {
   const { rows: found } = await client.query<{ there: boolean }>(
     `SELECT to_regclass('installation') IS NOT NULL AS there`,
   );

@@ -84,7 +84,7 @@ export class RedisConnection {
 
   /** Whoever was found to be a replica was demoted, and may have taken over other data since: it is asked again who it is. */
   askAgain(): void {
-    this.client.disconnect(true);
+    if (this.client.status === 'ready') this.client.disconnect(true);
   }
 
   async close(): Promise<void> {

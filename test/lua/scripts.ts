@@ -16,6 +16,7 @@ const LIMITS: ScriptLimits = {
   idsPerGenerationMax: 10_000_000,
   idsWindowMs: Number.MAX_SAFE_INTEGER,
   journalBytesMax: Number.MAX_SAFE_INTEGER,
+  journalAgeMaxMs: Number.MAX_SAFE_INTEGER,
 };
 
 export class TestScripts {
@@ -37,7 +38,7 @@ export class TestScripts {
     this.#opened = {
       connection,
       scripts: new Scripts(connection, { ...LIMITS, ...this.limits }, replaced),
-      epochs: new EpochScripts(connection, replaced),
+      epochs: new EpochScripts(connection, LIMITS, replaced),
     };
   }
 

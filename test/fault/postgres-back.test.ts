@@ -1,0 +1,131 @@
+/** Postgres comes back with less than it had committed, as a standby does that was promoted without its last transactions. */
+import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { Redis } from 'ioredis';
+import { afterEach, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/program.js';
+import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
+import { sql } from '../helpers/audit.js';
+import { type TestClient, usageEvent } from '../helpers/client.js';
+import { readiness, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { startPostgres, startRedis, type TestPostgres, type TestRedis } from '../helpers/stores.js';
+import { until } from '../helpers/until.js';
+import { expectClean } from '../helpers/verified.js';
+
+const cleanups: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const step of cleanups.splice(0).reverse()) await step();
+});
+
+interface Scene {
+  readonly redis: TestRedis;
+  readonly postgres: TestPostgres;
+  readonly sidecar: TestSidecar;
+  readonly client: TestClient;
+}
+
+async function start(overrides: Parameters<typeof startTestSidecar>[1] = {}): Promise<Scene> {
+  const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  cleanups.push(
+    () => redis.stop(),
+    () => postgres.stop(),
+  );
+  const sidecar = await startTestSidecar({ redisUrl: redis.url, postgresUrl: postgres.url }, overrides);
+  cleanups.push(() => sidecar.stop());
+  return { redis, postgres, sidecar, client: sidecar.client };
+}
+
+/** What Postgres has now; the function that is returned takes it back there. */
+async function remember(postgres: TestPostgres): Promise<() => Promise<void>> {
+  const copy = `${postgres.dataDir}-copy`;
+  await postgres.shutDown();
+  execFileSync('cp', ['-a', postgres.dataDir, copy]);
+  await postgres.restart();
+  return async () => {
+    await postgres.shutDown();
+    rmSync(postgres.dataDir, { recursive: true });
+    execFileSync('mv', [copy, postgres.dataDir]);
+    await postgres.restart();
+  };
+}
+
+const durable = { ackLevel: 'ACK_LEVEL_DURABLE' as const };
+
+it('the journal in Redis repairs it: what was durable is there again, once', async () => {
+  const { postgres, sidecar, client } = await start();
+  const account = await client.account('early', 10_000);
+  await client.reserve(account, 'ends', 100, durable);
+  const goBack = await remember(postgres);
+  await until('it is ready', async () => (await readiness(sidecar)).ready);
+  const events = Array.from({ length: 20 }, (_, i) => usageEvent(account, `event-${i}`, 10));
+  const stream = client.stream();
+  await stream.durable(stream.send(events));
+  await client.settle(account, 'ends', 60, durable);
+  const late = await client.account('late', 500);
+  await client.reserve(late, 'stays', 50, durable);
+  await goBack();
+  await until('the repair is done', async () => {
+    const rows = await sql(postgres.url, `SELECT 1 FROM holds WHERE hold_id = 'stays'`).catch(() => []);
+    return rows.length === 1;
+  });
+  const later = await client.account('later', 700);
+  expect(await client.record(events.slice(0, 1))).toMatchObject([{ outcome: 'EVENT_OUTCOME_DUPLICATE' }]);
+  await client.release(late, 'stays');
+  await expectClean(
+    sidecar.config,
+    client,
+    new Map([
+      [account, 9_740],
+      [late, 500],
+      [later, 700],
+    ]),
+  );
+});
+
+it('where the journal is trimmed already its partition stops, loudly, until people decide; the others go on', async () => {
+  const { redis, postgres, sidecar, client } = await start({ journalTailMs: 0 });
+  const account = await client.account('early', 10_000);
+  const other = await client.account('other', 10_000);
+  expect(partitionOf(other, 4)).not.toBe(partitionOf(account, 4));
+  const goBack = await remember(postgres);
+  await until('it is ready', async () => (await readiness(sidecar)).ready);
+  const [before] = await sql(
+    postgres.url,
+    `SELECT seq FROM partitions WHERE partition = ${partitionOf(account, 4)}`,
+  );
+  for (let i = 0; i < 5; i++) {
+    const stream = client.stream();
+    await stream.durable(stream.send([usageEvent(account, `event-${i}`, 10)]));
+  }
+  const journal = partitionKeys('drawdown', partitionOf(account, 4))[7];
+  const direct = new Redis(redis.url);
+  cleanups.push(async () => direct.disconnect());
+  await until('the journal is trimmed', async () => {
+    const [[id]] = (await direct.xrange(journal, '-', '+', 'COUNT', 1)) as [[string, string[]]];
+    return Number(id.split('-')[1]) > Number(before?.seq) + 1;
+  });
+  await goBack();
+  await until('readiness names the fence', async () =>
+    (await readiness(sidecar)).reasons.some((reason) => reason.includes('Postgres went back')),
+  );
+  const failure = await client.failure('UsageService/CheckBalance', { accountId: account });
+  expect(failure).toMatchObject({ status: 'UNAVAILABLE', reason: 'PARTITION_FENCED' });
+  expect(await client.record([usageEvent(other, 'event', 1)])).toMatchObject([
+    { outcome: 'EVENT_OUTCOME_RECORDED' },
+  ]);
+  const places = ['--redis-url', redis.url, '--postgres-url', postgres.url, '--partition-count', '4'];
+  const said: string[] = [];
+  const io = { out: (line: string) => void said.push(line), error: (line: string) => void said.push(line) };
+  expect(await runCli(['rebuild', ...places], io)).toBe(1);
+  expect(said.join()).toMatch(/Postgres went back.*1 of 4 partitions wait for people.*--accept-loss/);
+  expect(await runCli(['rebuild', '--accept-loss', ...places], io)).toBe(0);
+  await until('it serves again', () => client.balance(account).catch(() => null), 30_000);
+  await expectClean(
+    sidecar.config,
+    client,
+    new Map([
+      [account, 10_000],
+      [other, 9_999],
+    ]),
+  );
+});
