@@ -430,6 +430,13 @@ export const settings = {
     description:
       'Longest pause between attempts while Postgres is away. 5 s: it is noticed soon after it is back, and not hammered before.',
   }),
+  verifyAccountsPerSecond: integer({
+    default: 10,
+    min: 0,
+    max: 500,
+    description:
+      'Accounts that the background verification looks at a second, with a hundred times as many ledger lines at most. 10 go through a million accounts in 28 hours and take 0.7 % of a core with few lines each, 1.7 % with a hundred. 0: off.',
+  }),
   leaseMs: integer({
     default: 5 * secondMs,
     min: 500,

@@ -64,7 +64,7 @@ export class TestScripts {
     );
     return [
       ...hashes.map((flat) => Object.fromEntries(pairsOf(flat as Buffer[]).sort())),
-      await client.zrange(deadlines, 0, -1, 'WITHSCORES'),
+      await client.zrange(deadlines, '0', '-1', 'WITHSCORES'),
       await client.xrangeBuffer(journal, '-', '+'),
     ];
   }
