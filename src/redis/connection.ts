@@ -49,7 +49,7 @@ export class RedisConnection {
     this.client.on('error', (error: Error) =>
       this.#logger.warn({ reason: error.message }, 'redis connection'),
     );
-    this.client.on('ready', () => void this.#identify());
+    this.client.on('ready', () => void this.identify());
     this.client.on('close', () => this.#lost());
   }
 
@@ -78,7 +78,7 @@ export class RedisConnection {
     } catch (cause) {
       throw new DrawdownError('UNAVAILABLE', 'Redis does not answer', { cause });
     }
-    await this.#identify();
+    await this.identify();
     if (this.#refusal !== null) throw new DrawdownError('UNAVAILABLE', this.#refusal);
   }
 
@@ -95,16 +95,22 @@ export class RedisConnection {
     await Promise.resolve();
   }
 
-  async #identify(): Promise<void> {
+  /**
+   * Asks the server who it is. A primary gives its history another id an hour after its last replica has left, without a connection being lost: whoever
+   * connects from then on knows it under another name than this one, until this one asks again.
+   */
+  async identify(): Promise<void> {
     try {
       const info = parseInfo(await this.client.info());
       this.#refusal = refusalOf(info);
       const runId = `${info.get('run_id')}/${info.get('master_replid')}`;
       if (this.#refusal !== null) {
         this.#logger.error({ reason: this.#refusal }, 'redis refused');
+        this.#lost();
         return;
       }
       if (this.#runId === runId) return;
+      this.#lost();
       this.#runId = runId;
       for (const listener of this.#up) listener(runId);
     } catch (error) {
