@@ -113,7 +113,7 @@ export function startCore(
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
-    config.partitionCount,
+    partitions,
     pool,
     watermarks,
     config.leaseMs,

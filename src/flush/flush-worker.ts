@@ -6,7 +6,13 @@ import { createPool } from '../postgres/pool.js';
 import { RedisConnection } from '../redis/connection.js';
 import { CursorMoved, type FlushResult, flush } from './flush.js';
 import type { FlushPart } from './flush-batch.js';
-import type { FlushReply, FlushSummary, FlushThreadOptions, PartPlace } from './flush-protocol.js';
+import type {
+  FlushFailure,
+  FlushReply,
+  FlushSummary,
+  FlushThreadOptions,
+  PartPlace,
+} from './flush-protocol.js';
 import { readPart } from './read-part.js';
 
 const options = workerData as FlushThreadOptions;
@@ -30,6 +36,7 @@ const encoders: EntryEncoder[] = [];
 const knownMonths = new Set<number>();
 
 async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
+  if (!isVerified(places)) await connection.identify();
   checkRunId(places);
   const read = await Promise.all(places.map((place) => readPart(connection, place, options.flushEntriesMax)));
   checkRunId(places);
@@ -50,9 +57,23 @@ async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
   }
 }
 
+/** The Redis that answers here is not the one that was verified. */
+class OtherRedis extends Error {
+  override readonly name = 'OtherRedis';
+}
+
+function isVerified(places: readonly PartPlace[]): boolean {
+  return places.every(({ runId }) => runId === connection.runId);
+}
+
 function checkRunId(places: readonly PartPlace[]): void {
-  if (!places.every(({ runId }) => runId === connection.runId))
-    throw new Error('the flush thread is not connected to the Redis that was verified');
+  if (connection.runId === null) throw new Error('the flush thread is not connected to Redis');
+  if (!isVerified(places)) throw new OtherRedis('Redis is not the one that was verified');
+}
+
+function reasonOf(error: unknown): FlushFailure['reason'] {
+  if (error instanceof CursorMoved) return 'cursor_moved';
+  return error instanceof OtherRedis ? 'other_redis' : 'store';
 }
 
 function summaryOf({ cursors, prepared, duplicates }: FlushResult): Omit<FlushSummary, 'gaps'> {
@@ -87,7 +108,7 @@ async function answer(places: readonly PartPlace[]): Promise<FlushReply> {
   } catch (error) {
     knownMonths.clear();
     const message = error instanceof Error ? error.message : String(error);
-    return { failed: { reason: error instanceof CursorMoved ? 'cursor_moved' : 'store', message } };
+    return { failed: { reason: reasonOf(error), message } };
   }
 }
 
