@@ -2,9 +2,9 @@
 --
 -- KEYS  1 meta  2 accounts  3 agents  4 holds  5 ids generation 0  6 ids generation 1  7 deadlines  8 journal
 -- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms
---       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax
---       10 batch: msgpack {format, account ids, rows, usage}: the operations are the rows (one array each), then the usage events,
---       which are many and travel as columns (includes/formats.lua); 11 what only the ledger needs, stored unread
+--       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax  10 journalAgeMaxMs
+--       11 batch: msgpack {format, account ids, rows, usage}: the operations are the rows (one array each), then the usage events,
+--       which are many and travel as columns (includes/formats.lua); 12 what only the ledger needs, stored unread
 -- Returns a list of strings:
 --       1 msgpack {status, epoch, seq, durable seq, now, ids_since, first seq, bytes not durable}; any status but 'OK'
 --         comes alone and means that nothing was read or written
@@ -25,7 +25,7 @@ local IDS = { KEYS[5], KEYS[6] }
 local meta, refusal = fence(META)
 if not meta then return { refusal } end
 
-local batch = cmsgpack.unpack(ARGV[10])
+local batch = cmsgpack.unpack(ARGV[11])
 if batch[1] ~= FORMAT then return { cmsgpack.pack({ 'FORMAT', batch[1] }) } end
 local account_ids, rows, usage = batch[2], batch[3], batch[4]
 local rows_count = #rows
@@ -34,23 +34,23 @@ ctx.now, ctx.at, ctx.seq, ctx.ids_since = meta.now, meta.now, meta.seq, meta.ids
 ctx.check_before = meta.ids_since > 0 and meta.ids_since + tonumber(ARGV[7]) or 0
 ctx.evicted_through = meta.evicted_through
 
--- New work is refused at 80 % of the journal's limit, ending work at 100 %; both before anything is written.
+-- New work is refused at 80 % of a limit of the journal, ending work at 100 %; both before anything is written.
 local refuse_ending
 do
-  local pending_bytes, bytes_max = meta.bytes - meta.durable_bytes, tonumber(ARGV[9])
+  local bytes_part = (meta.bytes - meta.durable_bytes) / tonumber(ARGV[9])
+  local age_part = (meta.now - (meta.pending_since or meta.now)) / tonumber(ARGV[10])
   local ids_max = 2 * tonumber(ARGV[8])
-  if pending_bytes > bytes_max then
-    refuse_ending = struct.pack(LIMIT, 'journalBytesMax')
-    ctx.refuse_new = refuse_ending
-  elseif pending_bytes > 0.8 * bytes_max then
-    ctx.refuse_new = struct.pack(LIMIT, 'journalBytesMax')
+  local part = math.max(bytes_part, age_part)
+  if part > 0.8 then
+    ctx.refuse_new = struct.pack(LIMIT, bytes_part >= age_part and 'journalBytesMax' or 'journalAgeMaxMs')
+    if part > 1 then refuse_ending = ctx.refuse_new end
   elseif redis.call('HLEN', IDS[meta.ids_current + 1]) > ids_max then
     ctx.refuse_new = struct.pack(LIMIT, 'idsPerGenerationMax')
   end
 end
 
 -- Read: accounts, ids, holds.
-local due_before, usage_prefixes = {}, {}
+local due_before = {}
 do
   local packed_states, lengths = {}, {}
   hash_read(ACCOUNTS, account_ids, packed_states)
@@ -61,7 +61,6 @@ do
     lengths[length] = lengths[length] or length .. ':'
     local prefix = lengths[length] .. id
     ctx.prefixes[i] = prefix
-    usage_prefixes[i] = 'u' .. prefix
     local packed = packed_states[id]
     if packed then
       local account = unpack_account(packed)
@@ -103,9 +102,12 @@ do
     end
   end
 end
-local usage_ids, usage_accounts = usage[U_ID], usage[U_ACCOUNT]
 local rows_wanted = #wanted_ids
-for u = 1, #usage_ids do wanted_ids[rows_wanted + u] = usage_prefixes[usage_accounts[u]] .. usage_ids[u] end
+if rows_wanted == 0 then
+  wanted_ids = usage[U_FIELD]
+else
+  for u = 1, #usage[U_FIELD] do wanted_ids[rows_wanted + u] = usage[U_FIELD][u] end
+end
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)
@@ -181,9 +183,9 @@ local function write()
   local decisions = table.concat(entries, '', 0)
   local indexes, account_states, hold_state = cmsgpack.pack(state_indexes), table.concat(states), table.concat(hold_states)
   local agent_state = table.concat(agent_states)
-  local bytes = meta.bytes + #ARGV[10] + #ARGV[11] + #decisions + #indexes + #account_states + #hold_state + #agent_state
+  local bytes = meta.bytes + #ARGV[11] + #ARGV[12] + #decisions + #indexes + #account_states + #hold_state + #agent_state
   redis.call('XADD', JOURNAL, string.format('%.0f-%.0f', meta.epoch, first_seq),
-    'b', ARGV[10], 'o', ARGV[11], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'g', agent_state, 'c', string.format('%.0f', bytes))
+    'b', ARGV[11], 'o', ARGV[12], 'd', decisions, 'i', indexes, 'a', account_states, 'h', hold_state, 'g', agent_state, 'c', string.format('%.0f', bytes))
   hash_write(ACCOUNTS, account_pairs)
   hash_write(IDS[meta.ids_current + 1], ctx.id_pairs)
   hash_write(HOLDS, hold_pairs)
@@ -194,7 +196,7 @@ local function write()
   end
   remove_chunked('ZREM', DEADLINES, not_due)
   redis.call('HSET', META, 'time', string.format('%.0f', ctx.now), 'bytes', string.format('%.0f', bytes),
-    'seq', string.format('%.0f', ctx.seq))
+    'pending_since', string.format('%.0f', meta.pending_since or ctx.now), 'seq', string.format('%.0f', ctx.seq))
   meta.bytes = bytes
 end
 if #entries > 0 then write() end

@@ -5,7 +5,9 @@
 -- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms  6 clockSkewMaxMs
 --       7 durable seq  8 bytes of the journal through that record, counted from the start of the epoch
 --       9 first seq that stays (0: trim nothing)  10 idsPerGenerationMax  11 idsWindowMs
--- Returns a list: 1 msgpack {status, ids rotated (0 or 1), records in the journal, accounts in Redis, open holds, bytes not durable}
+--       12 when the durable seq was booked, in ms (0: the caller does not know)
+-- Returns a list: 1 msgpack {status, ids rotated (0 or 1), records in the journal, accounts in Redis, open holds, bytes not durable,
+--       records trimmed}
 -- Ending work: runs also when Redis is out of memory.
 --
 -- @include "formats"
@@ -19,11 +21,18 @@ local durable_seq = tonumber(ARGV[7])
 if durable_seq > meta.durable_seq then
   redis.call('HSET', META, 'durable_seq', ARGV[7], 'durable_bytes', ARGV[8])
   meta.durable_seq, meta.durable_bytes = durable_seq, tonumber(ARGV[8])
+  -- The oldest entry that is not durable was booked no earlier than the last one that is.
+  if durable_seq >= meta.seq then
+    redis.call('HDEL', META, 'pending_since')
+  elseif tonumber(ARGV[12]) > 0 then
+    redis.call('HSET', META, 'pending_since', ARGV[12])
+  end
 end
 
 local keep_from = tonumber(ARGV[9])
+local trimmed = 0
 if keep_from > 0 and keep_from <= meta.durable_seq then
-  redis.call('XTRIM', JOURNAL, 'MINID', ARGV[2] .. '-' .. ARGV[9])
+  trimmed = redis.call('XTRIM', JOURNAL, 'MINID', ARGV[2] .. '-' .. ARGV[9])
 end
 
 local rotated = 0
@@ -43,4 +52,5 @@ end
 
 return { cmsgpack.pack({
   'OK', rotated, redis.call('XLEN', JOURNAL), redis.call('HLEN', KEYS[2]) - 1, redis.call('HLEN', KEYS[4]) - 1, meta.bytes - meta.durable_bytes,
+  trimmed,
 }) }

@@ -237,6 +237,10 @@ const relations: readonly Relation[] = [
     holds: (c) => c.flushRetryMaxMs <= c.durableWaitMaxMs,
     says: 'durableWaitMaxMs must be at least flushRetryMaxMs, or a call gives up before the flusher tries again',
   },
+  {
+    holds: (c) => 2 * (c.flushRetryMaxMs + c.flushRestMaxMs) <= c.journalAgeMaxMs,
+    says: 'journalAgeMaxMs must be at least twice flushRetryMaxMs and flushRestMaxMs, or work is refused between two flushes',
+  },
 ];
 
 /** A usage event of one model call with five quantities, as it travels. */

@@ -21,6 +21,7 @@ import { Sweeper } from './flush/sweeper.js';
 import { updateGauges } from './gauges.js';
 import type { Metrics } from './metrics.js';
 import { breakPool, type Pool } from './postgres/pool.js';
+import { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { EpochScripts } from './redis/epochs.js';
 import { partitionKeys } from './redis/keys.js';
@@ -35,6 +36,7 @@ import { PostgresResolver } from './usage/resolver.js';
 import { ScriptSlots } from './usage/script-slots.js';
 import { SessionOperations } from './usage/session-operations.js';
 import { DurableWatermarks } from './usage/watermarks.js';
+import { BackgroundVerifier } from './verify/background.js';
 
 /** Stores, opened and checked, and the scripts on one of them. */
 export interface CoreStores {
@@ -65,7 +67,8 @@ export interface Core {
   readonly flusher: Flusher;
   readonly sweeper: Sweeper;
   readonly openings: Openings;
-  /** Resolves once every partition is open or fenced. */
+  readonly clock: ClockWatch;
+  /** Resolves once every partition is open or fenced and the clocks were compared. */
   readonly opened: Promise<void>;
   /** Makes durable what is applied, as far as the time allows. */
   flushRest(withinMs: number): Promise<void>;
@@ -111,6 +114,7 @@ export function startCore(
   const calls = new AccountCalls(executor, config);
   const flushThread = new FlushThread(flushThreadOptions(config, { redisUrl, postgresUrl }));
   const flusher = new Flusher(partitions, pool, flushThread, scripts, watermarks, config, metrics, logger);
+  const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
     partitions,
@@ -118,6 +122,7 @@ export function startCore(
     watermarks,
     config.leaseMs,
     flusher,
+    () => clock.refusal === null,
     logger,
   );
   const watches = new Watches(
@@ -141,16 +146,28 @@ export function startCore(
   const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, config.leaseMs, metrics, logger);
   const opener = new Opener(partitions, pool, connection, rebuild, watermarks, logger);
   const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
+  const verifier = new BackgroundVerifier(
+    partitions,
+    () => leases.owned,
+    connection,
+    pool,
+    config,
+    metrics,
+    logger,
+  );
 
   connection.onDown(() => {
     for (const partition of partitions) partition.close('Redis is not connected');
   });
   connection.onUp(() => void opener.openAll());
-  metrics.onScrape(() => updateGauges(metrics, { config, partitions, queues, leases, flusher, connection }));
+  metrics.onScrape(() =>
+    updateGauges(metrics, { config, partitions, queues, leases, flusher, verifier, clock, connection }),
+  );
   opener.start();
   flusher.start();
   sweeper.start();
   openings.start();
+  verifier.start();
 
   let flushed: Promise<void> | undefined;
   const flushRest = async (withinMs: number): Promise<void> => {
@@ -179,7 +196,8 @@ export function startCore(
     flusher,
     sweeper,
     openings,
-    opened: opener.openAll(),
+    clock,
+    opened: Promise.all([opener.openAll(), clock.start()]).then(() => undefined),
     flushRest,
     giveUp: () => {
       breakPool(pool, 'the sidecar stops');
@@ -187,8 +205,10 @@ export function startCore(
     },
     stop: async () => {
       await opener.stop();
+      clock.stop();
       watches.stop();
       await openings.stop();
+      await verifier.stop();
       await flushRest(0);
       await flushThread.stop();
       watermarks.stop();

@@ -53,6 +53,11 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
     /** method is Service/Call; code is the name of a gRPC status. Streams count when they end. */
     rpcCalls: counter('rpc_calls_total', 'Calls that ended, by method and gRPC status.', 'method', 'code'),
     rpcSeconds: histogram('rpc_duration_seconds', 'Duration of unary calls.', callSeconds, 'method'),
+    openConnections: gauge('open_connections', 'Connections of gRPC clients that are open now.'),
+    connectionsRefused: counter(
+      'refused_connections_total',
+      'Connections that were closed as they came because connectionsMax were open.',
+    ),
     openStreams: gauge('open_streams', 'Streams that are open now.', 'method'),
     streamMessages: counter(
       'stream_messages_total',
@@ -148,7 +153,7 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     queueRefused: counter(
       'queue_refused_operations_total',
-      'Operations refused because a named limit was reached.',
+      'Operations refused because a named limit was reached: of the queue, or in Redis.',
       'limit',
     ),
     deadlineDropped: counter(
@@ -166,25 +171,28 @@ function scriptMetrics({ counter, gauge, histogram }: Create) {
     ),
     accountsEvicted: counter('accounts_evicted_total', 'Idle accounts dropped from Redis.'),
     accountsHot: gauge('accounts_hot', 'Accounts in Redis, over all partitions.'),
-    clockSkewSeconds: gauge(
-      'clock_skew_seconds',
-      "Redis' clock minus the sidecar's, of the partition where they differ most.",
-    ),
+    clockSkewSeconds: gauge('clock_skew_seconds', "Redis' clock minus the sidecar's."),
   };
 }
 
 /** The journal and its way to Postgres: counted by src/flush. */
 function flushMetrics({ counter, gauge, histogram }: Create) {
   return {
-    journalEntries: gauge('journal_entries', 'Journaled entries that are not durable, over all partitions.'),
-    journalBytes: gauge('journal_bytes', 'Bytes of the journals in Redis, over all partitions.'),
+    journalEntries: gauge(
+      'journal_entries',
+      'Journaled entries that are not durable, of the partitions that this sidecar owns.',
+    ),
+    journalBytes: gauge(
+      'journal_bytes',
+      'Bytes of the journals that are not durable, of the partitions that this sidecar owns.',
+    ),
     journalFullestRatio: gauge(
       'journal_fullest_ratio',
-      'Journal of the fullest partition as a part of journalBytesMax; new work is refused from 0.8.',
+      'Journal of the fullest own partition as a part of journalBytesMax or journalAgeMaxMs, whichever is nearer; new work is refused from 0.8.',
     ),
     journalOldestAgeSeconds: gauge(
       'journal_oldest_age_seconds',
-      'Age of the oldest entry of any partition that is not durable; 0 when all are.',
+      'Age of the oldest entry of the own partitions that is not durable; 0 when all are.',
     ),
     durableLagSeconds: histogram(
       'durable_lag_seconds',
@@ -201,7 +209,7 @@ function flushMetrics({ counter, gauge, histogram }: Create) {
     flushRetries: counter('flush_retries_total', 'Flushes tried again, by what went wrong.', 'reason'),
     flushFailures: counter(
       'flush_failures_total',
-      'Flushes given up for good: the partition waits for an operator.',
+      'Flushes that only another version or an operator can help, by reason: unreadable, a record in the journal.',
       'reason',
     ),
     flushFallbacks: counter(
@@ -265,6 +273,43 @@ function holdMetrics({ counter, gauge }: Create) {
       'outcome',
     ),
     sweepFailures: counter('sweep_failures_total', 'Sweeps that failed and will be repeated.'),
+  };
+}
+
+/** The background verification: counted by src/verify. */
+function verifyMetrics({ counter, gauge }: Create) {
+  return {
+    /** outcome: compared, ahead, cold, detached, skipped. */
+    verifyAccounts: counter(
+      'verify_accounts_total',
+      'Accounts that were verified in the background, by what could be said of them.',
+      'outcome',
+    ),
+    verifyProblems: counter(
+      'verify_problems_total',
+      'Contradictions that the background verification found, by check; each once.',
+      'check',
+    ),
+    verifyDriftMicros: gauge(
+      'verify_drift_micros',
+      'Micro-credits by which the balances of discrepant accounts differ, without sign. Expected: 0.',
+    ),
+    verifyDiscrepantAccounts: gauge(
+      'verify_discrepant_accounts',
+      'Accounts that were found with a problem when they were last verified. Expected: 0.',
+    ),
+    verifyRoundSeconds: gauge(
+      'verify_round_seconds',
+      'Duration of the last verification of all accounts; 0 before the first is complete.',
+    ),
+    verifyOldestAgeSeconds: gauge(
+      'verify_oldest_age_seconds',
+      'Time in which every account was verified, at most; 0 where it is off or nothing is owned.',
+    ),
+    verifyFailures: counter(
+      'verify_failures_total',
+      'Looks of the background verification that failed and will be repeated.',
+    ),
   };
 }
 
@@ -340,13 +385,21 @@ function collectProcessMetrics(registry: Registry): void {
   for (const name of misnamedProcessMetrics) registry.removeSingleMetric(name);
 }
 
+/** What the background verification looks at, of the checks of src/ledger/finding.ts. */
+const BACKGROUND_CHECKS = ['checksum', 'numbers', 'conservation', 'line', 'balances', 'openings', 'redis'];
+
 /** A counter that appears with its first event hides that event from rate(): known label values start at 0. */
-function startAtZero(metrics: ReturnType<typeof outcomeMetrics> & ReturnType<typeof scriptMetrics>): void {
+function startAtZero(
+  metrics: ReturnType<typeof outcomeMetrics> &
+    ReturnType<typeof scriptMetrics> &
+    ReturnType<typeof verifyMetrics>,
+): void {
   for (const unit of Object.values(UNIT_LABELS)) {
     metrics.debtBookedUnits.inc({ unit }, 0);
     metrics.grantedUnits.inc({ unit }, 0);
   }
   for (const caught_by of ['redis', 'postgres']) metrics.duplicates.inc({ caught_by }, 0);
+  for (const check of BACKGROUND_CHECKS) metrics.verifyProblems.inc({ check }, 0);
   for (const lane of ['urgent', 'bulk']) metrics.queueOperations.set({ lane }, 0);
 }
 
@@ -362,6 +415,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...scriptMetrics(create),
     ...flushMetrics(create),
     ...holdMetrics(create),
+    ...verifyMetrics(create),
     ...sessionMetrics(create),
     ...sidecarMetrics(create),
   };

@@ -1,24 +1,26 @@
+import type { Core } from './core.js';
 import type { Health } from './grpc/health.js';
 import type { Metrics } from './metrics.js';
 import type { Pool } from './postgres/pool.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Catalogs } from './usage/catalogs.js';
-import type { Partition } from './usage/partition.js';
 
 /** How often the sidecar asks itself whether it is ready. */
 const READINESS_EVERY_MS = 1_000;
 
-/** Ready: Redis is connected and verified, Postgres answers, every partition serves. */
+/** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. Returns what ends it: not ready any more, whatever a look under way finds. */
 export function watchReadiness(
   stores: { readonly pool: Pool; readonly connection: RedisConnection },
-  partitions: readonly Partition[],
+  { partitions, clock, flusher }: Pick<Core, 'partitions' | 'clock' | 'flusher'>,
   catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
-): NodeJS.Timeout {
+): (why: string) => void {
+  let ended = false;
   const look = async (): Promise<void> => {
     const reasons: string[] = [];
     if (stores.connection.runId === null) reasons.push(stores.connection.refusal ?? 'redis is not connected');
+    if (clock.refusal !== null) reasons.push(clock.refusal);
     const postgresUp = await stores.pool.query('SELECT 1').then(
       () => true,
       () => false,
@@ -29,7 +31,8 @@ export function watchReadiness(
       const unavailability = partition.unavailability();
       if (unavailability !== null) reasons.push(unavailability.message);
     }
-    health.setWarnings(catalogs.warning === null ? [] : [catalogs.warning]);
+    if (ended) return;
+    health.setWarnings([...flusher.warnings, ...(catalogs.warning === null ? [] : [catalogs.warning])]);
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
   };
@@ -41,5 +44,11 @@ export function watchReadiness(
     looking = false;
   };
   void lookOnce();
-  return setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+  const timer = setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+  return (why) => {
+    ended = true;
+    clearInterval(timer);
+    health.setServing(false, why);
+    metrics.ready.set(0);
+  };
 }

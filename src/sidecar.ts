@@ -103,14 +103,13 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       logger,
       metrics,
     });
-    const readiness = watchReadiness(stores, core.partitions, catalogs, health, metrics);
-    cleanups.push(() => clearInterval(readiness));
+    const unready = watchReadiness(stores, core, catalogs, health, metrics);
+    cleanups.push(() => unready('stopping'));
     const grpcAddress = await grpc.listen();
 
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
-      clearInterval(readiness);
-      health.setServing(false, 'stopping');
+      unready('stopping');
       const giveUp = setTimeout(() => core.giveUp(), config.drainTimeoutMs + CLOSE_MAX_MS);
       await grpc.drain(config.drainTimeoutMs * DRAIN_STREAMS_SHARE);
       // The last checkpoints of the sessions whose streams are gone; each has a deadline of its own.
@@ -184,7 +183,7 @@ async function openStores(
     pool,
     connection,
     scripts: new Scripts(connection, config, options.replacedIncludes),
-    epochScripts: new EpochScripts(connection, options.replacedIncludes),
+    epochScripts: new EpochScripts(connection, config, options.replacedIncludes),
     redisUrl,
     postgresUrl,
   };

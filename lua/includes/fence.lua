@@ -3,7 +3,7 @@
 
 local M_FIELDS = {
   'format', 'installation', 'epoch', 'run_id', 'seq', 'time', 'durable_seq', 'bytes', 'durable_bytes',
-  'ids_current', 'ids_since', 'evicted_through',
+  'ids_current', 'ids_since', 'evicted_through', 'pending_since',
 }
 
 -- Reads meta and compares it with what the caller believes.

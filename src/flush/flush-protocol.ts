@@ -66,10 +66,10 @@ export interface FlushSummary {
   readonly duplicates: number;
 }
 
-export type FlushReply = { readonly done: FlushSummary } | { readonly failed: FlushFailure };
-
 export interface FlushFailure {
-  /** 'other_redis': the server that answers is not the one that was verified. */
-  readonly reason: 'cursor_moved' | 'other_redis' | 'store';
+  /** unreadable: a record of a format that this version does not know, or a damaged one. */
+  readonly reason: 'cursor_moved' | 'store' | 'unreadable';
   readonly message: string;
 }
+
+export type FlushReply = { readonly done: FlushSummary } | { readonly failed: FlushFailure };

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { EntryEncoder } from '../postgres/entry-row.js';
 import { createPool } from '../postgres/pool.js';
 import { RedisConnection } from '../redis/connection.js';
+import { UnreadableRecord } from '../redis/journal.js';
 import { CursorMoved, type FlushResult, flush } from './flush.js';
 import type { FlushPart } from './flush-batch.js';
 import type {
@@ -36,7 +37,7 @@ const encoders: EntryEncoder[] = [];
 const knownMonths = new Set<number>();
 
 async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
-  if (!isVerified(places)) await connection.identify();
+  if (!isRunIdOf(places)) await connection.identify();
   checkRunId(places);
   const read = await Promise.all(places.map((place) => readPart(connection, place, options.flushEntriesMax)));
   checkRunId(places);
@@ -57,23 +58,12 @@ async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
   }
 }
 
-/** The Redis that answers here is not the one that was verified. */
-class OtherRedis extends Error {
-  override readonly name = 'OtherRedis';
-}
-
-function isVerified(places: readonly PartPlace[]): boolean {
+function isRunIdOf(places: readonly PartPlace[]): boolean {
   return places.every(({ runId }) => runId === connection.runId);
 }
 
 function checkRunId(places: readonly PartPlace[]): void {
-  if (connection.runId === null) throw new Error('the flush thread is not connected to Redis');
-  if (!isVerified(places)) throw new OtherRedis('Redis is not the one that was verified');
-}
-
-function reasonOf(error: unknown): FlushFailure['reason'] {
-  if (error instanceof CursorMoved) return 'cursor_moved';
-  return error instanceof OtherRedis ? 'other_redis' : 'store';
+  if (!isRunIdOf(places)) throw new Error('the flush thread is not connected to the Redis that was verified');
 }
 
 function summaryOf({ cursors, prepared, duplicates }: FlushResult): Omit<FlushSummary, 'gaps'> {
@@ -110,6 +100,11 @@ async function answer(places: readonly PartPlace[]): Promise<FlushReply> {
     const message = error instanceof Error ? error.message : String(error);
     return { failed: { reason: reasonOf(error), message } };
   }
+}
+
+function reasonOf(error: unknown): FlushFailure['reason'] {
+  if (error instanceof UnreadableRecord) return 'unreadable';
+  return error instanceof CursorMoved ? 'cursor_moved' : 'store';
 }
 
 // Flushes wait for it. What fails here is said by those that find no connection; it connects by itself later.

@@ -82,6 +82,8 @@ export class Flusher {
       busy: false,
       notBeforeMs: 0,
       failures: 0,
+      unreadable: null,
+      lastBookedMs: 0,
       tail: new JournalTail(options.journalTailMs),
       progressToldMs: Number.NEGATIVE_INFINITY,
       lookedMs: Number.NEGATIVE_INFINITY,
@@ -157,9 +159,15 @@ export class Flusher {
     if (this.#tracks.some(isAwaited)) (this.#idle[0] ?? this.#resting[0])?.();
   }
 
-  /** Entries that this process has seen and that are not durable, whoever flushes them. */
+  /** Partitions that nothing of what is applied becomes durable of, until another version flushes them or an operator acts. */
+  get warnings(): string[] {
+    const stuck = this.#tracks.filter(({ owned, unreadable }) => owned && unreadable !== null);
+    return stuck.map(({ partition, unreadable }) => `partition ${partition.number}: ${unreadable}`);
+  }
+
+  /** Entries of its partitions that are not durable. */
   backlog(): number {
-    return this.#backlogOf(this.#tracks);
+    return this.#backlogOf(this.#tracks.filter((track) => track.owned));
   }
 
   #backlogOf(tracks: readonly Track[]): number {
@@ -175,15 +183,14 @@ export class Flusher {
   async stop(withinMs: number): Promise<boolean> {
     const endsAt = performance.now() + withinMs;
     this.#draining = true;
-    const owned = (): number => this.#backlogOf(this.#tracks.filter((track) => track.owned));
-    while (owned() > 0 && performance.now() < endsAt) {
+    while (this.backlog() > 0 && performance.now() < endsAt) {
       this.#wakeAll();
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#stopping = true;
     this.#wakeAll();
     await Promise.all(this.#workers);
-    return owned() === 0;
+    return this.backlog() === 0;
   }
 
   async #work(): Promise<void> {
@@ -247,7 +254,10 @@ export class Flusher {
       if (done.parts.length > 0) this.#committed(tracks, done, durationMs);
       for (const gap of done.gaps) await this.#onGap(trackOf(tracks, gap.partition), gap.missingSeq);
       await Promise.all(tracks.map((track) => this.#tellProgress(track)));
-      for (const track of tracks) track.failures = 0;
+      for (const track of tracks) {
+        track.failures = 0;
+        track.unreadable = null;
+      }
       const { flushRestMaxMs, flushEntriesMax } = this.options;
       const isBehind = done.parts.some((part) => part.seq - part.afterSeq >= flushEntriesMax);
       return isBehind || done.parts.length === 0
@@ -318,6 +328,7 @@ export class Flusher {
       this.watermarks.advance(part.partition, part.epoch, part.seq);
       partition.durableThrough(part.seq, part.lastBookedMs);
       tail.committed(part.record.seq);
+      track.lastBookedMs = part.lastBookedMs;
       entries += part.seq - part.afterSeq;
       metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }
@@ -342,21 +353,28 @@ export class Flusher {
     const reply = await this.scripts.durable(partition.fenceArguments(), {
       seq: cursor.seq,
       bytes: cursor.bytes,
+      bookedMs: track.lastBookedMs,
       keepFromSeq: tail.takeTrimmed(cursor.record?.seq ?? 0),
     });
+    // A clock that is off stops no flush: Redis is told when it is right again.
+    if (reply.status === 'SKEW') return;
     if (reply.status !== 'OK') throw partition.refused(reply);
+    this.metrics.journalTrimmed.inc(reply.trimmed);
     partition.progress = reply;
     partition.pendingBytes = reply.pendingBytes;
   }
 
   #failed(tracks: readonly Track[], { reason, message }: FlushFailure): void {
     this.metrics.flushRetries.inc({ reason });
-    this.logger.warn(
+    // Of several partitions it is not known which one: each is tried alone.
+    const isUnreadable = reason === 'unreadable' && tracks.length === 1;
+    if (isUnreadable) this.metrics.flushFailures.inc({ reason });
+    this.logger[isUnreadable ? 'error' : 'warn'](
       { partitions: tracks.map((t) => t.partition.number), reason: message },
       'flush failed; it will be tried again',
     );
     for (const track of tracks) {
-      if (reason === 'other_redis') track.partition.doubt(message);
+      track.unreadable = isUnreadable ? message : null;
       // A commit without an answer may have happened: the cursor tells.
       track.cursor = null;
       track.failures += 1;

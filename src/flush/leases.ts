@@ -10,12 +10,16 @@ const RENEWALS_PER_LEASE = 3;
 /** How often the cursors of partitions that others flush are read while somebody waits for them. */
 const FOLLOW_MS = 50;
 
-/** Holds the leases of partitions and follows the cursors of those that other sidecars flush. */
+/**
+ * Holds the leases of partitions and follows the cursors of those that other sidecars flush. A sidecar whose operations Redis refuses (its clock is
+ * off) lets go of them at each third renewal: another one takes them then. Where there is none it goes on flushing what is in the journal.
+ */
 export class Leases {
   #owned: ReadonlySet<number> = new Set();
   #timer: NodeJS.Timeout | null = null;
   #follower: NodeJS.Timeout | null = null;
   #busy: Promise<void> = Promise.resolve();
+  #renewals = 0;
 
   constructor(
     private readonly owner: string,
@@ -24,6 +28,8 @@ export class Leases {
     private readonly watermarks: DurableWatermarks,
     private readonly leaseMs: number,
     private readonly flusher: Flusher,
+    /** False: no operation of ours is taken, so that sweeping is for others. */
+    private readonly isTaken: () => boolean,
     private readonly logger: Logger,
   ) {}
 
@@ -53,6 +59,13 @@ export class Leases {
 
   async #renew(): Promise<void> {
     try {
+      this.#renewals += 1;
+      if (!this.isTaken() && this.#renewals % RENEWALS_PER_LEASE === 0) {
+        await giveLeasesBack(this.pool, this.owner);
+        this.#owned = new Set();
+        this.flusher.own(this.#owned);
+        return;
+      }
       this.#owned = new Set(await takeLeases(this.pool, this.owner, this.leaseMs));
       this.flusher.own(this.#owned);
       const known = this.flusher.known();
@@ -80,11 +93,15 @@ export class Leases {
     }
   }
 
-  /** Where another sidecar has begun an epoch, this one learns by opening the partition anew what it lost with the one before. */
+  /**
+   * Where another sidecar has begun an epoch, maybe on another Redis, this one learns by opening the partition anew what it lost with the one before. It
+   * may hear of it by nothing else, when nobody calls it or its Redis is not the one that counts.
+   */
   #noticeEpochs(cursors: readonly Cursor[]): void {
     for (const { partition: number, epoch } of cursors) {
       const partition = this.partitions[number];
-      if (partition?.isOpen && epoch > partition.epoch) partition.doubt(`Postgres is at epoch ${epoch}`);
+      if (partition !== undefined && epoch > partition.epoch)
+        partition.doubt(`Postgres is at epoch ${epoch}`);
     }
   }
 }

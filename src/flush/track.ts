@@ -6,7 +6,7 @@ import type { JournalTail } from './journal-tail.js';
 /** Through where a partition is durable. */
 type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'> & Pick<PartPlace, 'record'>;
 
-/** What a flusher knows of one partition. All its times are monotonic: a corrected clock stops no flush. */
+/** What a flusher knows of one partition. Times without another word are monotonic: a corrected clock stops no flush. */
 export interface Track {
   readonly partition: Partition;
   /** Null: read it from Postgres before the next flush. */
@@ -20,6 +20,10 @@ export interface Track {
   /** Not before this time, after a failure. */
   notBeforeMs: number;
   failures: number;
+  /** Why its journal cannot be flushed, though both stores answer; null: it can. */
+  unreadable: string | null;
+  /** When the last entry of the last flush was booked, by Redis' clock; 0: unknown. */
+  lastBookedMs: number;
   readonly tail: JournalTail;
   progressToldMs: number;
   lookedMs: number;
@@ -40,6 +44,7 @@ export function forget(track: Track): void {
   track.cursor = null;
   track.known = null;
   track.awaitedSeq = 0;
+  track.lastBookedMs = 0;
   track.tail.forget();
 }
 

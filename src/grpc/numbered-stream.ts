@@ -4,6 +4,7 @@ import type { Metrics } from '../metrics.js';
 import type { Position, Watermarks } from '../usage/types.js';
 import { BatchDurability } from './batch-durability.js';
 import type { CallEnvironment, OpenStream } from './call.js';
+import { resetUnread } from './deaf-client.js';
 import { toDrawdownError, toStatus } from './errors.js';
 import { fieldInvalid } from './validate.js';
 
@@ -183,6 +184,7 @@ export abstract class NumberedStream implements OpenStream {
     if (this.hasReadNothingFor(this.common.settings.streamIdleMs)) {
       const message = 'The client has read nothing for streamIdleMs';
       this.fail(new DrawdownError('LIMIT_REACHED', message));
+      resetUnread(this.call);
     } else if (this.#state !== 'open') return;
     else if (this.mayEnd) this.#finish();
     else this.#idle.refresh();

@@ -12,6 +12,7 @@ import type { WatchBalanceResponse } from '../gen/drawdown/v1/WatchBalanceRespon
 import type { Metrics } from '../metrics.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 import { type CallEnvironment, decoded, type OpenStream } from './call.js';
+import { resetUnread } from './deaf-client.js';
 import { toDrawdownError, toStatus } from './errors.js';
 import { enumName, unitName, walletBalance } from './names.js';
 import { checkAmount, checkId, checkWhole, fieldInvalid } from './validate.js';
@@ -98,7 +99,10 @@ export class WatchStream implements OpenStream {
   async #room(): Promise<void> {
     const { streamIdleMs } = this.environment.settings;
     const message = 'The client has read nothing for streamIdleMs';
-    const idle = setTimeout(() => this.fail(new DrawdownError('LIMIT_REACHED', message)), streamIdleMs);
+    const idle = setTimeout(() => {
+      this.fail(new DrawdownError('LIMIT_REACHED', message));
+      resetUnread(this.call);
+    }, streamIdleMs);
     await new Promise<void>((resolve) => {
       this.#onRoom = resolve;
     });

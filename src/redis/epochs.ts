@@ -1,3 +1,4 @@
+import { DrawdownError } from '../errors.js';
 import type { RedisConnection } from './connection.js';
 import type { PartitionKeys } from './keys.js';
 import { callScript } from './script-call.js';
@@ -23,6 +24,7 @@ export class EpochScripts {
 
   constructor(
     private readonly connection: RedisConnection,
+    private readonly limits: { readonly clockSkewMaxMs: number },
     replacedIncludes?: ScriptOptions['replacedIncludes'],
   ) {
     this.#open = readScript('open', {
@@ -31,18 +33,23 @@ export class EpochScripts {
     });
   }
 
-  /** Makes the keys of an epoch, which serve nobody yet. `replaced`: sealed keys that go; null: there is no meta. */
-  make(
+  /** Makes the keys of an epoch, which serve nobody yet; rejects CLOCK_SKEW. `replaced`: sealed keys that go; null: there is no meta. */
+  async make(
     made: EpochKeys,
     from: { readonly afterSeq: number; readonly bookedMs: number },
     replaced: Pick<EpochKeys, 'epoch' | 'token'> | null,
   ): Promise<EpochReply> {
-    return this.#call('make', made, [
+    const reply = await this.#call<EpochReply | 'SKEW'>('make', made, [
       from.afterSeq,
       from.bookedMs,
       replaced?.epoch ?? '',
       replaced?.token ?? '',
+      Date.now(),
+      this.limits.clockSkewMaxMs,
     ]);
+    if (reply === 'SKEW')
+      throw new DrawdownError('CLOCK_SKEW', "Redis' clock differs from the sidecar's: no epoch begins");
+    return reply;
   }
 
   /** The keys serve from now on whoever is connected to this server. */
@@ -60,13 +67,13 @@ export class EpochScripts {
     return this.#call('advance', epoch, [lastSeq, token]);
   }
 
-  async #call(
+  async #call<Reply = EpochReply>(
     mode: string,
     { keys, installation, epoch, token }: EpochKeys,
     args: readonly (string | number)[],
-  ): Promise<EpochReply> {
+  ): Promise<Reply> {
     return String(
       await callScript(this.connection, this.#open, keys, [mode, installation, epoch, token, ...args]),
-    ) as EpochReply;
+    ) as Reply;
   }
 }

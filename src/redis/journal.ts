@@ -229,26 +229,39 @@ export function hashOf([id, fields]: RawRecord): Buffer {
 
 const HASHED_NAMES = ['b', 'o', 'd', 'i', 'a', 'h', 'g'];
 
-/** Throws on a record of a format that this version does not know, or that is not whole. */
-export function decodeRecord([id, fields]: RawRecord): JournalRecord {
+/** The record is of a format that this version does not know, or it is not whole. Waiting does not help, another version may. */
+export class UnreadableRecord extends Error {
+  override readonly name = 'UnreadableRecord';
+}
+
+/** Throws UnreadableRecord. */
+export function decodeRecord(raw: RawRecord): JournalRecord {
+  try {
+    return decodeFields(raw);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UnreadableRecord(`journal record ${raw[0].toString()} cannot be read: ${reason}`, { cause });
+  }
+}
+
+function decodeFields([id, fields]: RawRecord): JournalRecord {
   const byName = new Map<string, Buffer>();
   for (let i = 0; i < fields.length; i += 2)
     byName.set((fields[i] as Buffer).toString(), fields[i + 1] as Buffer);
   const field = (name: string): Buffer => {
     const value = byName.get(name);
-    if (value === undefined) throw new Error(`journal record ${id.toString()} has no ${name}`);
+    if (value === undefined) throw new Error(`it has no ${name}`);
     return value;
   };
   const [epoch, firstSeq] = id.toString().split('-').map(Number) as [number, number];
-  const batch = unpackBatch(field('b'));
   const decisions = new BinaryReader(field('d'));
   const format = decisions.u8();
-  if (format !== FORMAT) throw new Error(`journal record ${id.toString()} has format ${format}`);
+  if (format !== FORMAT) throw new Error(`it has format ${format}, this version knows ${FORMAT}`);
+  const batch = unpackBatch(field('b'));
   const bookedTimeMs = decisions.u56();
   const count = decisions.u32();
   const entries = readEntries(decisions, firstSeq, batch);
-  if (entries.length !== count)
-    throw new Error(`journal record ${id.toString()} has ${entries.length} of ${count} entries`);
+  if (entries.length !== count) throw new Error(`it has ${entries.length} of ${count} entries`);
 
   const accounts = new Map<number, AccountState>();
   const accountReader = new BinaryReader(field('a'));

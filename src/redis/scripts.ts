@@ -92,6 +92,7 @@ export interface DurableReply {
   readonly accounts: number;
   readonly openHolds: number;
   readonly pendingBytes: number;
+  readonly trimmed: number;
 }
 
 /** Limits that the scripts apply; see the settings of the same names. */
@@ -101,6 +102,7 @@ export interface ScriptLimits {
   readonly idsPerGenerationMax: number;
   readonly idsWindowMs: number;
   readonly journalBytesMax: number;
+  readonly journalAgeMaxMs: number;
 }
 
 /** An account to load: id, packed state, when it is due (0: never), its subscription (empty: none), its open holds as (field, packed hold, deadline), flat. */
@@ -156,6 +158,7 @@ export class Scripts {
         limits.eventFutureMaxMs,
         limits.idsPerGenerationMax,
         limits.journalBytesMax,
+        limits.journalAgeMaxMs,
         batch,
         opaque,
       ],
@@ -180,10 +183,18 @@ export class Scripts {
     };
   }
 
-  /** Moves the durable watermark, trims the journal before `keepFromSeq` (0: not), rotates ids when they are due. */
+  /**
+   * Moves the durable watermark to `seq`, booked at `bookedMs` (0: unknown), trims the journal before `keepFromSeq` (0: not), rotates ids
+   * when they are due.
+   */
   async durable(
     fence: Fence,
-    progress: { readonly seq: number; readonly bytes: number; readonly keepFromSeq: number },
+    progress: {
+      readonly seq: number;
+      readonly bytes: number;
+      readonly bookedMs: number;
+      readonly keepFromSeq: number;
+    },
   ): Promise<DurableReply | FenceRefusal> {
     const reply = await callScript(this.connection, this.#durable, fence.keys, [
       ...fenceArguments(fence),
@@ -193,18 +204,23 @@ export class Scripts {
       progress.keepFromSeq,
       this.limits.idsPerGenerationMax,
       this.limits.idsWindowMs,
+      progress.bookedMs,
     ]);
     const head = unpack<unknown[]>(reply[0] as Buffer);
     if (head[0] !== 'OK') return refusalOf(head);
-    const [, rotated, journalRecords, accounts, openHolds, pendingBytes] = head as [string, ...number[]] as [
+    const [, rotated, journalRecords, accounts, openHolds, pendingBytes, trimmed] = head as [
       string,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return { status: 'OK', rotated: rotated === 1, journalRecords, accounts, openHolds, pendingBytes };
+      ...number[],
+    ] as [string, number, number, number, number, number, number];
+    return {
+      status: 'OK',
+      rotated: rotated === 1,
+      journalRecords,
+      accounts,
+      openHolds,
+      pendingBytes,
+      trimmed,
+    };
   }
 
   /**

@@ -214,11 +214,10 @@ export class PartitionQueue {
 
   /** Redis is out of memory, so nothing of the batch has run: what ends work still may. */
   async #applyEndingOnly(batch: Operation[], failure: DrawdownError): Promise<void> {
-    failAll(
-      batch.filter((operation) => !operation.ending),
-      failure,
-    );
     const ending = batch.filter((operation) => operation.ending);
+    const refused = batch.filter((operation) => !operation.ending);
+    this.metrics.queueRefused.inc({ limit: 'maxmemory' }, refused.length);
+    failAll(refused, failure);
     if (ending.length > 0) await this.#apply(ending, true);
   }
 
@@ -253,20 +252,22 @@ export class PartitionQueue {
     const { partition } = this;
     partition.saw(reply.epoch, reply.seq, reply.nowMs);
     partition.pendingBytes = reply.pendingBytes;
-    partition.skewMs = reply.nowMs - Date.now();
     this.metrics.holdsExpired.inc(reply.expiredHolds);
     const decision = { partition, epoch: reply.epoch, nowMs: reply.nowMs };
     const missing: Operation[] = [];
     const unchecked: Operation[] = [];
+    const refused = new Map<string, number>();
     for (let i = 0; i < batch.length; i++) {
       const operation = batch[i] as Operation;
       const result = reply.results[i] as OperationResult;
+      if (result.code === CODE.limit) refused.set(result.limit, (refused.get(result.limit) ?? 0) + 1);
       if (result.code === CODE.miss) missing.push(operation);
       else if (result.code === CODE.check) unchecked.push(operation);
       else if (result.code === CODE.behind) this.push(operation);
       else if (result.code === CODE.broken) operation.failed(brokenAccount(operation.accountId));
       else operation.done(result, decision);
     }
+    for (const [limit, count] of refused) this.metrics.queueRefused.inc({ limit }, count);
     if (missing.length > 0 || unchecked.length > 0)
       this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
   }

@@ -21,9 +21,8 @@ export class Partition {
   #seqSeen = 0;
   /** What Redis said when it was last told what is durable; null before. */
   progress: DurableReply | null = null;
-  /** Bytes of the journal that are not durable, and Redis' clock minus ours, as of the last script. */
+  /** Bytes of the journal that are not durable, as of the last script. */
   pendingBytes = 0;
-  skewMs = 0;
   #pendingSinceMs = 0;
 
   constructor(

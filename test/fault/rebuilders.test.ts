@@ -87,7 +87,7 @@ async function rebuilderBeside({ config }: TestSidecar): Promise<Rebuilder> {
   const rebuild = new Rebuild(
     gate.around(stores.pool, ['query']),
     connection,
-    new EpochScripts(connection),
+    new EpochScripts(connection, config),
     gate.around(thread, ['flush']),
     config.leaseMs,
     createMetrics(),

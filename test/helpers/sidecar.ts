@@ -66,10 +66,14 @@ export interface SidecarProcess extends TestSidecar {
   kill9(): Promise<void>;
 }
 
-/** Starts `dist/main.js`, which the test script builds first. */
-export async function spawnSidecar(places: Places, overrides: Partial<Config> = {}): Promise<SidecarProcess> {
+/** Starts `dist/main.js`, which the test script builds first; `nodeOptions` are those of its process. */
+export async function spawnSidecar(
+  places: Places,
+  overrides: Partial<Config> = {},
+  nodeOptions = '',
+): Promise<SidecarProcess> {
   const config = testConfig(places, overrides);
-  const environment: Record<string, string> = { PATH: process.env.PATH ?? '' };
+  const environment: Record<string, string> = { PATH: process.env.PATH ?? '', NODE_OPTIONS: nodeOptions };
   for (const [name, value] of Object.entries(config)) {
     const variable = `DRAWDOWN_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
     if (value !== undefined) environment[variable] = String(value);

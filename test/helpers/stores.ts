@@ -7,11 +7,14 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { pino } from 'pino';
 import { inject } from 'vitest';
 import { postgresProcess } from '../../src/embedded/postgres.js';
 import { commandLine, endProcess, isAlive } from '../../src/embedded/process.js';
 import { redisProcess } from '../../src/embedded/redis.js';
 import type { StoreProcess } from '../../src/embedded/store.js';
+import { migrate } from '../../src/postgres/migrate.js';
+import { createPool } from '../../src/postgres/pool.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -82,13 +85,34 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A fresh database in the cluster that vitest's global setup started; one per test file. */
-export async function createDatabase(): Promise<TestDatabase> {
+/** A migrated database, of which copies are made faster than any can be migrated. */
+const template = 'migrated';
+
+const urlOf = (adminUrl: string, name: string): string => adminUrl.replace(/@\/[^?]*/, `@/${name}`);
+
+/** Makes the template once, in the cluster of the whole run. */
+export async function makeTemplate(adminUrl: string): Promise<void> {
+  await execute(adminUrl, `CREATE DATABASE ${template}`);
+  const pool = createPool({
+    url: urlOf(adminUrl, template),
+    connectTimeoutMs: 10_000,
+    connectionsMax: 1,
+    statementTimeoutMs: 60_000,
+    logger: pino({ level: 'silent' }),
+  });
+  await migrate(pool);
+  await pool.end();
+}
+
+/** A fresh database in the cluster that vitest's global setup started, migrated unless it is to be empty. */
+export async function createDatabase(from: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
   const adminUrl = inject('postgresUrl');
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`;
-  await execute(adminUrl, `CREATE DATABASE ${name}`);
+  // Copying files takes a fifth of the time of copying through the log.
+  const source = from === 'migrated' ? `TEMPLATE ${template}` : '';
+  await execute(adminUrl, `CREATE DATABASE ${name} ${source} STRATEGY file_copy`);
   return {
-    url: adminUrl.replace(/@\/[^?]*/, `@/${name}`),
+    url: urlOf(adminUrl, name),
     drop: () => execute(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }

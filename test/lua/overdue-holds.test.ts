@@ -181,6 +181,15 @@ it('what a hold gives back to a lot expires with it, not before', async () => {
   expect(story(await play([...begin, [day(9), settle('h1', 1n)]]))).toEqual(right);
 });
 
+it('what is released into a lot whose time is over is there for nobody, nor said to be', async () => {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  await compared.batch([create, topUp(10n, day(3)), reserve('h', 6n, 9)], day(0));
+  const release: Op = { kind: 'release', account, hold: 'h' };
+  const [released, next] = await compared.batch([release, reserve('next', 1n, 1)], day(5));
+  expect(released).toMatchObject({ verdict: 'done', outcome: { released: 6n, available: 0n } });
+  expect(next).toMatchObject({ verdict: 'denied', reason: 'INSUFFICIENT_BALANCE' });
+});
+
 describe('somebody who looks every day and somebody who looks at last', () => {
   const half = (max: number) => fc.integer({ min: 1, max: 2 * max }).map((count) => count / 2);
   const credits = fc.bigInt({ min: 1n, max: 60n });

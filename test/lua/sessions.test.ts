@@ -231,6 +231,27 @@ describe('sessions', () => {
     expect(rest).toMatchObject({ verdict: 'done', outcome: { charged: 9n } });
   });
 
+  it('are charged what the settle says, also where more was acknowledged before', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g1', 120n), grant('g2', 120n)], START_MS);
+    // One lot holds the first, which is settled in the short way; two hold the second.
+    for (const session of ['one lot', 'two lots']) {
+      await compared.batch([open(session, 100n)], START_MS);
+      await compared.batch([checkpoint(session, 80n)], START_MS);
+      const [settled] = await compared.batch([settle(session, 30n)], START_MS);
+      expect(settled).toMatchObject({ verdict: 'done', outcome: { charged: 30n, released: 70n } });
+    }
+  });
+
+  it('that were taken over are not ended by a sweep for the deadline of their old owner', async () => {
+    const compared = await ComparedPartition.open(scripts, START_MS);
+    await compared.batch([create, grant('g', 1_000n), open('s', 100n), checkpoint('s', 80n)], START_MS);
+    await compared.batch([open('s', 100n)], START_MS + HOLD_MS - 1);
+    await compared.batch([sweep('s')], START_MS + HOLD_MS);
+    const [own] = await compared.batch([checkpoint('s', 90n, { generation: 2 })], START_MS + HOLD_MS);
+    expect(own).toMatchObject({ verdict: 'done' });
+  });
+
   it('are charged the same in all, whether they are settled in time or after their deadline', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -89,7 +89,7 @@ it('a million events of 1 to 3 micro-credits add up to the unit, repeats and all
         new Set([CODE.duplicate]),
       );
       durableBytes += again.pendingBytes;
-      const progress = { seq: again.seq, bytes: durableBytes, keepFromSeq: again.seq };
+      const progress = { seq: again.seq, bytes: durableBytes, bookedMs: nowMs, keepFromSeq: again.seq };
       expect(await scripts.scripts.durable(partition.fence(), progress)).toMatchObject({ status: 'OK' });
     }
   }

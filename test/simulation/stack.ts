@@ -69,7 +69,7 @@ export class Stack {
     await connection.connect();
     await clock.rule(connection);
     const scripts = new Scripts(connection, config, SIMULATED_INCLUDES);
-    const epochScripts = new EpochScripts(connection, SIMULATED_INCLUDES);
+    const epochScripts = new EpochScripts(connection, config, SIMULATED_INCLUDES);
     const installation = await prepareInstallation(pool, config);
     const catalogs = await loadCatalogs(pool, config, metrics, logger);
     const stores = { pool, connection, scripts, epochScripts, ...places };

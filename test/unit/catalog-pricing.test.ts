@@ -23,9 +23,13 @@ describe('the price of an event', () => {
     ['reasoning, which has no price of its own and is inside output', { output: 100, reasoning: 80 }, 1500],
     ['a part of a micro-credit, rounded up', { input: 1, cached: 1 }, 1],
     ['two parts of a micro-credit, rounded up once', { input: 3, cached: 3 }, 1],
-    ['several kinds, rounded up once and not per kind', { input: 2, cached: 1, write: 1 }, 5],
   ])('of %s', (_title, quantities, costMicros) => {
     expect(price(llm, usage(quantities))).toEqual({ kind: 'rated', costMicros });
+  });
+
+  it('is rounded up once, and not per kind of token', () => {
+    // 0.3 and 7.5 micro-credits.
+    expect(price(llm, usage({ input: 3, cached: 1, write: 2 }))).toEqual({ kind: 'rated', costMicros: 8 });
   });
 
   it('is the same by an alias', () => {

@@ -166,6 +166,7 @@ test.each([
   ['leaseMs', { leaseMs: '900' }],
   ['redisCommandTimeoutMs', { redisCommandTimeoutMs: '1000' }],
   ['durableWaitMaxMs', { durableWaitMaxMs: '1000' }],
+  ['journalAgeMaxMs', { journalAgeMaxMs: '5000' }],
   ['must differ', { grpcAddress: '127.0.0.1:9464' }],
 ])('settings that contradict each other are refused: %s', (says, flags) => {
   expect(problemsOf({ flags })).toContain(says);
