@@ -64,7 +64,7 @@ export const ERROR_CODES = {
   UNAVAILABLE: { status: 'UNAVAILABLE', retry: true },
   /** The reply was lost after the operation was sent: it may have been applied. Repeat the call unchanged. */
   OUTCOME_UNKNOWN: { status: 'UNAVAILABLE', retry: true },
-  /** Redis forgot what Postgres knows, or the other way round; the partition does not serve until an operator acts. */
+  /** Redis and Postgres contradict each other in a way that only people can settle; the partition does not serve until they have. */
   PARTITION_FENCED: { status: 'UNAVAILABLE', retry: true },
   /** The clocks of sidecar and Redis differ by more than clockSkewMaxMs. */
   CLOCK_SKEW: { status: 'UNAVAILABLE', retry: true },

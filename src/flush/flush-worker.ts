@@ -37,6 +37,7 @@ const encoders: EntryEncoder[] = [];
 const knownMonths = new Set<number>();
 
 async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
+  if (!isRunIdOf(places)) await connection.identify();
   checkRunId(places);
   const read = await Promise.all(places.map((place) => readPart(connection, place, options.flushEntriesMax)));
   checkRunId(places);
@@ -57,9 +58,12 @@ async function write(places: readonly PartPlace[]): Promise<FlushSummary> {
   }
 }
 
+function isRunIdOf(places: readonly PartPlace[]): boolean {
+  return places.every(({ runId }) => runId === connection.runId);
+}
+
 function checkRunId(places: readonly PartPlace[]): void {
-  if (!places.every(({ runId }) => runId === connection.runId))
-    throw new Error('the flush thread is not connected to the Redis that was verified');
+  if (!isRunIdOf(places)) throw new Error('the flush thread is not connected to the Redis that was verified');
 }
 
 function summaryOf({ cursors, prepared, duplicates }: FlushResult): Omit<FlushSummary, 'gaps'> {

@@ -157,11 +157,14 @@ export class Flusher {
   }
 
   /**
-   * Compares cursors with what was known before they were read. Where Postgres has less it went back, as a standby does that was promoted without its last
+   * Compares cursors with what was known before they were read. Where Postgres is in a later epoch another sidecar has rebuilt the partition, maybe on another Redis: this one
+   * may hear of it by nothing else, when nobody calls it or its Redis is not the one that counts. Where Postgres has less it went back, as a standby does that was promoted without its last
    * transactions: what it lacks is flushed again from the journal's tail.
    */
   compare(cursors: readonly Cursor[], known: ReturnType<Flusher['known']>): void {
     for (const { partition, epoch, seq } of cursors) {
+      const { partition: served } = trackOf(this.#tracks, partition);
+      if (epoch > served.epoch) served.doubt(`Postgres is at epoch ${epoch}`);
       const before = known.get(partition);
       if (before === undefined || epoch > before.epoch || (epoch === before.epoch && seq >= before.seq))
         continue;

@@ -59,6 +59,8 @@ export class Opener {
 
   async #run(): Promise<void> {
     for (;;) {
+      // Another sidecar may know the server by an id that it did not have yet when this one connected.
+      await this.connection.identify();
       const { runId } = this.connection;
       if (runId !== null) for (const partition of this.partitions) partition.reopen(runId);
       const fencedToo = this.#fencedToo;

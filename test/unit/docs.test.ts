@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
@@ -113,7 +113,83 @@ describe('docs/configuration.md', () => {
   });
 });
 
+/** Every file below a folder of the package, as one text. */
+function sources(folder: string, ending: string): string {
+  return readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith(ending))
+    .map((file) => readFileSync(join(packageRoot, folder, file), 'utf8'))
+    .join('\n');
+}
+
+describe('docs/runbook.md', () => {
+  const symptoms = (page('runbook.md').split('\n# Planned work\n')[0] ?? '').split('\n## ').slice(1);
+  const seen = symptoms.flatMap((symptom) =>
+    [...(symptom.split('\n\n')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, quoted = '']) => quoted),
+  );
+
+  it.each(symptoms.map((symptom) => [symptom.split('\n')[0] ?? '', symptom]))(
+    'says of "%s" all there is to say',
+    (_, symptom) => {
+      const parts = [...symptom.matchAll(/(?:^|\n|, )(?:- )?\*\*(\w[\w ]+)\*\*/gi)].map(([, part]) =>
+        part?.toLowerCase(),
+      );
+      expect(parts).toEqual(['seen as', 'means', 'callers see', 'look at', 'do', 'over when']);
+    },
+  );
+
+  it('quotes what the code says', () => {
+    const code = sources('src', '.ts');
+    // What stands between the parts that differ. Metrics and their labels are looked at below.
+    const pieces = seen
+      .filter((quoted) => !quoted.startsWith('drawdown') && !quoted.includes('="'))
+      .flatMap((quoted) => quoted.split(/<[^>]*>/))
+      .map((piece) => piece.trim().replace(/:$/, ''));
+    expect(pieces.length).toBeGreaterThan(30);
+    expect(pieces.filter((piece) => !code.includes(piece))).toEqual([]);
+  });
+
+  it('names values of labels that the code has', () => {
+    const code = sources('src', '.ts');
+    const values = [...page('runbook.md').matchAll(/(?:\{|`)\w+="(\w+)"/g)].map(([, value]) => value);
+    expect(values.length).toBeGreaterThan(5);
+    expect(values.filter((value) => !code.includes(`'${value}'`))).toEqual([]);
+  });
+
+  it('names tables that the schema has', () => {
+    const schema = sources('src/postgres/migrations', '.sql');
+    const named = [...page('runbook.md').matchAll(/(?:FROM|UPDATE) ([a-z_]+)/g)].map(([, table]) => table);
+    expect(named).toContain('set_aside_records');
+    for (const table of new Set(named))
+      if (table !== 'pg_stat_activity') expect(schema).toContain(`CREATE TABLE ${table} (`);
+  });
+});
+
 describe('the pages of the documentation', () => {
+  it('name no metric that does not exist', async () => {
+    const { registry } = createMetrics({ processMetrics: false });
+    const known = (await registry.getMetricsAsJSON()).map(({ name }) => name);
+    for (const name of readdirSync(join(packageRoot, 'docs'))) {
+      for (const [metric] of page(name).matchAll(/\bdrawdown_[a-z_]*[a-z]\b(?!\*)/g))
+        expect(known, name).toContain(metric);
+    }
+  });
+
+  it('link to headings that exist', () => {
+    const anchor = (heading: string): string =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-');
+    for (const name of ['reliability.md', 'runbook.md']) {
+      for (const [, target = '', heading = ''] of page(name).matchAll(/\]\(([\w-]+\.md)?#([\w-]+)\)/g)) {
+        const headings = [...page(target || name).matchAll(/^#+ (.+)$/gm)].map(([, text = '']) =>
+          anchor(text),
+        );
+        expect(headings).toContain(heading);
+      }
+    }
+  });
+
   it('name no setting that does not exist', () => {
     const known = new Set<string>(settingRows().map(({ name }) => name));
     const looksLikeSetting = /\b[a-z]+(?:[A-Z][a-z]+)*(?:Max|MaxMs|DefaultMs|IdleMs|WindowMs|TimeoutMs)\b/g;
