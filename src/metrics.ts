@@ -53,6 +53,11 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
     /** method is Service/Call; code is the name of a gRPC status. Streams count when they end. */
     rpcCalls: counter('rpc_calls_total', 'Calls that ended, by method and gRPC status.', 'method', 'code'),
     rpcSeconds: histogram('rpc_duration_seconds', 'Duration of unary calls.', callSeconds, 'method'),
+    openConnections: gauge('open_connections', 'Connections of gRPC clients that are open now.'),
+    connectionsRefused: counter(
+      'refused_connections_total',
+      'Connections that were closed as they came because connectionsMax were open.',
+    ),
     openStreams: gauge('open_streams', 'Streams that are open now.', 'method'),
     streamMessages: counter(
       'stream_messages_total',

@@ -230,7 +230,7 @@ export const settings = {
     min: secondMs,
     max: dayMs,
     description:
-      'A stream without a message for so long is closed where it has nothing to lose (open sessions, events that are not durable), or where its client reads nothing: LIMIT_REACHED. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
+      'A stream without a message for so long is closed unless it has something to lose (open sessions, events that are not durable); so is one whose client reads nothing, with LIMIT_REACHED. 5 minutes are longer than any pause within an answer and short enough to clear away dead clients.',
   }),
 
   callDeadlineDefaultMs: integer({
@@ -239,6 +239,13 @@ export const settings = {
     max: 10 * minuteMs,
     description:
       'Deadline of a call whose caller set none, and of each batch on a stream; DURABLE calls have durableWaitMaxMs. 10 s are twice the limit of a Redis command, so the outcome of what was sent still arrives.',
+  }),
+  connectionsMax: integer({
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    description:
+      'Connections of gRPC clients at once; more are closed as they come. The processes of a machine have two each, and each costs some 20 KB and a file descriptor before it has shown a token: 1,000 are 20 MB.',
   }),
   connectionStreamsMax: integer({
     default: 1_000,
