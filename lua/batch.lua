@@ -50,7 +50,7 @@ do
 end
 
 -- Read: accounts, ids, holds.
-local due_before, usage_prefixes = {}, {}
+local due_before = {}
 do
   local packed_states, lengths = {}, {}
   hash_read(ACCOUNTS, account_ids, packed_states)
@@ -61,7 +61,6 @@ do
     lengths[length] = lengths[length] or length .. ':'
     local prefix = lengths[length] .. id
     ctx.prefixes[i] = prefix
-    usage_prefixes[i] = 'u' .. prefix
     local packed = packed_states[id]
     if packed then
       local account = unpack_account(packed)
@@ -103,9 +102,12 @@ do
     end
   end
 end
-local usage_ids, usage_accounts = usage[U_ID], usage[U_ACCOUNT]
 local rows_wanted = #wanted_ids
-for u = 1, #usage_ids do wanted_ids[rows_wanted + u] = usage_prefixes[usage_accounts[u]] .. usage_ids[u] end
+if rows_wanted == 0 then
+  wanted_ids = usage[U_FIELD]
+else
+  for u = 1, #usage[U_FIELD] do wanted_ids[rows_wanted + u] = usage[U_FIELD][u] end
+end
 -- The sentinel alone: nothing to read in it.
 if redis.call('HLEN', IDS[2 - meta.ids_current]) > 1 then hash_read(IDS[2 - meta.ids_current], wanted_ids, ctx.ids) end
 hash_read(IDS[meta.ids_current + 1], wanted_ids, ctx.ids)

@@ -36,6 +36,7 @@ import { PostgresResolver } from './usage/resolver.js';
 import { ScriptSlots } from './usage/script-slots.js';
 import { SessionOperations } from './usage/session-operations.js';
 import { DurableWatermarks } from './usage/watermarks.js';
+import { BackgroundVerifier } from './verify/background.js';
 
 /** Stores, opened and checked, and the scripts on one of them. */
 export interface CoreStores {
@@ -145,18 +146,28 @@ export function startCore(
   const rebuild = new Rebuild(pool, connection, epochScripts, flushThread, config.leaseMs, metrics, logger);
   const opener = new Opener(partitions, pool, connection, rebuild, watermarks, logger);
   const openings = new Openings(partitions, () => leases.owned, connection, pool, config, metrics, logger);
+  const verifier = new BackgroundVerifier(
+    partitions,
+    () => leases.owned,
+    connection,
+    pool,
+    config,
+    metrics,
+    logger,
+  );
 
   connection.onDown(() => {
     for (const partition of partitions) partition.close('Redis is not connected');
   });
   connection.onUp(() => void opener.openAll());
   metrics.onScrape(() =>
-    updateGauges(metrics, { config, partitions, queues, leases, flusher, clock, connection }),
+    updateGauges(metrics, { config, partitions, queues, leases, flusher, verifier, clock, connection }),
   );
   opener.start();
   flusher.start();
   sweeper.start();
   openings.start();
+  verifier.start();
 
   let flushed: Promise<void> | undefined;
   const flushRest = async (withinMs: number): Promise<void> => {
@@ -197,6 +208,7 @@ export function startCore(
       clock.stop();
       watches.stop();
       await openings.stop();
+      await verifier.stop();
       await flushRest(0);
       await flushThread.stop();
       watermarks.stop();

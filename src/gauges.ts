@@ -6,6 +6,7 @@ import type { ClockWatch } from './redis/clock-watch.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Partition } from './usage/partition.js';
 import type { PartitionQueue } from './usage/partition-queue.js';
+import type { BackgroundVerifier } from './verify/background.js';
 
 interface Gauged {
   readonly config: Config;
@@ -13,6 +14,7 @@ interface Gauged {
   readonly queues: readonly PartitionQueue[];
   readonly leases: Leases;
   readonly flusher: Flusher;
+  readonly verifier: BackgroundVerifier;
   readonly clock: ClockWatch;
   readonly connection: RedisConnection;
 }
@@ -20,7 +22,7 @@ interface Gauged {
 /** Gauges are computed when somebody looks. */
 export function updateGauges(
   metrics: Metrics,
-  { config, partitions, queues, leases, flusher, clock, connection }: Gauged,
+  { config, partitions, queues, leases, flusher, verifier, clock, connection }: Gauged,
 ): void {
   const nowMs = Date.now();
   const sum = <T>(items: readonly T[], value: (item: T) => number): number =>
@@ -44,6 +46,7 @@ export function updateGauges(
   metrics.accountsHot.set(sum(partitions, (partition) => partition.progress?.accounts ?? 0));
   metrics.openHolds.set(sum(partitions, (partition) => partition.progress?.openHolds ?? 0));
   metrics.clockSkewSeconds.set(clock.skewMs / 1000);
+  metrics.verifyOldestAgeSeconds.set(verifier.oldestAgeMs() / 1000);
   metrics.partitionsOwned.set(leases.owned.size);
   metrics.partitionsFenced.set(sum(partitions, (partition) => (partition.state.kind === 'fenced' ? 1 : 0)));
   metrics.storeUp.set({ store: 'redis' }, connection.runId === null ? 0 : 1);

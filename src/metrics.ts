@@ -53,6 +53,11 @@ function transportMetrics({ counter, gauge, histogram }: Create) {
     /** method is Service/Call; code is the name of a gRPC status. Streams count when they end. */
     rpcCalls: counter('rpc_calls_total', 'Calls that ended, by method and gRPC status.', 'method', 'code'),
     rpcSeconds: histogram('rpc_duration_seconds', 'Duration of unary calls.', callSeconds, 'method'),
+    openConnections: gauge('open_connections', 'Connections of gRPC clients that are open now.'),
+    connectionsRefused: counter(
+      'refused_connections_total',
+      'Connections that were closed as they came because connectionsMax were open.',
+    ),
     openStreams: gauge('open_streams', 'Streams that are open now.', 'method'),
     streamMessages: counter(
       'stream_messages_total',
@@ -271,6 +276,43 @@ function holdMetrics({ counter, gauge }: Create) {
   };
 }
 
+/** The background verification: counted by src/verify. */
+function verifyMetrics({ counter, gauge }: Create) {
+  return {
+    /** outcome: compared, ahead, cold, detached, skipped. */
+    verifyAccounts: counter(
+      'verify_accounts_total',
+      'Accounts that were verified in the background, by what could be said of them.',
+      'outcome',
+    ),
+    verifyProblems: counter(
+      'verify_problems_total',
+      'Contradictions that the background verification found, by check; each once.',
+      'check',
+    ),
+    verifyDriftMicros: gauge(
+      'verify_drift_micros',
+      'Micro-credits by which the balances of discrepant accounts differ, without sign. Expected: 0.',
+    ),
+    verifyDiscrepantAccounts: gauge(
+      'verify_discrepant_accounts',
+      'Accounts that were found with a problem when they were last verified. Expected: 0.',
+    ),
+    verifyRoundSeconds: gauge(
+      'verify_round_seconds',
+      'Duration of the last verification of all accounts; 0 before the first is complete.',
+    ),
+    verifyOldestAgeSeconds: gauge(
+      'verify_oldest_age_seconds',
+      'Time in which every account was verified, at most; 0 where it is off or nothing is owned.',
+    ),
+    verifyFailures: counter(
+      'verify_failures_total',
+      'Looks of the background verification that failed and will be repeated.',
+    ),
+  };
+}
+
 /** Metering sessions: counted by src/sessions. */
 function sessionMetrics({ counter, gauge }: Create) {
   return {
@@ -343,13 +385,21 @@ function collectProcessMetrics(registry: Registry): void {
   for (const name of misnamedProcessMetrics) registry.removeSingleMetric(name);
 }
 
+/** What the background verification looks at, of the checks of src/ledger/finding.ts. */
+const BACKGROUND_CHECKS = ['checksum', 'numbers', 'conservation', 'line', 'balances', 'openings', 'redis'];
+
 /** A counter that appears with its first event hides that event from rate(): known label values start at 0. */
-function startAtZero(metrics: ReturnType<typeof outcomeMetrics> & ReturnType<typeof scriptMetrics>): void {
+function startAtZero(
+  metrics: ReturnType<typeof outcomeMetrics> &
+    ReturnType<typeof scriptMetrics> &
+    ReturnType<typeof verifyMetrics>,
+): void {
   for (const unit of Object.values(UNIT_LABELS)) {
     metrics.debtBookedUnits.inc({ unit }, 0);
     metrics.grantedUnits.inc({ unit }, 0);
   }
   for (const caught_by of ['redis', 'postgres']) metrics.duplicates.inc({ caught_by }, 0);
+  for (const check of BACKGROUND_CHECKS) metrics.verifyProblems.inc({ check }, 0);
   for (const lane of ['urgent', 'bulk']) metrics.queueOperations.set({ lane }, 0);
 }
 
@@ -365,6 +415,7 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     ...scriptMetrics(create),
     ...flushMetrics(create),
     ...holdMetrics(create),
+    ...verifyMetrics(create),
     ...sessionMetrics(create),
     ...sidecarMetrics(create),
   };

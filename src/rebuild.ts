@@ -34,7 +34,7 @@ export async function rebuildInstallation(
     const installation = await readInstallation(pool);
     if (installation === null) throw new Error('there is no installation in this Postgres');
     const logger = pino({ level: config.logLevel });
-    const scripts = new EpochScripts(connection);
+    const scripts = new EpochScripts(connection, config);
     const rebuild = new Rebuild(pool, connection, scripts, thread, config.leaseMs, createMetrics(), logger);
     const rebuilt: RebuiltPartition[] = [];
     for (let number = 0; number < installation.partitionCount; number++) {

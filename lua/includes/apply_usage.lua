@@ -6,13 +6,13 @@
 -- Nearly every event is new and costs less than the first lot has left: those are booked here, without a table, in short layouts,
 -- and come to what op_usage, which judges all others, would come to.
 local function apply_usage(usage, first_index, fields, fields_before, refuse_ending, codes, outcomes)
-  local accounts, ids, hashes, times = usage[U_ACCOUNT], usage[U_ID], usage[U_HASH], usage[U_TIME]
+  local accounts, hashes, times = usage[U_ACCOUNT], usage[U_HASH], usage[U_TIME]
   local units, amounts, units_2, amounts_2, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_UNIT_2], usage[U_AMOUNT_2], usage[U_MORE]
   local agents, agent_ids, more_at = usage[U_AGENT], usage[U_AGENTS], {}
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
   local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
-  local booked, pack = string.char(CODE_OK), struct.pack
+  local booked, pack, sub = string.char(CODE_OK), struct.pack, string.sub
   -- Counted here, because #list searches for the end each time.
   local entries_count, pairs_count, paid_lots = #entries, #pairs_list, ctx.paid_lots
   -- The run of entries that were paid in full: its first operation, the one that would go on with it, and behind which entry it belongs.
@@ -23,7 +23,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
     entries_count = entries_count + 1
     run_first, run_next = 0, 0
   end
-  for u = 1, #ids do
+  for u = 1, #accounts do
     local op_index, account_index = first_index + u - 1, accounts[u]
     local account = states[account_index]
     local undone
@@ -82,7 +82,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
         pairs_count = pairs_count + 2
         codes[op_index], outcomes[op_index] = booked, outcome
       else
-        local op = { OP_USAGE, account_index, ids[u], hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
+        local op = { OP_USAGE, account_index, sub(field, #ctx.prefixes[account_index] + 2), hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
         if units_2[u] ~= 0 then op[10], op[11] = units_2[u], amounts_2[u] end
         local m = more_at[u]
         if m then

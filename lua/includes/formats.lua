@@ -24,7 +24,8 @@ local OP_OPEN_SESSION, OP_CHECKPOINT = 26, 27
 -- What the caller of a reversal knew of the charge: nothing of note, that it was rerated, that the session had not been settled.
 local SEEN_CHARGE, SEEN_RERATED, SEEN_UNSETTLED = 0, 1, 2
 local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
--- Usage events travel as columns, because a table an event costs several times what its values cost: among them two (unit, amount)
+-- Usage events travel as columns, because a table an event costs several times what its values cost: among them the fields of their ids, letter and scope
+-- included, because a string that is made here costs twice what it costs to unpack one, and two (unit, amount)
 -- pairs, the second of unit 0 where there is none. One column lists the few that have more to say, flat:
 -- (number of the event, ids_since at the check or -1, further (unit, amount) pairs). The last two say for which agent an event is: its place in
 -- the list of the batch's agents (0: for none), and that list.
@@ -32,7 +33,7 @@ local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- units of a block, amount its whole credits x CONVERSION_PRIORITIES + the priority of the lot that it becomes. Unpacked: a table of these.
 local CONVERSION_PRIORITIES, MICROS_PER_CREDIT = 1048576, 1000000
 local T_UNITS, T_MICROS, T_PRIORITY = 1, 2, 3
-local U_ACCOUNT, U_ID, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U_MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
+local U_ACCOUNT, U_FIELD, U_HASH, U_TIME, U_UNIT, U_AMOUNT, U_UNIT_2, U_AMOUNT_2, U_MORE = 1, 2, 3, 4, 5, 6, 7, 8, 9
 local U_AGENT, U_AGENTS = 10, 11
 
 -- What the script says of each operation.

@@ -16,6 +16,7 @@ export type GrpcSettings = Pick<
   | 'streamEventsInFlightMax'
   | 'streamIdleMs'
   | 'callDeadlineDefaultMs'
+  | 'connectionsMax'
   | 'connectionStreamsMax'
   | 'keepaliveTimeMs'
   | 'keepaliveTimeoutMs'

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
+import { Server, type ServiceDefinition } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import type { Logger } from 'pino';
 import type { Agents } from '../credits/agent-types.js';
@@ -12,7 +12,6 @@ import type { BalanceWatches } from '../credits/watch.js';
 import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import type { Sessions } from '../sessions/sessions.js';
-import { parseAddress } from '../settings.js';
 import type { UsageMeter, Watermarks } from '../usage/types.js';
 import { accountService } from './account-service.js';
 import { agentService } from './agent-service.js';
@@ -20,9 +19,9 @@ import { type GrpcSettings, type OpenStream, rawMethod, withTypedDecodeErrors } 
 import { CallGate } from './call-gate.js';
 import { type CatalogReader, catalogService } from './catalog-service.js';
 import type { Health } from './health.js';
+import { Listener } from './listener.js';
 import { Outcomes } from './outcomes.js';
 import { packageDefinition, type ServiceName } from './proto.js';
-import { removeStaleSocket } from './socket-file.js';
 import { usageService } from './usage-service.js';
 
 export interface GrpcServerOptions {
@@ -80,10 +79,12 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     'grpc.keepalive_timeout_ms': config.keepaliveTimeoutMs,
   });
   addServices(server, options, streams);
+  const listener = new Listener(server, config.connectionsMax, metrics);
   let stopped: Promise<void> | undefined;
 
   const forceStop = (): void => {
     for (const stream of streams) stream.fail(draining());
+    listener.close();
     server.forceShutdown();
   };
 
@@ -97,15 +98,13 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
     await settledWithin(gate.empty(), streamsMs);
     for (const stream of streams) stream.fail(draining());
     const leftMs = Math.min(goodbyeMs, Math.max(0, endsAt - performance.now()));
+    listener.close();
     await settledWithin(shutDown(server), leftMs);
     server.forceShutdown();
   };
 
   return {
-    listen: async () => {
-      await removeStaleSocket(config.grpcAddress);
-      return listen(server, config.grpcAddress);
-    },
+    listen: () => listener.listen(config.grpcAddress),
     drain: (withinMs) => {
       stopped ??= drain(withinMs);
       return stopped;
@@ -181,20 +180,6 @@ function definitionOf(name: ServiceName): ServiceDefinition {
 
 function draining(): DrawdownError {
   return new DrawdownError('DRAINING', 'The sidecar is stopping; go on elsewhere');
-}
-
-function listen(server: Server, address: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-      if (error !== null) reject(new Error(`gRPC cannot listen on ${address}: ${error.message}`));
-      else resolve(withPort(address, port));
-    });
-  });
-}
-
-function withPort(address: string, port: number): string {
-  const parsed = parseAddress(address);
-  return parsed?.kind === 'tcp' ? `${address.slice(0, address.lastIndexOf(':'))}:${port}` : address;
 }
 
 /** Never rejects: an error means that there was nothing left to close. */

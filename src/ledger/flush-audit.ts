@@ -20,6 +20,18 @@ export interface StoredEpoch {
   readonly afterSeq: number;
   /** Null while it is open. */
   readonly lastSeq: number | null;
+  /** It has a time at which it was closed. */
+  readonly isClosed: boolean;
+}
+
+/** How far the flushes of a partition were followed: what another audit needs to go on. */
+export interface FlushPlace {
+  readonly chain: Buffer;
+  readonly epoch: number;
+  readonly seq: number;
+  /** Lines in no flush so far, and the seq of the first. */
+  readonly strays: number;
+  readonly firstStray: number;
 }
 
 export interface StoredCursor {
@@ -54,15 +66,52 @@ export class FlushAudit {
     readonly partition: number,
     private readonly epochs: readonly StoredEpoch[],
     private readonly report: Report,
+    /** Null: from the first flush on. Else its begin was audited by another one, which said what is wrong with the epochs. */
+    from: FlushPlace | null = null,
   ) {
     this.#seq = epochs[0]?.afterSeq ?? 0;
-    for (const [i, epoch] of epochs.entries()) {
-      const next = epochs[i + 1];
-      if (next !== undefined && epoch.lastSeq !== next.afterSeq) {
+    if (from === null) this.#auditEpochs();
+    else {
+      this.#chain = from.chain;
+      this.#epoch = from.epoch;
+      this.#seq = from.seq;
+      this.#strays = from.strays;
+      this.#firstStray = from.firstStray;
+    }
+  }
+
+  /** Call after end(). */
+  get place(): FlushPlace {
+    return {
+      chain: this.#chain,
+      epoch: this.#epoch,
+      seq: this.#seq,
+      strays: this.#strays,
+      firstStray: this.#firstStray,
+    };
+  }
+
+  /** Each epoch begins where the one before ended, and only the last is open. */
+  #auditEpochs(): void {
+    for (const [i, { epoch, afterSeq, lastSeq, isClosed }] of this.epochs.entries()) {
+      const next = this.epochs[i + 1];
+      if (isClosed !== (lastSeq !== null))
         this.#find(
-          epoch.epoch,
+          epoch,
+          afterSeq,
+          `epoch ${epoch} has ${isClosed ? 'no last seq' : 'a last seq'}, and is ${isClosed ? 'closed' : 'open'}`,
+        );
+      if (next === undefined) {
+        if (lastSeq !== null) this.#find(epoch, lastSeq, `epoch ${epoch} is closed, and there is no other`);
+        continue;
+      }
+      if (next.epoch !== epoch + 1)
+        this.#find(next.epoch, next.afterSeq, `epoch ${next.epoch} after epoch ${epoch}`);
+      if (lastSeq !== next.afterSeq) {
+        this.#find(
+          epoch,
           next.afterSeq,
-          `epoch ${epoch.epoch} ended at seq ${epoch.lastSeq}, epoch ${next.epoch} begins after ${next.afterSeq}`,
+          `epoch ${epoch} ended at seq ${lastSeq}, epoch ${next.epoch} begins after ${next.afterSeq}`,
         );
       }
     }

@@ -106,6 +106,8 @@ export class AccountFold {
   #freeGrants = 0;
   missing = 0;
   doubled = 0;
+  /** Number of the last line that is missing before one that is there; 0: none. */
+  lastMissing = 0;
 
   constructor(
     readonly accountKey: number,
@@ -138,6 +140,7 @@ export class AccountFold {
     const { accountSeq } = line;
     if (accountSeq > expected) {
       this.missing += accountSeq - expected;
+      this.lastMissing = accountSeq - 1;
       const gap = expected === accountSeq - 1 ? `line ${expected}` : `lines ${expected} to ${accountSeq - 1}`;
       this.#find('numbers', line, `${gap} missing before this line`);
     } else if (accountSeq < expected) {

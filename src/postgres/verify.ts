@@ -7,16 +7,23 @@ import { ENTRY_COLUMNS } from './entry-row.js';
 
 const COLUMNS = ENTRY_COLUMNS.join(', ');
 
-/** Opens a read-only snapshot on a connection; returns the name under which others can join it. */
-export async function beginSnapshot(client: PoolClient): Promise<string> {
+/** Opens a read-only snapshot on a connection. */
+export async function beginOwnSnapshot(client: PoolClient): Promise<void> {
   await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const { rows } = await client.query<{ name: string }>('SELECT pg_export_snapshot() AS name');
-  return (rows[0] as { name: string }).name;
+}
+
+/** Opens a read-only snapshot on a connection; returns when, and the name under which others can join it. */
+export async function beginSnapshot(client: PoolClient): Promise<{ name: string; asOf: Date }> {
+  await beginOwnSnapshot(client);
+  const { rows } = await client.query<{ name: string; asOf: Date }>(
+    'SELECT pg_export_snapshot() AS name, now() AS "asOf"',
+  );
+  return rows[0] as { name: string; asOf: Date };
 }
 
 /** Opens the same snapshot on another connection. */
 export async function joinSnapshot(client: PoolClient, name: string): Promise<void> {
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  await beginOwnSnapshot(client);
   await client.query(`SET TRANSACTION SNAPSHOT '${name.replaceAll("'", '')}'`);
 }
 
@@ -24,18 +31,106 @@ export async function endSnapshot(client: PoolClient): Promise<void> {
   await client.query('ROLLBACK');
 }
 
-/** The whole ledger in the order of the partitions' entries, in the binary form of entry-row.ts. */
-export function copyEntriesByPlace(client: PoolClient): Readable {
+/** Where an entry stands: partitions in order, and their entries in order of seq. */
+export interface Place {
+  readonly partition: number;
+  readonly seq: number;
+}
+
+/** A part of the accounts, in order of their keys; null: without an end on this side. */
+export interface KeyRange {
+  readonly afterKey: number | null;
+  readonly throughKey: number | null;
+}
+
+const INTEGER_MAX = 2_147_483_647;
+export const BIGINT_MIN = '-9223372036854775808';
+export const BIGINT_MAX = '9223372036854775807';
+
+/** COPY takes no parameters, so the bounds stand in its text: numbers only. */
+function keysWithin({ afterKey, throughKey }: KeyRange, column = 'account_key'): string {
+  const after = afterKey === null ? 'true' : `${column} > ${Number(afterKey)}`;
+  return throughKey === null ? after : `${after} AND ${column} <= ${Number(throughKey)}`;
+}
+
+/** The ledger between two places in the order of the partitions' entries, in the binary form of entry-row.ts. Null: without an end. */
+export function copyEntriesByPlace(
+  client: PoolClient,
+  { after, through }: { readonly after: Place | null; readonly through: Place | null },
+): Readable {
+  const at = ({ partition, seq }: Place): string => `(${Number(partition)}, ${Number(seq)})`;
+  const where = [
+    'true',
+    ...(after === null ? [] : [`(partition, seq) > ${at(after)}`]),
+    ...(through === null ? [] : [`(partition, seq) <= ${at(through)}`]),
+  ].join(' AND ');
   return client.query(
-    copyTo(`COPY (SELECT ${COLUMNS} FROM entries ORDER BY partition, seq) TO STDOUT (FORMAT binary)`),
+    copyTo(
+      `COPY (SELECT ${COLUMNS} FROM entries WHERE ${where} ORDER BY partition, seq) TO STDOUT (FORMAT binary)`,
+    ),
   );
 }
 
-/** The whole ledger in the order of accounts and their lines, in the binary form of entry-row.ts. */
-export function copyEntriesByAccount(client: PoolClient): Readable {
+/** The ledger of some accounts in the order of accounts and their lines, in the binary form of entry-row.ts. */
+export function copyEntriesByAccount(client: PoolClient, range: KeyRange): Readable {
   return client.query(
     copyTo(
-      `COPY (SELECT ${COLUMNS} FROM entries ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
+      `COPY (SELECT ${COLUMNS} FROM entries WHERE ${keysWithin(range)} ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
+    ),
+  );
+}
+
+/** The last account of those that have so many lines in all, behind a key; null: all that are left have fewer. */
+export async function readKeyAfterLines(
+  client: PoolClient,
+  afterKey: number | null,
+  lines: number,
+): Promise<number | null> {
+  const { rows } = await client.query<{ key: number }>(
+    `SELECT account_key AS key FROM (
+       SELECT account_key, sum(entries) OVER (ORDER BY account_key) AS through FROM accounts WHERE account_key > $1
+     ) counted WHERE through >= $2 ORDER BY account_key LIMIT 1`,
+    [afterKey ?? BIGINT_MIN, lines],
+  );
+  return rows[0]?.key ?? null;
+}
+
+/** The last flush of those that wrote so many lines in all, behind one; null: all that are left wrote fewer. */
+export async function readFlushAfterLines(
+  client: PoolClient,
+  after: { readonly partition: number; readonly fromSeq: number },
+  lines: number,
+): Promise<{ partition: number; fromSeq: number; toSeq: number } | null> {
+  const { rows } = await client.query(
+    `SELECT partition, from_seq AS "fromSeq", to_seq AS "toSeq" FROM (
+       SELECT partition, from_seq, to_seq, sum(lines) OVER (ORDER BY partition, from_seq) AS through FROM flushes
+       WHERE (partition, from_seq) > ($1::integer, $2::bigint)
+     ) counted WHERE through >= $3 ORDER BY partition, from_seq LIMIT 1`,
+    [after.partition, after.fromSeq, lines],
+  );
+  return rows[0] ?? null;
+}
+
+/**
+ * Lines of some accounts after a place, in order, at most so many. With one account the index gives them in that order; with more, all
+ * their lines may be read and sorted first.
+ */
+export function copyEntriesOfAccounts(
+  client: PoolClient,
+  wanted: {
+    readonly accountKeys: readonly number[];
+    readonly afterAccountSeq: number;
+    readonly afterSeq: number;
+    readonly linesMax: number;
+  },
+): Readable {
+  // COPY takes no parameters: numbers only.
+  const { accountKeys, afterAccountSeq, afterSeq, linesMax } = wanted;
+  return client.query(
+    copyTo(
+      `COPY (SELECT ${COLUMNS} FROM entries WHERE account_key IN (${accountKeys.map(Number).join(', ')})
+         AND account_seq >= ${Number(afterAccountSeq)} AND (account_seq, seq) > (${Number(afterAccountSeq)}, ${Number(afterSeq)})
+         ORDER BY account_key, account_seq, seq LIMIT ${Number(linesMax)}) TO STDOUT (FORMAT binary)`,
     ),
   );
 }
@@ -78,13 +173,30 @@ export async function readVerifiedCursors(client: Pool | PoolClient): Promise<Ve
   return rows;
 }
 
-export async function readEpochs(
-  client: PoolClient,
-): Promise<{ partition: number; epoch: number; afterSeq: number; lastSeq: number | null }[]> {
-  const { rows } = await client.query(
-    `SELECT partition, epoch, after_seq AS "afterSeq", last_seq AS "lastSeq" FROM epochs ORDER BY partition, epoch`,
+export interface VerifiedEpoch {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly afterSeq: number;
+  readonly lastSeq: number | null;
+  readonly isClosed: boolean;
+  /** Of the keys in Redis that were admitted; null: none yet. */
+  readonly token: string | null;
+}
+
+export async function readEpochs(client: Pool | PoolClient): Promise<VerifiedEpoch[]> {
+  const { rows } = await (client as Pool).query<VerifiedEpoch>(
+    `SELECT partition, epoch, after_seq AS "afterSeq", last_seq AS "lastSeq", closed_at IS NOT NULL AS "isClosed", token
+     FROM epochs ORDER BY partition, epoch`,
   );
   return rows;
+}
+
+/** How many records of journals were set aside. */
+export async function countSetAside(client: PoolClient): Promise<number> {
+  const { rows } = await client.query<{ records: number }>(
+    `SELECT count(*)::integer AS records FROM set_aside_records`,
+  );
+  return rows[0]?.records ?? 0;
 }
 
 /** How many lines all flushes wrote: what lies before a verification. */
@@ -111,191 +223,24 @@ export interface VerifiedFlush {
 export async function readFlushesAfter(
   client: PoolClient,
   after: { readonly partition: number; readonly fromSeq: number },
+  /** Null: to the end. */
+  through: { readonly partition: number; readonly fromSeq: number } | null,
   countMax: number,
 ): Promise<VerifiedFlush[]> {
   const { rows } = await client.query<VerifiedFlush>({
     name: 'verify_flushes',
     text: `SELECT partition, epoch, from_seq AS "fromSeq", to_seq AS "toSeq", lines, format, raw_hash AS "rawHash",
              rows_hash AS "rowsHash", chain
-           FROM flushes WHERE (partition, from_seq) > ($1::integer, $2::bigint) ORDER BY partition, from_seq LIMIT $3`,
-    values: [after.partition, after.fromSeq, countMax],
-  });
-  return rows;
-}
-
-export interface VerifiedAccount {
-  readonly accountKey: number;
-  readonly accountId: string | null;
-  readonly partition: number;
-  readonly status: number;
-  readonly entries: number;
-  readonly seq: number;
-  readonly changedMs: number;
-  readonly lotsMade: number;
-  readonly openHolds: number;
-  readonly nextDueMs: number;
-}
-
-const ACCOUNT_COLUMNS = `account_key AS "accountKey", account_id AS "accountId", partition, status, entries, seq, changed_ms AS "changedMs",
-  lots_made AS "lotsMade", open_holds AS "openHolds", next_due_ms AS "nextDueMs"`;
-
-export async function readAccountsAfter(
-  client: PoolClient,
-  afterKey: number,
-  countMax: number,
-): Promise<VerifiedAccount[]> {
-  const { rows } = await client.query<VerifiedAccount>({
-    name: 'verify_accounts_after',
-    text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_key > $1 ORDER BY account_key LIMIT $2`,
-    values: [afterKey, countMax],
-  });
-  return rows;
-}
-
-export async function readAccountsById(
-  client: PoolClient,
-  accountIds: readonly string[],
-): Promise<VerifiedAccount[]> {
-  const { rows } = await client.query<VerifiedAccount>({
-    name: 'verify_accounts_by_id',
-    text: `SELECT ${ACCOUNT_COLUMNS} FROM accounts WHERE account_id = ANY($1::text[])`,
-    values: [accountIds],
-  });
-  return rows;
-}
-
-/** External ids of account keys, for naming what was found. */
-export async function readAccountIds(
-  pool: Pool,
-  accountKeys: readonly number[],
-): Promise<{ accountKey: number; accountId: string | null }[]> {
-  const { rows } = await pool.query<{ accountKey: number; accountId: string | null }>(
-    `SELECT account_key AS "accountKey", account_id AS "accountId" FROM accounts WHERE account_key = ANY($1::bigint[])`,
-    [accountKeys],
-  );
-  return rows;
-}
-
-export interface VerifiedWallet {
-  readonly accountKey: number;
-  readonly unit: string;
-  readonly debt: string;
-  readonly granted: string;
-  readonly spent: string;
-  readonly expired: string;
-  readonly converted: string;
-}
-
-export async function readWallets(
-  client: PoolClient,
-  accountKeys: readonly number[],
-): Promise<VerifiedWallet[]> {
-  const { rows } = await client.query<VerifiedWallet>({
-    name: 'verify_wallets',
-    text: `SELECT account_key AS "accountKey", unit, debt::text, granted::text, spent::text, expired::text, converted::text
-           FROM wallets WHERE account_key = ANY($1::bigint[])`,
-    values: [accountKeys],
-  });
-  return rows;
-}
-
-export interface VerifiedLot {
-  readonly accountKey: number;
-  readonly lotId: number;
-  readonly unit: string;
-  readonly source: string;
-  readonly priority: number;
-  readonly expiresMs: string;
-  readonly remaining: string;
-  readonly held: string;
-  readonly owner: number;
-}
-
-/** Lots with something remaining or held. */
-export async function readLiveLots(
-  client: PoolClient,
-  accountKeys: readonly number[],
-): Promise<VerifiedLot[]> {
-  const { rows } = await client.query<VerifiedLot>({
-    name: 'verify_lots',
-    text: `SELECT account_key AS "accountKey", lot_id AS "lotId", unit, source, priority, expires_ms::text AS "expiresMs",
-             remaining::text, held::text, owner
-           FROM lots WHERE account_key = ANY($1::bigint[]) AND (remaining <> 0 OR held <> 0)`,
-    values: [accountKeys],
-  });
-  return rows;
-}
-
-export interface VerifiedHold {
-  readonly accountKey: number;
-  readonly holdId: string;
-  readonly partition: number;
-  readonly agent: string;
-  readonly meter: string;
-  readonly model: string;
-  readonly unit: string;
-  readonly held: string;
-  readonly startMs: string;
-  readonly deadlineMs: string;
-  readonly catalogVersion: number;
-  readonly state: Buffer;
-}
-
-export async function readOpenHolds(
-  client: PoolClient,
-  accountKeys: readonly number[],
-): Promise<VerifiedHold[]> {
-  const { rows } = await client.query<VerifiedHold>({
-    name: 'verify_holds',
-    text: `SELECT account_key AS "accountKey", hold_id AS "holdId", partition, agent, meter, model, unit, held::text,
-             start_ms::text AS "startMs", deadline_ms::text AS "deadlineMs", catalog_version AS "catalogVersion", state
-           FROM holds WHERE account_key = ANY($1::bigint[])`,
-    values: [accountKeys],
-  });
-  return rows;
-}
-
-export interface VerifiedOpening {
-  readonly accountKey: number;
-  readonly month: number;
-  readonly unit: string;
-  readonly accountSeq: string;
-  readonly remaining: string;
-  readonly held: string;
-  readonly debt: string;
-}
-
-export async function readOpenings(
-  client: PoolClient,
-  accountKeys: readonly number[],
-): Promise<VerifiedOpening[]> {
-  const { rows } = await client.query<VerifiedOpening>({
-    name: 'verify_openings',
-    text: `SELECT account_key AS "accountKey", month, unit, account_seq::text AS "accountSeq", remaining::text, held::text, debt::text
-           FROM opening_balances WHERE account_key = ANY($1::bigint[]) ORDER BY month`,
-    values: [accountKeys],
-  });
-  return rows;
-}
-
-/** Months whose openings all accounts of a partition must have. */
-export async function readOpenedMonths(client: PoolClient): Promise<{ partition: number; month: number }[]> {
-  const { rows } = await client.query(`SELECT partition, month FROM opened_months ORDER BY partition, month`);
-  return rows;
-}
-
-/** Which of the holds (account id, hold id) Postgres has, and where their accounts stand. */
-export async function readHoldPlaces(
-  client: PoolClient,
-  holds: readonly { readonly accountId: string; readonly holdId: string }[],
-): Promise<{ accountId: string; holdId: string; seq: number; open: boolean }[]> {
-  const { rows } = await client.query({
-    name: 'verify_hold_places',
-    text: `SELECT a.account_id AS "accountId", wanted.hold_id AS "holdId", a.seq, h.hold_id IS NOT NULL AS open
-           FROM unnest($1::text[], $2::text[]) AS wanted (account_id, hold_id)
-           JOIN accounts a ON a.account_id = wanted.account_id
-           LEFT JOIN holds h ON h.account_key = a.account_key AND h.hold_id = wanted.hold_id`,
-    values: [holds.map((hold) => hold.accountId), holds.map((hold) => hold.holdId)],
+           FROM flushes WHERE (partition, from_seq) > ($1::integer, $2::bigint)
+             AND (partition, from_seq) <= ($3::integer, $4::bigint)
+           ORDER BY partition, from_seq LIMIT $5`,
+    values: [
+      after.partition,
+      after.fromSeq,
+      through?.partition ?? INTEGER_MAX,
+      through?.fromSeq ?? BIGINT_MAX,
+      countMax,
+    ],
   });
   return rows;
 }
@@ -303,11 +248,12 @@ export async function readHoldPlaces(
 /** Rows that name an account which is not there. */
 export async function readStrays(
   client: PoolClient,
+  range: KeyRange,
   countMax: number,
 ): Promise<{ table: string; accountKey: number }[]> {
   const stray = (table: string): string =>
     `(SELECT DISTINCT '${table}' AS "table", account_key AS "accountKey" FROM ${table} t
-      WHERE NOT EXISTS (SELECT FROM accounts a WHERE a.account_key = t.account_key) LIMIT $1)`;
+      WHERE ${keysWithin(range, 't.account_key')} AND NOT EXISTS (SELECT FROM accounts a WHERE a.account_key = t.account_key) LIMIT $1)`;
   const { rows } = await client.query(
     `${stray('wallets')} UNION ALL ${stray('lots')} UNION ALL ${stray('holds')} UNION ALL ${stray('subscriptions')} UNION ALL ${stray('opening_balances')}`,
     [countMax],
@@ -318,13 +264,14 @@ export async function readStrays(
 /** Ids that stand more than once under their account and kind, over all months. */
 export async function readRepeatedIds(
   client: PoolClient,
+  range: KeyRange,
   countMax: number,
 ): Promise<
   { accountKey: number; kind: string; id: string; times: number; accountSeq: number; seq: number }[]
 > {
   const { rows } = await client.query(
     `SELECT account_key AS "accountKey", kind, id, count(*)::integer AS times, max(account_seq) AS "accountSeq", max(seq) AS seq
-     FROM entries GROUP BY account_key, kind, id HAVING count(*) > 1 LIMIT $1`,
+     FROM entries WHERE ${keysWithin(range)} GROUP BY account_key, kind, id HAVING count(*) > 1 LIMIT $1`,
     [countMax],
   );
   return rows;
@@ -345,7 +292,11 @@ export interface OddCorrection {
   readonly fits: boolean | null;
 }
 
-export async function readOddCorrections(client: PoolClient, countMax: number): Promise<OddCorrection[]> {
+export async function readOddCorrections(
+  client: PoolClient,
+  range: KeyRange,
+  countMax: number,
+): Promise<OddCorrection[]> {
   const { rows } = await client.query<OddCorrection>(
     `SELECT * FROM (
        SELECT c.account_key AS "accountKey", c.account_seq AS "accountSeq", c.seq, c.kind, c.note->>'corrects' AS charge,
@@ -364,7 +315,7 @@ export async function readOddCorrections(client: PoolClient, countMax: number): 
          SELECT spent FROM entries r WHERE r.account_key = c.account_key AND r.kind = 'rerate' AND r.id = c.note->>'corrects'
            AND r.account_seq < c.account_seq
          LIMIT 1) r ON true
-       WHERE c.note IS NOT NULL AND c.note->>'corrects' IS NOT NULL) judged
+       WHERE ${keysWithin(range, 'c.account_key')} AND c.note IS NOT NULL AND c.note->>'corrects' IS NOT NULL) judged
      WHERE times > 1 OR fits IS DISTINCT FROM true LIMIT $1`,
     [countMax],
   );

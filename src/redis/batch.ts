@@ -1,4 +1,5 @@
 import { FORMAT, OP, type PackedOperation, pack, unpack } from './format.js';
+import { accountScope } from './keys.js';
 
 /**
  * A batch as it travels to the script and stays in the journal: the operations are the rows, one array each, and after them the
@@ -16,7 +17,8 @@ export interface Batch {
  */
 type UsageColumns = readonly [
   accounts: number[],
-  ids: string[],
+  /** Of their ids: the letter of usage, the account's scope, the id. */
+  fields: string[],
   hashes: number[],
   timesMs: number[],
   units: number[],
@@ -39,15 +41,16 @@ export function packBatch(accountIds: readonly string[], operations: readonly Pa
   const rows = first < 0 ? operations : operations.slice(0, first);
   const usage: UsageColumns = [[], [], [], [], [], [], [], [], [], [], []];
   const places = new Map([['', 0]]);
+  const scopes: string[] = [];
   for (let i = rows.length; i < operations.length; i++)
-    addUsage(usage, places, operations[i] as PackedOperation);
+    addUsage(usage, places, scopes, accountIds, operations[i] as PackedOperation);
   return pack([FORMAT, accountIds, rows, usage]);
 }
 
 function addUsage(
   [
     accounts,
-    ids,
+    fields,
     hashes,
     timesMs,
     units,
@@ -59,11 +62,19 @@ function addUsage(
     agentIds,
   ]: UsageColumns,
   places: Map<string, number>,
+  scopes: string[],
+  accountIds: readonly string[],
   operation: PackedOperation,
 ): void {
   if (operation[0] !== OP.usage) throw new Error('a row after a usage event');
-  const number = accounts.push(operation[1] as number);
-  ids.push(operation[2] as string);
+  const account = operation[1] as number;
+  const number = accounts.push(account);
+  let scope = scopes[account];
+  if (scope === undefined) {
+    scope = usageScope(accountIds[account - 1] as string);
+    scopes[account] = scope;
+  }
+  fields.push(scope + operation[2]);
   hashes.push(operation[3] as number);
   timesMs.push(operation[4] as number);
   units.push(operation[USAGE_PAIRS] as number);
@@ -90,8 +101,16 @@ export function unpackBatch(data: Buffer): Batch {
   return { accountIds, rows, usage };
 }
 
-export function operationId({ rows, usage }: Batch, index: number): string {
-  return (index < rows.length ? rows[index]?.[2] : usage[1][index - rows.length]) as string;
+export function operationId({ accountIds, rows, usage }: Batch, index: number): string {
+  if (index < rows.length) return rows[index]?.[2] as string;
+  const event = index - rows.length;
+  const account = accountIds[(usage[0][event] as number) - 1] as string;
+  return (usage[1][event] as string).slice(usageScope(account).length);
+}
+
+/** What stands before the id of a usage event in its field. */
+function usageScope(accountId: string): string {
+  return `u${accountScope(accountId)}`;
 }
 
 export function operationHash({ rows, usage }: Batch, index: number): number {

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LOT_SOURCES, type LotSource } from '../credits/types.js';
 import type { StoredAccount, StoredHold } from '../ledger/account-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
-import { readAccountsById, readHoldPlaces } from '../postgres/verify.js';
+import { readAccountsById, readHoldPlaces } from '../postgres/verified-accounts.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { AccountState } from '../redis/format.js';
 import { type PartitionKeys, splitScope } from '../redis/keys.js';
@@ -48,15 +48,26 @@ export async function verifyHotAccounts(
 
 /** Compares some accounts; returns those that Redis holds at a later entry than the snapshot. */
 export async function compareAccounts(
-  { connection, rows, tally }: HotContext,
+  context: HotContext,
   place: HotPartition,
   accountIds: readonly string[],
 ): Promise<string[]> {
   if (accountIds.length === 0) return [];
   const stored = new Map<string, StoredAccount>();
+  const { rows } = context;
   for (const account of await readStoredAccounts(rows, await readAccountsById(rows, accountIds))) {
     stored.set(account.accountId as string, account);
   }
+  return compareWithStored(context, place, accountIds, stored);
+}
+
+/** The same with what Postgres has of them (by account id) at hand. */
+export async function compareWithStored(
+  { connection, tally }: Pick<HotContext, 'connection' | 'tally'>,
+  place: HotPartition,
+  accountIds: readonly string[],
+  stored: ReadonlyMap<string, StoredAccount>,
+): Promise<string[]> {
   const fields = [...stored].flatMap(([id, account]) =>
     account.holds.map((hold) => holdField(id, hold.holdId)),
   );

@@ -1,6 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Report } from '../ledger/finding.js';
 import type { Pool } from '../postgres/pool.js';
-import { readVerifiedCursors, type VerifiedCursor } from '../postgres/verify.js';
+import {
+  readEpochs,
+  readVerifiedCursors,
+  type VerifiedCursor,
+  type VerifiedEpoch,
+} from '../postgres/verify.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { FORMAT } from '../redis/format.js';
 import { readJournal } from '../redis/journal.js';
@@ -11,6 +17,8 @@ import { type Meta, readMeta } from '../redis/meta.js';
 const RECORDS_PER_READ_MAX = 100;
 /** The flusher may move on and trim what is being read; then it is read again from where it stands. */
 const ATTEMPTS_MAX = 5;
+/** Longer than an epoch takes to be ended and begun. */
+const REBUILD_PAUSE_MS = 500;
 
 export interface JournalContext {
   readonly pool: Pool;
@@ -19,34 +27,83 @@ export interface JournalContext {
   readonly report: Report;
 }
 
-/** Does Redis go on where Postgres stands? Returns false where the partition has no keys in Redis. */
+/** Does Redis go on where Postgres stands? Returns false where the partition has no keys in Redis that serve. */
 export async function verifyJournal(
   context: JournalContext,
   keys: PartitionKeys,
   cursor: VerifiedCursor,
 ): Promise<boolean> {
   const { partition } = cursor;
-  const meta = await readMeta(context.connection, keys);
-  const find = (seq: number, message: string): void =>
-    context.report({ check: 'journal', partition, epoch: cursor.epoch, seq, message });
+  let places = await readPlaces(context, keys, partition);
+  // An epoch that is being ended and followed by the next one contradicts itself for a moment.
+  if (contradictionsOf(context, places).length > 0) {
+    await sleep(REBUILD_PAUSE_MS);
+    places = await readPlaces(context, keys, partition);
+  }
+  for (const finding of contradictionsOf(context, places))
+    context.report({ check: 'journal', partition, epoch: cursor.epoch, ...finding });
+  const { meta, now } = places;
+  if (meta === null || meta.isSealed) return false;
+  // Where another epoch began since the snapshot, it is the one to look at.
+  const at = cursor.epoch === meta.epoch ? cursor : now;
+  if (at !== undefined && meta.epoch === at.epoch && meta.seq >= at.seq)
+    await verifyRecords(context, keys, at, meta);
+  return cursor.epoch === meta.epoch || now?.epoch !== meta.epoch;
+}
+
+/** What Redis says of a partition, and Postgres before and after that. */
+interface Places {
+  readonly before: VerifiedCursor | undefined;
+  readonly meta: Meta | null;
+  readonly now: VerifiedCursor | undefined;
+  readonly epoch: VerifiedEpoch | undefined;
+}
+
+async function readPlaces(
+  { pool, connection }: JournalContext,
+  keys: PartitionKeys,
+  partition: number,
+): Promise<Places> {
+  const cursor = async () => (await readVerifiedCursors(pool)).find((one) => one.partition === partition);
+  const before = await cursor();
+  const meta = await readMeta(connection, keys);
+  const now = await cursor();
+  const epoch = (await readEpochs(pool)).find(
+    (one) => one.partition === partition && one.epoch === now?.epoch,
+  );
+  return { before, meta, now, epoch };
+}
+
+function contradictionsOf(
+  { installation }: JournalContext,
+  { before, meta, now, epoch }: Places,
+): { seq: number; message: string }[] {
+  if (before === undefined || now === undefined) return [];
   if (meta === null) {
-    if (cursor.seq > 0) find(cursor.seq, 'Redis has lost its keys, Postgres knows entries');
-    return false;
+    const message = 'Redis has lost its keys, Postgres knows entries';
+    return before.seq > 0 ? [{ seq: before.seq, message }] : [];
   }
-  const { installation } = context;
+  // Whoever opens it next goes on from here.
+  if (meta.isSealed) return [];
+  const { seq } = meta;
+  const found: { seq: number; message: string }[] = [];
   if (meta.format !== FORMAT)
-    find(meta.seq, `Redis holds format ${meta.format}, this version knows ${FORMAT}`);
-  if (meta.installation !== installation)
-    find(meta.seq, `Redis belongs to installation ${meta.installation}, Postgres to ${installation}`);
-  if (meta.epoch !== cursor.epoch)
-    find(meta.seq, `Redis is at epoch ${meta.epoch}, Postgres at ${cursor.epoch}`);
-  if (meta.seq < cursor.seq) find(meta.seq, `Redis is at seq ${meta.seq}, Postgres has ${cursor.seq}`);
-  if (meta.epoch === cursor.epoch && meta.seq >= cursor.seq) await verifyRecords(context, keys, cursor, meta);
-  const now = (await readVerifiedCursors(context.pool)).find((one) => one.partition === partition);
-  if (now !== undefined && now.epoch === meta.epoch && meta.durableSeq > now.seq) {
-    find(meta.durableSeq, `Redis was told that seq ${meta.durableSeq} is durable, Postgres has ${now.seq}`);
+    found.push({ seq, message: `Redis holds format ${meta.format}, this version knows ${FORMAT}` });
+  if (meta.installation !== installation) {
+    const message = `Redis belongs to installation ${meta.installation}, Postgres to ${installation}`;
+    found.push({ seq, message });
   }
-  return true;
+  if (meta.epoch !== now.epoch)
+    found.push({ seq, message: `Redis is at epoch ${meta.epoch}, Postgres at ${now.epoch}` });
+  else if (epoch !== undefined && epoch.token !== null && epoch.token !== meta.token)
+    found.push({ seq, message: `Redis holds other keys of epoch ${meta.epoch} than Postgres admitted` });
+  if (meta.seq < now.seq)
+    found.push({ seq, message: `Redis is at seq ${meta.seq}, Postgres has ${now.seq}` });
+  if (now.epoch === meta.epoch && meta.durableSeq > now.seq) {
+    const message = `Redis was told that seq ${meta.durableSeq} is durable, Postgres has ${now.seq}`;
+    found.push({ seq: meta.durableSeq, message });
+  }
+  return found;
 }
 
 /** The record at the cursor is the one that Postgres has, and nothing is missing from there to where Redis was. */

@@ -12,6 +12,15 @@ export interface VerifyProblem {
   readonly message: string;
 }
 
+/** A part that one snapshot showed, with all from the part before. */
+export interface VerifiedPart {
+  readonly step: 'flushes' | 'accounts' | 'redis';
+  /** The last of it; empty: to the end. */
+  readonly through: string;
+  /** When that snapshot was taken: what was changed since is not verified. */
+  readonly asOf: string;
+}
+
 export interface VerifyReport {
   /** No problem was found. Accounts that moved are none. */
   readonly clean: boolean;
@@ -30,6 +39,9 @@ export interface VerifyReport {
   readonly missing: number;
   /** Ledger lines whose number or id is there twice. */
   readonly doubled: number;
+  /** Journal records that could not follow the ledger and were kept for people: a loss that was told, so no problem. */
+  readonly setAsideRecords: number;
+  readonly parts: readonly VerifiedPart[];
   readonly problemsTotal: number;
   /** The first of each check, at most `problemsMax` in all. */
   readonly problems: readonly VerifyProblem[];
@@ -37,6 +49,21 @@ export interface VerifyReport {
 
 /** Of one check so many are kept, so that one kind of problem does not hide the others. */
 const PER_CHECK_SHARE = 0.25;
+
+/** What a tally holds of the ledger. Redis is looked at as a whole, by whoever ends the run. */
+export interface SavedTally {
+  readonly accounts: number;
+  readonly lines: number;
+  readonly flushes: number;
+  readonly holds: number;
+  readonly setAsideRecords: number;
+  readonly driftMicros: bigint;
+  readonly missing: number;
+  readonly doubled: number;
+  readonly problemsTotal: number;
+  readonly findings: readonly Finding[];
+  readonly parts: readonly VerifiedPart[];
+}
 
 /** Counts what was looked at, and keeps a bounded number of findings. */
 export class Tally {
@@ -49,11 +76,44 @@ export class Tally {
   driftMicros = 0n;
   missing = 0;
   doubled = 0;
+  setAsideRecords = 0;
   #total = 0;
   readonly #kept: Finding[] = [];
   readonly #keptOf = new Map<Check, number>();
+  readonly #parts: VerifiedPart[] = [];
 
-  constructor(private readonly problemsMax: number) {}
+  constructor(
+    private readonly problemsMax: number,
+    saved: SavedTally | null = null,
+  ) {
+    if (saved === null) return;
+    const { findings, parts, problemsTotal, ...counts } = saved;
+    Object.assign(this, counts);
+    for (const finding of findings) this.report(finding);
+    this.#total = problemsTotal;
+    this.#parts.push(...parts);
+  }
+
+  verified(step: VerifiedPart['step'], asOf: Date, through: string): void {
+    this.#parts.push({ step, through, asOf: asOf.toISOString() });
+  }
+
+  save(): SavedTally {
+    const { accounts, lines, flushes, holds, setAsideRecords, driftMicros, missing, doubled } = this;
+    return {
+      accounts,
+      lines,
+      flushes,
+      holds,
+      setAsideRecords,
+      driftMicros,
+      missing,
+      doubled,
+      problemsTotal: this.#total,
+      findings: this.#kept,
+      parts: this.#parts,
+    };
+  }
 
   readonly report: Report = (finding) => {
     this.#total += 1;
@@ -63,6 +123,11 @@ export class Tally {
     this.#keptOf.set(finding.check, kept + 1);
     this.#kept.push(finding);
   };
+
+  /** Those that were kept. */
+  get findings(): readonly Finding[] {
+    return this.#kept;
+  }
 
   /** Keys of the accounts whose names are still to be looked up. */
   unnamed(): number[] {
@@ -84,6 +149,8 @@ export class Tally {
       driftMicros: this.driftMicros,
       missing: this.missing,
       doubled: this.doubled,
+      setAsideRecords: this.setAsideRecords,
+      parts: this.#parts,
       problemsTotal: this.#total,
       problems: this.#kept.map((finding) => problemOf(finding, names)),
     };

@@ -4,7 +4,7 @@ import type { StoredOpening } from '../ledger/opening-audit.js';
 import type { PoolClient } from '../postgres/pool.js';
 import { readSubscriptions, type VerifiedSubscription } from '../postgres/subscriptions.js';
 import {
-  readAccountsAfter,
+  readAccountsWithin,
   readLiveLots,
   readOpenHolds,
   readOpenings,
@@ -12,7 +12,8 @@ import {
   type VerifiedAccount,
   type VerifiedHold,
   type VerifiedOpening,
-} from '../postgres/verify.js';
+} from '../postgres/verified-accounts.js';
+import type { KeyRange } from '../postgres/verify.js';
 import { AGENT_STATE, FORMAT, type PackedSubscription, subscriptionDueMs, unpack } from '../redis/format.js';
 import { readHold } from '../redis/hold-format.js';
 import { UNITS, type UnitName } from '../usage/types.js';
@@ -64,6 +65,14 @@ function byAccount<Row extends { readonly accountKey: number }>(rows: readonly R
     else group.push(row);
   }
   return grouped;
+}
+
+/** The openings of some accounts, by account key. */
+export async function readStoredOpenings(
+  client: PoolClient,
+  accountKeys: readonly number[],
+): Promise<Map<number, StoredOpening[]>> {
+  return byAccount((await readOpenings(client, accountKeys)).map(storedOpening));
 }
 
 function storedOpening(row: VerifiedOpening): StoredOpening & { readonly accountKey: number } {
@@ -125,31 +134,33 @@ function agentsOf([, , , , , , , , , agents]: PackedSubscription): AgentFold[] {
     }));
 }
 
-/** All accounts in order of their keys, a page in memory at a time. */
+/** Some accounts in order of their keys, a page in memory at a time. */
 export class AccountPages {
   #page: StoredAccount[] = [];
   #openings = new Map<number, StoredOpening[]>();
   #place = 0;
-  #afterKey = -1;
+  #range: KeyRange;
   #ended = false;
 
-  constructor(private readonly client: PoolClient) {}
+  constructor(
+    private readonly client: PoolClient,
+    range: KeyRange,
+  ) {
+    this.#range = range;
+  }
 
   /** The next account without taking it; null at the end. */
   async peek(): Promise<StoredAccount | null> {
     if (this.#place >= this.#page.length && !this.#ended) {
-      const accounts = await readAccountsAfter(this.client, this.#afterKey, ACCOUNTS_PER_PAGE_MAX);
+      const accounts = await readAccountsWithin(this.client, this.#range, ACCOUNTS_PER_PAGE_MAX);
       this.#page = await readStoredAccounts(this.client, accounts);
-      this.#openings = byAccount(
-        (
-          await readOpenings(
-            this.client,
-            accounts.map((account) => account.accountKey),
-          )
-        ).map(storedOpening),
+      this.#openings = await readStoredOpenings(
+        this.client,
+        accounts.map((account) => account.accountKey),
       );
       this.#place = 0;
-      this.#afterKey = accounts.at(-1)?.accountKey ?? this.#afterKey;
+      const last = accounts.at(-1);
+      if (last !== undefined) this.#range = { ...this.#range, afterKey: last.accountKey };
       this.#ended = accounts.length < ACCOUNTS_PER_PAGE_MAX;
     }
     return this.#page[this.#place] ?? null;

@@ -1,4 +1,6 @@
 /** What a caller can make a sidecar hold, by opening, by sending, and by not reading. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -118,5 +120,28 @@ describe('a connection', () => {
     behind.close();
     await proxy.stop();
     await expectClean(sidecar.config, client, new Map([[account, 999_998]]));
+  });
+
+  it('beyond connectionsMax is closed as it comes; there is room again when one goes', async () => {
+    const client = await start({ connectionsMax: 3 });
+    const account = await client.account('crowded', 1_000_000);
+    const [host, port] = sidecar.grpcAddress.split(':') as [string, string];
+    const connected = async (): Promise<Socket> => {
+      const socket = connect(Number(port), host);
+      await once(socket, 'connect');
+      return socket.resume();
+    };
+    const held = [await connected(), await connected()];
+    await until('all are counted', async () => (await metric(sidecar, 'drawdown_open_connections')) === 3);
+    const beyond = await connected();
+    await once(beyond, 'close');
+    expect(await metric(sidecar, 'drawdown_refused_connections_total')).toBe(1);
+    expect(await client.balance(account)).toMatchObject({ available: 1_000_000 });
+    for (const socket of held) socket.destroy();
+    await until('there is room', async () => (await metric(sidecar, 'drawdown_open_connections')) === 1);
+    const stream = new SessionStream(sidecar.grpcAddress);
+    await stream.open(1, account, { sessionId: 'late' });
+    await stream.release(1);
+    expect(await stream.end()).toBe('OK');
   });
 });

@@ -1,6 +1,6 @@
 /** The commands `verify` and `migrate` on an embedded installation: beside its sidecar, and without one. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -10,6 +10,9 @@ import { type Config, loadConfig } from '../../src/config.js';
 import { findEmbedded } from '../../src/embedded/index.js';
 import { packageRoot } from '../../src/paths.js';
 import { migrateInstallation, type Sidecar, startSidecar } from '../../src/sidecar.js';
+import { openStores } from '../../src/stores.js';
+import { checkpointText, verifyInstallation } from '../../src/verify/index.js';
+import type { SavedTally } from '../../src/verify/report.js';
 import { sql } from '../helpers/audit.js';
 import { TestClient, usageEvent } from '../helpers/client.js';
 import { temporaryDirectory } from '../helpers/stores.js';
@@ -87,6 +90,35 @@ it('beside a running sidecar: clean, then names account and seq after an UPDATE 
   });
   await sql(url, `UPDATE entries SET spent = spent + 1 WHERE id = 'e2'`);
   expect((await run('verify')).code).toBe(0);
+});
+
+it('a run that was interrupted goes on where its state says, and the next one begins anew', async () => {
+  const state = join(base, 'verify.state');
+  let again = '';
+  const stores = await openStores(config);
+  const stop = new AbortController();
+  await expect(
+    verifyInstallation({
+      ...stores,
+      redisKeyPrefix: config.redisKeyPrefix,
+      signal: stop.signal,
+      onCheckpoint: (checkpoint) => {
+        again = checkpointText({ ...checkpoint, tally: { ...checkpoint.tally, lines: 1_000 } as SavedTally });
+        stop.abort(new Error('interrupted'));
+      },
+    }),
+  ).rejects.toThrow('interrupted');
+  await stores.close();
+  writeFileSync(state, again);
+  expect((await run('verify', '--state', state)).out).toMatch(/^verified: clean\naccounts 1, lines 1000, /);
+  expect(existsSync(state)).toBe(false);
+  expect((await run('verify', '--state', state)).out).toMatch(/^verified: clean\naccounts 1, lines 4, /);
+  expect(existsSync(state)).toBe(false);
+
+  writeFileSync(state, 'not one');
+  const { code, error } = await run('verify', '--state', state);
+  expect(code).toBe(2);
+  expect(error).toBe(`not verified: ${state} was not written by this version of verify`);
 });
 
 it('migrate works beside a running sidecar', async () => {

@@ -2,7 +2,13 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ENTRY_COLUMNS } from '../../src/postgres/entry-row.js';
-import { verifyInstallation } from '../../src/verify/index.js';
+import {
+  type Checkpoint,
+  checkpointOf,
+  checkpointText,
+  type VerifyReport,
+  verifyInstallation,
+} from '../../src/verify/index.js';
 import { sql } from '../helpers/audit.js';
 import { usageEvent } from '../helpers/client.js';
 import { type Scene, startScene } from './verify-scene.js';
@@ -123,6 +129,12 @@ describe('at rest', () => {
       driftMicros: 0n,
       missing: 0,
       doubled: 0,
+      setAsideRecords: 0,
+      parts: [
+        { step: 'flushes', through: '', asOf: expect.any(String) },
+        { step: 'accounts', through: '', asOf: expect.any(String) },
+        { step: 'redis', through: '', asOf: expect.any(String) },
+      ],
       problemsTotal: 0,
       problems: [],
     });
@@ -386,6 +398,24 @@ describe('at rest', () => {
       'balances',
       /^the lines leave status 1, the account has 3$/,
     ],
+    [
+      'an epoch that ended earlier than its flushes',
+      'UPDATE epochs SET last_seq = 1, closed_at = now()',
+      'flushes',
+      /^a flush of seq \d+ to \d+ lies outside of epoch 1$/,
+    ],
+    [
+      'the open epoch closed',
+      'UPDATE epochs SET closed_at = now()',
+      'flushes',
+      /^epoch 1 has no last seq, and is closed$/,
+    ],
+    [
+      'other keys admitted than Redis has',
+      `UPDATE epochs SET token = 'other'`,
+      'journal',
+      /^Redis holds other keys of epoch 1 than Postgres admitted$/,
+    ],
     ['a missing catalog', 'DELETE FROM catalog_versions', 'price', /^catalog version 1 is not there$/],
   ];
 
@@ -436,6 +466,98 @@ describe('at rest', () => {
       expect(report.problems.length).toBeLessThanOrEqual(8);
       expect(report.problemsTotal).toBeGreaterThan(100);
       expect((await scene.verify(2)).problems).toHaveLength(2);
+    });
+  });
+
+  it('says how many records were set aside, which is no problem', async () => {
+    await sql(
+      scene.database.url,
+      `INSERT INTO set_aside_records (partition, epoch, first_seq, last_seq, hash, fields) VALUES (0, 1, 1, 2, '\\x00', '{}')`,
+    );
+    expect(await scene.verify()).toMatchObject({ clean: true, setAsideRecords: 1 });
+    await sql(scene.database.url, 'DELETE FROM set_aside_records');
+  });
+
+  describe('in parts, interrupted after each', () => {
+    afterEach(restore);
+
+    /** Every run ends with its first part; the next one knows only what that wrote down. */
+    async function inParts(
+      linesPerPartMax: number,
+    ): Promise<{ report: VerifyReport; interruptions: number }> {
+      const { pool, connection } = scene;
+      let written: string | null = null;
+      for (let interruptions = 0; ; interruptions++) {
+        const stop = new AbortController();
+        const from = written === null ? null : checkpointOf(written);
+        expect(from === null).toBe(interruptions === 0);
+        const onCheckpoint = (checkpoint: Checkpoint): void => {
+          written = checkpointText(checkpoint);
+          stop.abort(new Error('interrupted'));
+        };
+        const options = { pool, connection, redisKeyPrefix: 'drawdown', linesPerPartMax };
+        try {
+          const report = await verifyInstallation({
+            ...options,
+            ...(from === null ? {} : { from }),
+            onCheckpoint,
+            signal: stop.signal,
+          });
+          return { report, interruptions };
+        } catch (error) {
+          if (!(error instanceof Error) || error.message !== 'interrupted') throw error;
+        }
+      }
+    }
+
+    it.each<[what: string, statement: string]>([
+      ['nothing wrong', 'SELECT 1'],
+      ['a deleted line', `DELETE FROM entries WHERE ${victim}`],
+      [
+        'a deleted flush',
+        'DELETE FROM flushes WHERE (partition, from_seq) = (SELECT partition, min(from_seq) FROM flushes GROUP BY 1 ORDER BY count(*) DESC LIMIT 1)',
+      ],
+      ['a changed chain', `UPDATE flushes SET chain = '\\x00' WHERE from_seq = 1`],
+      ['a changed charge', `UPDATE entries SET spent = spent + 5 WHERE ${victim}`],
+      ['a changed lot', 'UPDATE lots SET remaining = remaining + 1 WHERE remaining > 0'],
+      ['a deleted account', `DELETE FROM accounts WHERE account_id = 'acme'`],
+      ['a lost cursor', 'DELETE FROM partitions WHERE partition > 1'],
+      [
+        'a reversal of another charge',
+        `UPDATE entries SET note = '{"corrects":"usage/e8"}' WHERE kind = 'reversal' AND id = 'reverse'`,
+      ],
+    ])('it says the same as a run in one piece: %s', async (_, statement) => {
+      await sql(scene.database.url, statement);
+      const whole = await scene.verify();
+      const { report, interruptions } = await inParts(60);
+      const text = ({ problems }: VerifyReport) => problems.map((problem) => JSON.stringify(problem)).sort();
+      expect(text(report)).toEqual(text(whole));
+      const { problems: _problems, parts, ...counts } = report;
+      expect(whole).toMatchObject(counts);
+      expect(interruptions).toBeGreaterThan(4);
+      expect(parts.length).toBeGreaterThan(4);
+      const [first] = parts;
+      const last = parts.at(-1);
+      expect([first?.step, last?.step]).toEqual(['flushes', 'redis']);
+    });
+
+    it('what another installation wrote, or nobody, is refused', async () => {
+      const { pool, connection } = scene;
+      let written = '';
+      await verifyInstallation({
+        pool,
+        connection,
+        redisKeyPrefix: 'drawdown',
+        onCheckpoint: (checkpoint) => {
+          written = checkpointText(checkpoint);
+        },
+      });
+      const from = checkpointOf(written.replace(/"installation": "[^"]+"/, '"installation": "other"'));
+      await expect(
+        verifyInstallation({ pool, connection, redisKeyPrefix: 'drawdown', from: from as Checkpoint }),
+      ).rejects.toThrow(/^it was begun on installation other/);
+      for (const text of ['', '{}', written.replace('"format": 1', '"format": 2'), written.slice(0, -3)])
+        expect(checkpointOf(text)).toBeNull();
     });
   });
 

@@ -14,8 +14,7 @@ const epochKeys = (epoch: number, token: string): EpochKeys => ({ keys, installa
 const first = epochKeys(1, 'first');
 const nothingBefore = { afterSeq: 0, bookedMs: 0 };
 
-/** Everything that Redis holds of the partition. */
-const content = () => Promise.all(keys.map((key) => test.connection.client.dumpBuffer(key)));
+const content = () => test.contentOf(keys);
 
 async function open(): Promise<string> {
   const runId = test.connection.runId as string;

@@ -18,8 +18,7 @@ async function answers(believed: (fence: Fence) => Partial<Fence>): Promise<Reco
   const { partition } = compared;
   const { keys } = partition;
   const { connection, scripts } = test;
-  const everything = (): Promise<string[]> =>
-    Promise.all(keys.map(async (key) => (await connection.client.dumpBuffer(key))?.toString('hex') ?? ''));
+  const everything = () => test.contentOf(keys);
   const before = await everything();
   const fence = { ...partition.fence(), ...believed(partition.fence()) };
   const ops = [packOperation(usage('u', 5n), 1, START_MS, [])];
@@ -28,7 +27,12 @@ async function answers(believed: (fence: Fence) => Partial<Fence>): Promise<Reco
     batch: await scripts.batch(fence, ops, packBatch([account], ops), new OpaqueBuilder().build(), {
       ending: false,
     }),
-    durable: await scripts.durable(fence, { seq: partition.seq, bytes: 1, keepFromSeq: partition.seq }),
+    durable: await scripts.durable(fence, {
+      seq: partition.seq,
+      bytes: 1,
+      bookedMs: START_MS,
+      keepFromSeq: partition.seq,
+    }),
     load: await scripts.load(fence, partition.seq, [['other', state, 0, Buffer.alloc(0), []]], []),
     evict: await scripts.evict(fence, START_MS, [account]),
   };

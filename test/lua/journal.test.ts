@@ -14,8 +14,7 @@ it('a batch whose record cannot be written changes nothing', async () => {
   await compared.batch([create(), grant('g', 100n), reserve('h1', 10n), reserve('h2', 10n)], START_MS);
   // As a script leaves it that is cut off after its first write.
   await client.xadd(keys[7], `1-${compared.partition.seq + 1}`, 'b', '');
-  const everything = (): Promise<string[]> =>
-    Promise.all(keys.map(async (key) => (await client.dumpBuffer(key))?.toString('hex') ?? ''));
+  const everything = () => scripts.contentOf(keys);
   const before = await everything();
   const batch = [reserve('h3', 10n), settle('h1', 5n), release('h2'), usage('u', 1n)];
   await expect(compared.batch(batch, START_MS)).rejects.toMatchObject({ code: 'INTERNAL' });
@@ -29,7 +28,7 @@ it('the journal keeps what is not committed, whoever says that it may go', async
   await compared.batch([usage('u1', 1n)], START_MS);
   await compared.batch([usage('u2', 1n)], START_MS);
   const commit = (seq: number, keepFromSeq: number) =>
-    scripts.scripts.durable(partition.fence(), { seq, bytes: 0, keepFromSeq });
+    scripts.scripts.durable(partition.fence(), { seq, bytes: 0, bookedMs: START_MS, keepFromSeq });
   expect(await commit(2, partition.seq)).toMatchObject({ status: 'OK', journalRecords: 3 });
   // The record at the cursor stays, those before it go.
   expect(await commit(partition.seq, partition.seq)).toMatchObject({ status: 'OK', journalRecords: 1 });

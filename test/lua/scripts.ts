@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import { RedisConnection } from '../../src/redis/connection.js';
 import { EpochScripts } from '../../src/redis/epochs.js';
+import type { PartitionKeys } from '../../src/redis/keys.js';
 import { type ScriptLimits, Scripts } from '../../src/redis/scripts.js';
 import { startRedis, type TestRedis } from '../helpers/stores.js';
 
@@ -54,6 +55,20 @@ export class TestScripts {
     return this.#whenOpen().epochs;
   }
 
+  /** All that a partition's keys hold. Fields in order of their names: Redis' own order changes while it reads. */
+  async contentOf(keys: PartitionKeys): Promise<unknown[]> {
+    const { client } = this.connection;
+    const [meta, accounts, agents, holds, ids0, ids1, deadlines, journal] = keys;
+    const hashes = await Promise.all(
+      [meta, accounts, agents, holds, ids0, ids1].map((key) => client.callBuffer('HGETALL', [key])),
+    );
+    return [
+      ...hashes.map((flat) => Object.fromEntries(pairsOf(flat as Buffer[]).sort())),
+      await client.zrange(deadlines, '0', '-1', 'WITHSCORES'),
+      await client.xrangeBuffer(journal, '-', '+'),
+    ];
+  }
+
   async setClock(nowMs: number): Promise<void> {
     await this.connection.client.set(CLOCK_KEY, String(nowMs));
   }
@@ -67,6 +82,13 @@ export class TestScripts {
     if (this.#opened === undefined) throw new Error('the scripts are there once tests run');
     return this.#opened;
   }
+}
+
+function pairsOf(flat: readonly Buffer[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [
+    (flat[2 * i] as Buffer).toString('hex'),
+    (flat[2 * i + 1] as Buffer).toString('hex'),
+  ]);
 }
 
 /** There from the first test of the file to its last. */

@@ -9,7 +9,7 @@ it('a batch is unpacked as it was packed, rows before usage', () => {
   const { accountIds, rows, usage: columns } = unpackBatch(packBatch(['acme'], [touch, usage, usage]));
   expect(accountIds).toEqual(['acme']);
   expect(rows).toEqual([touch]);
-  expect(columns[1]).toEqual(['event', 'event']);
+  expect(columns[1]).toEqual(['u4:acmeevent', 'u4:acmeevent']);
 });
 
 it('a row after a usage event is our own mistake and is never sent', () => {

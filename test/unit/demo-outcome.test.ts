@@ -41,6 +41,8 @@ function sound(
       driftMicros: 0n,
       missing: 0,
       doubled: 0,
+      setAsideRecords: 0,
+      parts: [],
       problemsTotal: 0,
       problems: [],
       ...report,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Finding } from '../../src/ledger/finding.js';
 import {
   FlushAudit,
+  type FlushPlace,
   type StoredCursor,
   type StoredEpoch,
   type StoredFlush,
@@ -37,8 +38,8 @@ function history(): {
     };
   });
   const epochs = [
-    { partition: 0, epoch: 1, afterSeq: 0, lastSeq: 20 },
-    { partition: 0, epoch: 2, afterSeq: 20, lastSeq: null },
+    { partition: 0, epoch: 1, afterSeq: 0, lastSeq: 20, isClosed: true },
+    { partition: 0, epoch: 2, afterSeq: 20, lastSeq: null, isClosed: false },
   ];
   return { flushes, rows, epochs, cursor: { partition: 0, epoch: 2, seq: 30, recordSeq: 25, chain } };
 }
@@ -75,10 +76,33 @@ describe('the flushes of a partition', () => {
     expect(audit(() => undefined)).toEqual([]);
   });
 
+  it('are followed on from where another audit ended, to the same findings', () => {
+    const { flushes, rows, epochs, cursor } = history();
+    rows.set(25, Buffer.from('in none of them'));
+    const found: Finding[] = [];
+    let place: FlushPlace | null = null;
+    for (const flush of flushes) {
+      const audit = new FlushAudit(0, epochs, (one) => found.push(one), place);
+      audit.begin(flush);
+      for (const [seq, row] of rows) {
+        if (seq >= flush.fromSeq && seq <= flush.toSeq && seq !== 25)
+          audit.line({ epoch: flush.epoch, seq }, row);
+      }
+      audit.end();
+      if (flush.fromSeq === 21) audit.stray(25);
+      place = audit.place;
+    }
+    expect(found).toEqual([]);
+    new FlushAudit(0, epochs, (one) => found.push(one), place).finish(cursor);
+    expect(found.map(({ message }) => message)).toEqual(['1 lines in no flush, the first at seq 25']);
+  });
+
   it('of a partition that was never used are none', () => {
     const found: Finding[] = [];
-    const fresh = new FlushAudit(3, [{ partition: 3, epoch: 1, afterSeq: 0, lastSeq: null }], (one) =>
-      found.push(one),
+    const fresh = new FlushAudit(
+      3,
+      [{ partition: 3, epoch: 1, afterSeq: 0, lastSeq: null, isClosed: false }],
+      (one) => found.push(one),
     );
     fresh.finish({ partition: 3, epoch: 1, seq: 0, recordSeq: null, chain: Buffer.alloc(32) });
     expect(found).toEqual([]);
@@ -149,6 +173,36 @@ describe('the flushes of a partition', () => {
         '20: epoch 1 ended at seq 19, epoch 2 begins after 20',
         '11: a flush of seq 11 to 20 lies outside of epoch 1',
       ],
+    ],
+    [
+      'a flush in the next epoch of what the last one had applied',
+      (h) => {
+        h.epochs[0] = { ...(h.epochs[0] as StoredEpoch), lastSeq: 10 };
+        h.epochs[1] = { ...(h.epochs[1] as StoredEpoch), afterSeq: 10 };
+      },
+      ['11: a flush of seq 11 to 20 lies outside of epoch 1'],
+    ],
+    [
+      'an epoch that is closed without its last seq',
+      (h) => {
+        h.epochs[1] = { ...(h.epochs[1] as StoredEpoch), isClosed: true };
+      },
+      ['20: epoch 2 has no last seq, and is closed'],
+    ],
+    [
+      'the last epoch closed',
+      (h) => {
+        h.epochs[1] = { ...(h.epochs[1] as StoredEpoch), lastSeq: 30, isClosed: true };
+      },
+      ['30: epoch 2 is closed, and there is no other'],
+    ],
+    [
+      'an epoch that is not there between two',
+      (h) => {
+        h.epochs[1] = { ...(h.epochs[1] as StoredEpoch), epoch: 3 };
+        h.cursor = { ...h.cursor, epoch: 3 };
+      },
+      ['20: epoch 3 after epoch 1', '21: a flush of epoch 2, which is not there'],
     ],
     [
       'a cursor in an old epoch',
