@@ -41,7 +41,11 @@ export async function readPart(
         continue;
       }
       const head = recordHead(record);
-      if (head.firstSeq !== lastSeq + 1) return { partition, missingSeq: lastSeq + 1 };
+      if (head.firstSeq !== lastSeq + 1) {
+        if (records.length === 0) return { partition, missingSeq: lastSeq + 1 };
+        // What stands before a gap is sound; the next read begins with the gap.
+        return { partition, epoch, afterSeq, records };
+      }
       records.push(record);
       lastSeq = head.lastSeq;
       from = { afterRecordSeq: head.firstSeq };

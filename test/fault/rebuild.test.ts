@@ -348,10 +348,12 @@ describe('a Redis that went back', () => {
     await direct.del(journal);
     await direct.callBuffer('XADD', [journal, id, ...other]);
     await direct.callBuffer('XADD', [journal, `${epoch}-${seq + 1}`, ...other]);
-    await client.record([usageEvent(account, 'b', 10)]);
+    // Refused by the fork, or booked where the flusher has noticed it before.
+    const [b] = await client.record([usageEvent(account, 'b', 10)]);
     await until('a new epoch is open', async () => (await epochsOf(postgresUrl, account)).length === 2);
     await serves(client, account);
-    expect(await client.balance(account)).toMatchObject({ available: 9_999 });
+    const available = b?.outcome === 'EVENT_OUTCOME_RECORDED' ? 9_989 : 9_999;
+    expect(await client.balance(account)).toMatchObject({ available });
     expect(
       await sql(postgresUrl, `SELECT epoch, first_seq FROM set_aside_records ORDER BY first_seq`),
     ).toMatchObject([{ epoch: '1', first_seq: String(seq + 1) }]);
