@@ -63,9 +63,10 @@ export class Cluster {
     // As root, Postgres runs as another user, who must be able to pass.
     chmodSync(directory, 0o711);
     const disks = mountDisks(directory);
+    // Short: the path of a socket has 107 bytes at most.
     const directories = {
-      redis: join(directory, 'redis-disk', 'redis'),
-      postgres: join(directory, 'postgres-disk', 'postgres'),
+      redis: join(directory, 'redis', 'data'),
+      postgres: join(directory, 'postgres', 'data'),
     };
     const redis = new RedisStore(directories.redis, fsync);
     const postgres = postgresStore(directories.postgres);
@@ -114,9 +115,9 @@ export class Cluster {
 function mountDisks(
   directory: string,
 ): { readonly redis: SmallDisk; readonly postgres: SmallDisk } | { readonly problem: string } {
-  const redis = SmallDisk.mount(join(directory, 'redis-disk'), REDIS_DISK_MEGABYTES);
+  const redis = SmallDisk.mount(join(directory, 'redis'), REDIS_DISK_MEGABYTES);
   if ('problem' in redis) return redis;
-  const postgres = SmallDisk.mount(join(directory, 'postgres-disk'), POSTGRES_DISK_MEGABYTES);
+  const postgres = SmallDisk.mount(join(directory, 'postgres'), POSTGRES_DISK_MEGABYTES);
   if (!('problem' in postgres)) return { redis, postgres };
   redis.unmount();
   return postgres;

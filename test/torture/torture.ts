@@ -65,11 +65,14 @@ class Run {
   readonly #memory: Memory = { sidecar: 0, redis: 0 };
   #deck: Deck | null = null;
   #checkedBefore = { events: 0, calls: 0, lines: 0, givenBack: 0 };
+  /** What the last round took. */
+  #roundSeconds = 0;
   #doing = '';
 
   constructor(private readonly options: TortureOptions) {
     // As root, Postgres runs as another user, who must be able to pass.
     chmodSync(this.#directory, 0o711);
+    process.on('exit', this.#onLeave);
     this.#figures = newFigures(options.seed);
     this.#random = new SeededRandom(options.seed);
   }
@@ -88,6 +91,7 @@ class Run {
       if (kind in this.#figures.skipped || (this.#deck?.fired.get(kind) ?? 0) > 0) continue;
       this.#report('broken', `${kind} was never fired`);
     }
+    process.off('exit', this.#onLeave);
     const isClean = this.#findings.length === 0;
     if (isClean) rmSync(this.#directory, { recursive: true, force: true });
     this.#figures.seconds = this.#seconds;
@@ -97,13 +101,18 @@ class Run {
     return { figures: this.#figures, findings: this.#findings, directory: isClean ? null : this.#directory };
   }
 
+  /** Interrupted: nothing was found that anybody would look for. */
+  readonly #onLeave = (): void => rmSync(this.#directory, { recursive: true, force: true, maxRetries: 3 });
+
   get #seconds(): number {
     return Math.round((performance.now() - this.#startedMs) / 1_000);
   }
 
   get #goesOn(): boolean {
     if (this.#findings.length > 0) return false;
-    return this.#seconds < this.options.minutes * 60 || this.#deck === null || this.#deck.missing.length > 0;
+    // A round more or less: whichever comes nearer to what was asked for.
+    const isTime = this.#seconds + this.#roundSeconds / 2 >= this.options.minutes * 60;
+    return !isTime || this.#deck === null || this.#deck.missing.length > 0;
   }
 
   #progress(): string {
@@ -130,8 +139,10 @@ class Run {
     try {
       this.#deck ??= this.#newDeck(cluster);
       for (let round = 1; round <= CLUSTER_ROUNDS && this.#goesOn; round++) {
+        const begunSeconds = this.#seconds;
         await this.#round(cluster, `${number}-${round}`, rounds, accounts);
         this.#figures.rounds++;
+        this.#roundSeconds = this.#seconds - begunSeconds;
       }
     } finally {
       clearInterval(measuring);
