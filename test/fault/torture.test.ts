@@ -29,6 +29,7 @@ const kinds = [
   'redis_memory_full',
   'redis_disk_full',
   'postgres_disk_full',
+  'postgres_went_back',
   'clock_stepped',
 ];
 

@@ -3,6 +3,7 @@ import { loadConfig } from '../../src/config.js';
 import { openStores } from '../../src/stores.js';
 import { problemText, verifyInstallation } from '../../src/verify/index.js';
 import { auditLedger, postgresBalance } from '../helpers/audit.js';
+import { metric } from '../helpers/sidecar.js';
 import { until } from '../helpers/until.js';
 import type { Cluster } from './cluster.js';
 import { type Counts, Expectations, type RoundLogs } from './expectations.js';
@@ -54,6 +55,11 @@ export async function check(
 ): Promise<Counts & { readonly lines: number }> {
   for (const problem of await auditLedger(cluster.postgres.url)) report('drift', problem);
   await verified(cluster, report);
+  for (const sidecar of cluster.sidecars) {
+    const problems = await metric(sidecar, 'drawdown_verify_problems_total');
+    if (problems > 0)
+      report('drift', `the verification of ${sidecar.name} found ${problems} problems; see its log`);
+  }
   for (const accountId of accounts) await sameEverywhere(cluster, accountId, report);
   const ledger = await Ledger.read(cluster.postgres.url);
   const expectations = new Expectations(ledger, report);

@@ -103,7 +103,8 @@ export async function playFaults(faults: readonly Fault[], playing: Playing): Pr
       });
     }
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  for (const one of lanes) if (one.status === 'rejected') throw one.reason;
 }
 
 /** Who needs the same waits for the one before. */

@@ -25,6 +25,8 @@ export const sidecarSettings = {
   redisCommandTimeoutMs: 1_000,
   postgresConnectTimeoutMs: 1_000,
   postgresStatementTimeoutMs: 3_000,
+  // All accounts of a round within a second.
+  verifyAccountsPerSecond: 100,
 } as const;
 
 export interface SidecarPlace {
@@ -60,6 +62,11 @@ export class SidecarProcess {
 
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+
+  get httpAddress(): string {
+    if (this.#addresses === null) throw new Error(`${this.name} does not run`);
+    return this.#addresses.httpAddress;
   }
 
   get grpcPort(): number {

@@ -65,6 +65,8 @@ export function postgresStore(directory: string): Store {
 export class RedisStore {
   readonly fsync: Fsync;
   readonly #base: string;
+  /** Files that Redis could not load: 7.0 writes such a one at times when its disk was full. */
+  filesUnreadable = 0;
   #lives = 0;
   #directory = '';
   #port = 0;
@@ -88,11 +90,17 @@ export class RedisStore {
     return this.#running.isAlive;
   }
 
+  /** Where it cannot load its file it begins with nothing, as people let it who want to go on. */
   async start(): Promise<void> {
-    if (this.#store === null) {
+    if (this.#store === null) this.#adopt(await this.#make());
+    try {
+      await this.#running.start();
+    } catch (error) {
+      if (!/Bad file format/.test(String(error))) throw error;
+      this.filesUnreadable++;
       this.#adopt(await this.#make());
+      await this.#running.start();
     }
-    await this.#running.start();
   }
 
   kill9(): Promise<void> {

@@ -161,6 +161,7 @@ class Run {
     mkdirSync(directory, { recursive: true });
     cluster.clients = startClients(cluster, accounts, { name, directory, random });
     const faults = deck.draw(ROUND_FAULTS);
+    const { filesUnreadable } = cluster.redis;
     await playFaults(faults, {
       cluster,
       random,
@@ -172,10 +173,13 @@ class Run {
     });
     await this.#recover(cluster);
     await this.#finish(cluster);
-    const lostRedis = faults.some(
-      ({ losesRedis }) =>
-        losesRedis === 'always' || (losesRedis === 'everysec' && cluster.redis.fsync === 'everysec'),
-    );
+    const { redis } = cluster;
+    const lostRedis =
+      redis.filesUnreadable > filesUnreadable ||
+      faults.some(
+        ({ losesRedis }) =>
+          losesRedis === 'always' || (losesRedis === 'everysec' && redis.fsync === 'everysec'),
+      );
     rounds.push({ logs: cluster.clients.map(({ orders }) => readLog(orders.logFile)), lostRedis });
     this.#doing = 'checking';
     await comeToRest(cluster, allAccounts);
