@@ -117,7 +117,7 @@ export function startCore(
   const clock = new ClockWatch(connection, config.clockSkewMaxMs, logger);
   const leases = new Leases(
     `${hostname()}/${process.pid}/${randomUUID()}`,
-    config.partitionCount,
+    partitions,
     pool,
     watermarks,
     config.leaseMs,

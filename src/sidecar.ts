@@ -81,6 +81,7 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     await core.opened;
     await core.leases.start();
     const sessions = new Sessions(core.sessions, core.meter, catalogs, config, metrics, logger);
+    core.watermarks.onEpochClosed((partition) => sessions.sayAgain(partition));
     cleanups.push(() => sessions.stop());
 
     const grpc = createGrpcServer({

@@ -17,6 +17,8 @@ const sessionOverheadBytes = 1_536;
 
 /** An open, a settle or a release that could not be judged for now. */
 const AGAIN: ReadonlySet<Reason> = new Set(['UNAVAILABLE', 'LIMIT_REACHED']);
+/** Refusals for which a session that is open is only to be opened again: Redis forgot it, or cannot be asked at the moment. */
+const CARRIED_ON: ReadonlySet<Reason> = new Set([...AGAIN, 'SESSION_UNKNOWN']);
 /** A stream that does not know the session ends it no more; the call by its id does. */
 const ALONE: ReadonlySet<Reason> = new Set(['UNAVAILABLE', 'LIMIT_REACHED', 'SESSION_UNKNOWN', 'HOLD_ENDED']);
 
@@ -277,7 +279,7 @@ export class Sessions implements SessionCarrier {
       if (session.state === 'ending') this.#onEndRefused(session, reason, error);
       else if (reason === 'SESSION_MOVED') this.#onMoved(session, false);
       else if (session.isAbandoned) this.#leave(session);
-      else if (session.state === 'open' && reason !== 'SESSION_UNKNOWN') this.#detach(session, reason);
+      else if (session.state === 'open' && !CARRIED_ON.has(reason)) this.#detach(session, reason);
       else this.#onOpenRefused(session, reason, error);
     },
     stopped: (session, reason, isGone) => {
@@ -339,7 +341,7 @@ export class Sessions implements SessionCarrier {
   #onOpenRefused(session: LiveSession, reason: Reason, error: MeterError): void {
     const pending = this.#pending.get(session);
     if (session.state === 'open') session.state = 'away';
-    if (AGAIN.has(reason) || reason === 'SESSION_UNKNOWN') {
+    if (CARRIED_ON.has(reason)) {
       if (pending !== undefined) pending.error = error;
       this.#streams.carryLater(session, error.retryAfterMs ?? 0);
     } else if (pending === undefined) this.#detach(session, reason);

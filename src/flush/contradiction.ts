@@ -1,10 +1,11 @@
-import type { OpenEpoch } from '../postgres/epochs.js';
+import { type OpenEpoch, readOpenEpoch } from '../postgres/epochs.js';
 import type { Cursor } from '../postgres/partitions.js';
+import type { Pool } from '../postgres/pool.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { NOBODY } from '../redis/epochs.js';
 import { FORMAT } from '../redis/format.js';
 import { hashOf, readRawJournal, recordHead } from '../redis/journal.js';
-import type { Meta } from '../redis/meta.js';
+import { type Meta, readMeta } from '../redis/meta.js';
 import type { Partition } from '../usage/partition.js';
 
 /** Records read at once while the journal beyond the cursor is looked at. */
@@ -14,6 +15,27 @@ const RECORDS_PER_READ_MAX = 100;
 export interface Contradiction {
   readonly kind: 'restarted' | 'lost' | 'went_back' | 'forked' | 'gap' | 'sealed';
   readonly message: string;
+}
+
+/** What Postgres and Redis say of a partition; never Redis after an epoch began that Postgres was read before. */
+export async function lookAt(
+  pool: Pool,
+  connection: RedisConnection,
+  partition: Partition,
+): Promise<{ epoch: OpenEpoch; meta: Meta | null }> {
+  const read = async () => {
+    const epoch = await openEpochOf(pool, partition);
+    return { epoch, meta: await readMeta(connection, partition.keys) };
+  };
+  const seen = await read();
+  // Somebody may have begun an epoch in between.
+  return (seen.meta?.epoch ?? 0) > seen.epoch.cursor.epoch ? read() : seen;
+}
+
+export async function openEpochOf(pool: Pool, { number }: Partition): Promise<OpenEpoch> {
+  const epoch = await readOpenEpoch(pool, number);
+  if (epoch === null) throw new Error(`Postgres has no cursor for partition ${number}`);
+  return epoch;
 }
 
 /** What only people can settle: nothing is changed on either side. Null: nothing is. `acceptLoss`: they have, as far as it can be. */
@@ -45,7 +67,7 @@ export function toldDurable(meta: Meta | null, { cursor, token }: OpenEpoch): bo
 export async function contradictionOf(
   connection: RedisConnection,
   partition: Partition,
-  { cursor, token }: OpenEpoch,
+  { cursor, token, runId: admittedRunId }: OpenEpoch,
   meta: Meta | null,
   runId: string,
 ): Promise<Contradiction | null> {
@@ -57,7 +79,8 @@ export async function contradictionOf(
   const wrong = await journalContradiction(connection, partition, cursor, meta.seq);
   if (wrong !== null) return wrong;
   if (meta.isSealed) return { kind: 'sealed', message: 'a rebuild began and did not end' };
-  if (meta.runId !== runId && meta.runId !== NOBODY)
+  // Keys that serve nobody may have lost that they served.
+  if ((meta.runId === NOBODY ? admittedRunId : meta.runId) !== runId)
     return { kind: 'restarted', message: 'Redis was restarted' };
   // Under another server the epoch ends anyway; here somebody has put older keys in the place of newer ones.
   if (partition.epoch === cursor.epoch && meta.seq < partition.seqSeen)

@@ -6,8 +6,10 @@ import type { Scripts } from '../redis/scripts.js';
 import type { Partition } from '../usage/partition.js';
 import type { Position } from '../usage/types.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import { type FlushFailure, type FlushSummary, type PartPlace, recordAt } from './flush-protocol.js';
+import type { FlushFailure, FlushSummary } from './flush-protocol.js';
 import type { FlushThread } from './flush-thread.js';
+import { JournalTail } from './journal-tail.js';
+import { forget, isAwaited, moveTo, placeOf, readAt, type Track, trackOf, wentBack } from './track.js';
 
 export interface FlusherOptions {
   readonly flushConnections: number;
@@ -30,35 +32,6 @@ const LOOK_EVERY_MS = 100;
 /** Progress is told to Redis (watermark, trim, rotation of ids) at most this often per partition. */
 const PROGRESS_EVERY_MS = 500;
 
-/** Through where a partition is durable. */
-type Reached = Pick<Cursor, 'epoch' | 'seq' | 'bytes'> & Pick<PartPlace, 'record'>;
-
-/** What the flusher knows of one partition. */
-interface Track {
-  readonly partition: Partition;
-  /** Null: read it from Postgres before the next flush. */
-  cursor: Reached | null;
-  /** Somebody waits until the partition is durable through this seq. */
-  awaitedSeq: number;
-  owned: boolean;
-  busy: boolean;
-  /** Not before this time, after a failure. All times of a track are monotonic: a corrected clock stops no flush. */
-  notBeforeMs: number;
-  failures: number;
-  /** Why its journal cannot be flushed, though both stores answer; null: it can. */
-  unreadable: string | null;
-  /** The last record of each flush and when it was booked, oldest first: what may be trimmed before it once the tail has passed. */
-  readonly tail: { seq: number; bookedTimeMs: number }[];
-  progressToldMs: number;
-  lookedMs: number;
-}
-
-function placeOf({ partition, cursor }: Track): PartPlace {
-  const { epoch, seq, record } = cursor as Reached;
-  const { runId } = partition.fenceArguments();
-  return { partition: partition.number, journalKey: partition.keys[7], epoch, afterSeq: seq, record, runId };
-}
-
 /** Until the time is over, or until somebody calls the function that stands in `paused` meanwhile. */
 function pause(ms: number, paused: (() => void)[]): Promise<void> {
   return new Promise((resolve) => {
@@ -70,21 +43,6 @@ function pause(ms: number, paused: (() => void)[]): Promise<void> {
     const timer = setTimeout(end, ms).unref();
     paused.push(end);
   });
-}
-
-function trackOf(tracks: readonly Track[], partition: number): Track {
-  return tracks.find((track) => track.partition.number === partition) as Track;
-}
-
-/** What is known of an epoch that is over. */
-function forget(track: Track): void {
-  track.cursor = null;
-  track.awaitedSeq = 0;
-  track.tail.length = 0;
-}
-
-function isAwaited({ owned, cursor, awaitedSeq }: Track): boolean {
-  return owned && cursor !== null && awaitedSeq > cursor.seq;
 }
 
 /**
@@ -118,13 +76,15 @@ export class Flusher {
     this.#tracks = partitions.map((partition) => ({
       partition,
       cursor: null,
+      known: null,
       awaitedSeq: 0,
       owned: false,
       busy: false,
       notBeforeMs: 0,
       failures: 0,
       unreadable: null,
-      tail: [],
+      lastBookedMs: 0,
+      tail: new JournalTail(options.journalTailMs),
       progressToldMs: Number.NEGATIVE_INFINITY,
       lookedMs: Number.NEGATIVE_INFINITY,
     }));
@@ -152,31 +112,33 @@ export class Flusher {
   /** Through where partitions are durable, as far as this flusher knows. */
   known(): ReadonlyMap<number, Pick<Cursor, 'epoch' | 'seq'>> {
     return new Map(
-      this.#tracks.flatMap(({ partition, cursor }) => (cursor === null ? [] : [[partition.number, cursor]])),
+      this.#tracks.flatMap(({ partition, known }) => (known === null ? [] : [[partition.number, known]])),
     );
   }
 
   /**
-   * Compares cursors with what was known before they were read. Where Postgres is in a later epoch another sidecar has rebuilt the partition, maybe on another Redis: this one
-   * may hear of it by nothing else, when nobody calls it or its Redis is not the one that counts. Where Postgres has less it went back, as a standby does that was promoted without its last
-   * transactions: what it lacks is flushed again from the journal's tail.
+   * Compares cursors with what was known before they were read. Where Postgres has less it went back, as a standby does that was promoted without its last
+   * transactions: what it lacks is flushed again from the journal's tail. `askedMs`: when the reading began, monotonic.
    */
-  compare(cursors: readonly Cursor[], known: ReturnType<Flusher['known']>): void {
-    for (const { partition, epoch, seq } of cursors) {
-      const { partition: served } = trackOf(this.#tracks, partition);
-      if (epoch > served.epoch) served.doubt(`Postgres is at epoch ${epoch}`);
-      const before = known.get(partition);
-      if (before === undefined || epoch > before.epoch || (epoch === before.epoch && seq >= before.seq))
-        continue;
-      this.logger.error(
-        { partition, seq, durable: before.seq },
-        'Postgres went back; what it lacks is flushed again',
-      );
-      this.metrics.cursorsBack.inc();
-      const track = trackOf(this.#tracks, partition);
-      track.cursor = null;
-      this.wake();
+  compare(cursors: readonly Cursor[], known: ReturnType<Flusher['known']>, askedMs: number): void {
+    for (const cursor of cursors) {
+      const before = known.get(cursor.partition) ?? null;
+      const track = trackOf(this.#tracks, cursor.partition);
+      if (wentBack(cursor, before)) this.#onWentBack(track, cursor);
+      else if (before !== null) track.tail.confirmed(askedMs);
     }
+  }
+
+  /** It is opened anew before it goes on: Postgres may not even know whose keys its epoch lives in. */
+  #onWentBack(track: Track, { seq }: Cursor): void {
+    const { partition, known } = track;
+    this.logger.error(
+      { partition: partition.number, seq, durable: known?.seq },
+      'Postgres went back; what it lacks is flushed again',
+    );
+    this.metrics.cursorsBack.inc();
+    forget(track);
+    partition.doubt(`Postgres went back to seq ${seq}`);
   }
 
   /** Something may be there to flush: one worker that rests looks. Those that are busy look when they are done. */
@@ -320,11 +282,15 @@ export class Flusher {
       if (track.cursor !== null) continue;
       const cursor = cursors.find((c) => c.partition === track.partition.number);
       if (cursor === undefined) throw new Error(`partition ${track.partition.number} has no cursor`);
+      if (wentBack(cursor, track.known)) {
+        this.#onWentBack(track, cursor);
+        throw new Error(`Postgres went back to seq ${cursor.seq} of partition ${cursor.partition}`);
+      }
       if (cursor.epoch !== track.partition.epoch) {
         track.partition.doubt(`Postgres is at epoch ${cursor.epoch}`);
         throw new Error(`partition ${cursor.partition} is in epoch ${track.partition.epoch} no more`);
       }
-      track.cursor = { ...cursor, record: recordAt(cursor) };
+      readAt(track, cursor);
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     }
   }
@@ -334,11 +300,12 @@ export class Flusher {
    * runs out while a process stands still); if Postgres has not moved, entries are lost.
    */
   async #onGap(track: Track, missingSeq: number): Promise<void> {
-    const { partition } = track;
-    const known = track.cursor as Reached;
+    const { partition, known } = track;
     const cursor = (await readCursors(this.pool)).find((c) => c.partition === partition.number);
-    if (cursor !== undefined && (cursor.epoch !== known.epoch || cursor.seq !== known.seq)) {
-      track.cursor = { ...cursor, record: recordAt(cursor) };
+    if (cursor !== undefined && wentBack(cursor, known)) {
+      this.#onWentBack(track, cursor);
+    } else if (cursor !== undefined && (cursor.epoch !== known?.epoch || cursor.seq !== known.seq)) {
+      readAt(track, cursor);
       this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
     } else {
       partition.doubt(`the journal has no record for seq ${missingSeq}, which Postgres needs next`);
@@ -354,12 +321,14 @@ export class Flusher {
     const { metrics } = this;
     let entries = 0;
     for (const part of parts) {
-      const { partition, tail } = trackOf(tracks, part.partition);
-      trackOf(tracks, part.partition).cursor = part;
+      const track = trackOf(tracks, part.partition);
+      const { partition, tail } = track;
+      moveTo(track, part);
       partition.saw(part.epoch, part.seq, part.lastBookedMs);
       this.watermarks.advance(part.partition, part.epoch, part.seq);
       partition.durableThrough(part.seq, part.lastBookedMs);
-      tail.push({ seq: part.record.seq, bookedTimeMs: part.lastBookedMs });
+      tail.committed(part.record.seq);
+      track.lastBookedMs = part.lastBookedMs;
       entries += part.seq - part.afterSeq;
       metrics.durableLagSeconds.observe(Math.max(0, nowMs - part.firstBookedMs) / 1000);
     }
@@ -377,21 +346,15 @@ export class Flusher {
 
   /** Tells Redis through what it is durable, and which records no repair needs any more. */
   async #tellProgress(track: Track): Promise<void> {
-    const { cursor, tail, partition } = track;
+    const { cursor, partition, tail } = track;
     const nowMs = performance.now();
     if (cursor === null || !partition.isOpen || nowMs - track.progressToldMs < PROGRESS_EVERY_MS) return;
     track.progressToldMs = nowMs;
-    // The record at the cursor always stays: it shows whether Redis is the one that Postgres knows.
-    let keepFrom = 0;
-    const cutoffMs = Date.now() - this.options.journalTailMs;
-    while (tail.length > 1 && (tail[0] as { bookedTimeMs: number }).bookedTimeMs < cutoffMs) {
-      keepFrom = (tail.shift() as { seq: number }).seq;
-    }
     const reply = await this.scripts.durable(partition.fenceArguments(), {
       seq: cursor.seq,
       bytes: cursor.bytes,
-      bookedMs: tail.at(-1)?.bookedTimeMs ?? 0,
-      keepFromSeq: keepFrom,
+      bookedMs: track.lastBookedMs,
+      keepFromSeq: tail.takeTrimmed(cursor.record?.seq ?? 0),
     });
     // A clock that is off stops no flush: Redis is told when it is right again.
     if (reply.status === 'SKEW') return;

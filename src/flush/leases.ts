@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
-import { giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
+import { type Cursor, giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
+import type { Partition } from '../usage/partition.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
 import type { Flusher } from './flusher.js';
 
@@ -22,7 +23,7 @@ export class Leases {
 
   constructor(
     private readonly owner: string,
-    private readonly partitionCount: number,
+    private readonly partitions: readonly Partition[],
     private readonly pool: Pool,
     private readonly watermarks: DurableWatermarks,
     private readonly leaseMs: number,
@@ -68,7 +69,10 @@ export class Leases {
       this.#owned = new Set(await takeLeases(this.pool, this.owner, this.leaseMs));
       this.flusher.own(this.#owned);
       const known = this.flusher.known();
-      this.flusher.compare(await readCursors(this.pool), known);
+      const askedMs = performance.now();
+      const cursors = await readCursors(this.pool);
+      this.#noticeEpochs(cursors);
+      this.flusher.compare(cursors, known, askedMs);
     } catch (error) {
       // They may expire meanwhile. Going on is harmless: the cursor decides.
       this.logger.warn({ reason: String(error) }, 'leases could not be renewed');
@@ -76,14 +80,28 @@ export class Leases {
   }
 
   async #follow(): Promise<void> {
-    if (this.#owned.size === this.partitionCount || !this.watermarks.hasWaiters) return;
+    if (this.#owned.size === this.partitions.length || !this.watermarks.hasWaiters) return;
     try {
-      for (const cursor of await readCursors(this.pool)) {
+      const cursors = await readCursors(this.pool);
+      this.#noticeEpochs(cursors);
+      for (const cursor of cursors) {
         if (!this.#owned.has(cursor.partition))
           this.watermarks.advance(cursor.partition, cursor.epoch, cursor.seq);
       }
     } catch (error) {
       this.logger.warn({ reason: String(error) }, 'cursors could not be read');
+    }
+  }
+
+  /**
+   * Where another sidecar has begun an epoch, maybe on another Redis, this one learns by opening the partition anew what it lost with the one before. It
+   * may hear of it by nothing else, when nobody calls it or its Redis is not the one that counts.
+   */
+  #noticeEpochs(cursors: readonly Cursor[]): void {
+    for (const { partition: number, epoch } of cursors) {
+      const partition = this.partitions[number];
+      if (partition !== undefined && epoch > partition.epoch)
+        partition.doubt(`Postgres is at epoch ${epoch}`);
     }
   }
 }

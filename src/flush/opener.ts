@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
-import { type OpenEpoch, readClosedEpochs, readOpenEpoch } from '../postgres/epochs.js';
+import { type OpenEpoch, readClosedEpochs } from '../postgres/epochs.js';
 import type { Pool } from '../postgres/pool.js';
 import type { RedisConnection } from '../redis/connection.js';
-import { type Meta, readMeta } from '../redis/meta.js';
+import type { Meta } from '../redis/meta.js';
 import type { Partition } from '../usage/partition.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
-import { contradictionOf, forPeople } from './contradiction.js';
+import { contradictionOf, forPeople, lookAt } from './contradiction.js';
 import type { Rebuild } from './rebuild.js';
 
 /** Between tries to open partitions that could not be opened. */
@@ -93,7 +93,7 @@ export class Opener {
 
   async #open(partition: Partition, runId: string): Promise<void> {
     for (let look = 1; look <= LOOKS_MAX; look++) {
-      const { epoch, meta } = await this.#look(partition);
+      const { epoch, meta } = await lookAt(this.pool, this.connection, partition);
       const why = forPeople(meta, epoch, partition);
       if (why !== null) return partition.fence(why);
       if (epoch.token !== null && meta?.runId === runId) {
@@ -106,17 +106,6 @@ export class Opener {
     }
   }
 
-  async #look(partition: Partition): Promise<{ epoch: OpenEpoch; meta: Meta | null }> {
-    const read = async () => {
-      const epoch = await readOpenEpoch(this.pool, partition.number);
-      if (epoch === null) throw new Error(`Postgres has no cursor for partition ${partition.number}`);
-      return { epoch, meta: await readMeta(this.connection, partition.keys) };
-    };
-    const seen = await read();
-    // Somebody may have begun an epoch in between.
-    return (seen.meta?.epoch ?? 0) > seen.epoch.cursor.epoch ? read() : seen;
-  }
-
   async #serve(partition: Partition, { cursor }: OpenEpoch, meta: Meta): Promise<void> {
     const { number } = partition;
     if (partition.epoch !== 0 && partition.epoch !== cursor.epoch) {
@@ -124,6 +113,8 @@ export class Opener {
         this.watermarks.closeEpoch(number, epoch, lastSeq);
     }
     this.watermarks.advance(number, cursor.epoch, cursor.seq);
+    // A connection that was lost since then has closed it already: whoever answers next is to be verified.
+    if (this.connection.runId !== meta.runId) return;
     partition.open({ epoch: cursor.epoch, seq: meta.seq, runId: meta.runId });
   }
 }

@@ -43,7 +43,7 @@ export async function readPart(
       const head = recordHead(record);
       if (head.firstSeq !== lastSeq + 1) {
         if (records.length === 0) return { partition, missingSeq: lastSeq + 1 };
-        // What stands before it is sound; the next read begins with the gap.
+        // What stands before a gap is sound; the next read begins with the gap.
         return { partition, epoch, afterSeq, records };
       }
       records.push(record);

@@ -7,7 +7,6 @@ import {
   lockRebuild,
   type OpenEpoch,
   readClosedEpochs,
-  readOpenEpoch,
   setAside,
 } from '../postgres/epochs.js';
 import type { Pool, PoolClient } from '../postgres/pool.js';
@@ -21,6 +20,8 @@ import {
   contradictionOf,
   forPeople,
   hasRecordAtCursor,
+  lookAt,
+  openEpochOf,
   toldDurable,
 } from './contradiction.js';
 import { recordAt } from './flush-protocol.js';
@@ -89,14 +90,15 @@ export class Rebuild {
   }
 
   async #locked(partition: Partition, runId: string, acceptLoss: boolean): Promise<Rebuilt> {
-    const epoch = await this.#openEpoch(partition);
-    const meta = await readMeta(this.connection, partition.keys);
+    const { epoch, meta } = await lookAt(this.pool, this.connection, partition);
     const why = forPeople(meta, epoch, partition, acceptLoss);
     if (why !== null) return { fenced: why };
-    if (epoch.token === null) return this.#begin(partition, epoch, meta, runId);
+    // No epoch begins under a number that Redis knows of another one.
+    if (epoch.token === null && (meta?.epoch ?? 0) <= epoch.cursor.epoch)
+      return this.#begin(partition, epoch, meta, runId);
 
     const wrong = await contradictionOf(this.connection, partition, epoch, meta, runId);
-    const { cursor } = await this.#openEpoch(partition);
+    const { cursor } = await openEpochOf(this.pool, partition);
     // Somebody has flushed, and may have trimmed, since it was read.
     if (cursor.epoch !== epoch.cursor.epoch || cursor.seq !== epoch.cursor.seq) return 'done';
     if (wrong === null) {
@@ -128,10 +130,10 @@ export class Rebuild {
     // What is sealed stays as it is from here on.
     const left = await readMeta(this.connection, partition.keys);
     if (await hasRecordAtCursor(this.connection, partition, cursor)) await this.#drain(partition, runId);
-    const drained = await this.#openEpoch(partition);
+    const drained = await openEpochOf(this.pool, partition);
     if (drained.cursor.epoch !== cursor.epoch) return 'done';
     const { seq } = drained.cursor;
-    const aside = await this.#setAside(partition, drained);
+    const aside = await this.#setAside(partition, drained, meta?.epoch ?? cursor.epoch);
     const isWhole =
       (wrong.kind === 'restarted' || wrong.kind === 'sealed') &&
       left?.token === meta?.token &&
@@ -147,7 +149,7 @@ export class Rebuild {
       { partition: partition.number, epoch: cursor.epoch, lastSeq: seq, lost, aside, why: wrong.message },
       'epoch closed; what was applied beyond its last entry must be sent again',
     );
-    const next = await this.#openEpoch(partition);
+    const next = await openEpochOf(this.pool, partition);
     if (!isWhole || left === null) return this.#begin(partition, next, left, runId);
     const token = randomUUID();
     const reply = await this.scripts.advance(keysOf(partition, left.epoch, left.token), seq, token);
@@ -157,12 +159,15 @@ export class Rebuild {
   /** Begins an epoch that has no keys yet. */
   async #begin(partition: Partition, epoch: OpenEpoch, meta: Meta | null, runId: string): Promise<Rebuilt> {
     const { cursor } = epoch;
-    if (meta?.epoch === cursor.epoch && !meta.isSealed && meta.seq === cursor.seq) {
-      // Made by somebody who was cut off before they were admitted.
+    if (meta?.epoch === cursor.epoch) {
+      // Made by somebody who was cut off before they were admitted; or Postgres went back to then, and has to catch up with them.
       return this.#admit(partition, epoch, meta.token, runId);
     }
-    await this.#setAside(partition, epoch);
-    if (meta !== null && !meta.isSealed) await this.scripts.seal(keysOf(partition, meta.epoch, meta.token));
+    if (meta !== null && !meta.isSealed) {
+      const sealed = keysOf(partition, meta.epoch, meta.token);
+      if ((await this.scripts.seal(sealed)) !== 'OK') return 'done';
+    }
+    await this.#setAside(partition, epoch, meta?.epoch ?? cursor.epoch - 1);
     const token = randomUUID();
     const from = { afterSeq: cursor.seq, bookedMs: cursor.bookedMs };
     const reply = await this.scripts.make(keysOf(partition, cursor.epoch, token), from, meta);
@@ -171,7 +176,7 @@ export class Rebuild {
 
   async #admit(partition: Partition, { cursor }: OpenEpoch, token: string, runId: string): Promise<Rebuilt> {
     const { epoch } = cursor;
-    if (await admitEpoch(this.pool, { partition: partition.number, epoch, token }))
+    if (await admitEpoch(this.pool, { partition: partition.number, epoch, token, runId }))
       await this.scripts.adopt(keysOf(partition, epoch, token), runId);
     return 'done';
   }
@@ -179,7 +184,7 @@ export class Rebuild {
   /** Makes durable what follows the cursor without a gap. */
   async #drain(partition: Partition, runId: string): Promise<void> {
     for (let collisions = 0; collisions < DRAIN_COLLISIONS_MAX; ) {
-      const { cursor } = await this.#openEpoch(partition);
+      const { cursor } = await openEpochOf(this.pool, partition);
       const place = {
         partition: partition.number,
         journalKey: partition.keys[7],
@@ -200,8 +205,11 @@ export class Rebuild {
     throw new Error('the journal could not be drained: the cursor moves');
   }
 
-  /** Keeps the records that are not in the ledger and will not be; returns how many there are. */
-  async #setAside(partition: Partition, { cursor }: OpenEpoch): Promise<number> {
+  /**
+   * Keeps the records that are not in the ledger and will not be; returns how many there are. `lastEpoch`: of the keys that end. Should this one have stood
+   * still meanwhile, later ones are somebody else's, and on their way to the ledger.
+   */
+  async #setAside(partition: Partition, { cursor }: OpenEpoch, lastEpoch: number): Promise<number> {
     const lastSeqs = new Map<number, number>([[cursor.epoch, cursor.seq]]);
     for (const { epoch, lastSeq } of await readClosedEpochs(this.pool, partition.number, 0))
       lastSeqs.set(epoch, lastSeq);
@@ -210,7 +218,7 @@ export class Rebuild {
       this.connection,
       partition.keys[7],
     )) {
-      if (lastSeq <= (lastSeqs.get(epoch) ?? 0)) continue;
+      if (epoch > lastEpoch || lastSeq <= (lastSeqs.get(epoch) ?? 0)) continue;
       records += 1;
       const isNew = await setAside(this.pool, {
         partition: partition.number,
@@ -222,12 +230,6 @@ export class Rebuild {
       if (isNew) this.metrics.recordsSetAside.inc();
     }
     return records;
-  }
-
-  async #openEpoch(partition: Partition): Promise<OpenEpoch> {
-    const epoch = await readOpenEpoch(this.pool, partition.number);
-    if (epoch === null) throw new Error(`Postgres has no cursor for partition ${partition.number}`);
-    return epoch;
   }
 }
 

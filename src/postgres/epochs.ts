@@ -5,20 +5,21 @@ import { type Cursor, type CursorRow, cursorOf } from './partitions.js';
 /** The open epoch of a partition, and its cursor. */
 export interface OpenEpoch {
   readonly cursor: Cursor;
-  /** Of the keys in Redis that were admitted; null: none yet. */
+  /** Of the keys in Redis that were admitted, and of the server that they were admitted under; null: none yet. */
   readonly token: string | null;
+  readonly runId: string | null;
 }
 
 /** Null where the partition has none. */
 export async function readOpenEpoch(pool: Pool, partition: number): Promise<OpenEpoch | null> {
-  const { rows } = await pool.query<CursorRow & { token: string | null }>({
+  const { rows } = await pool.query<CursorRow & { token: string | null; runId: string | null }>({
     name: 'read_open_epoch',
-    text: `SELECT p.partition, p.epoch, p.seq, p.record_seq, p.record_hash, p.bytes, p.booked_ms, p.chain, e.token
+    text: `SELECT p.partition, p.epoch, p.seq, p.record_seq, p.record_hash, p.bytes, p.booked_ms, p.chain, e.token, e.run_id AS "runId"
            FROM partitions p JOIN epochs e ON e.partition = p.partition AND e.epoch = p.epoch WHERE p.partition = $1`,
     values: [partition],
   });
   const [row] = rows;
-  return row === undefined ? null : { cursor: cursorOf(row), token: row.token };
+  return row === undefined ? null : { cursor: cursorOf(row), token: row.token, runId: row.runId };
 }
 
 /** Last seqs of the epochs of a partition that were closed, from `fromEpoch` on. */
@@ -74,15 +75,22 @@ export async function closeEpoch(
   return rowCount === 1;
 }
 
-/** Says whose keys the open epoch lives in, once; false where others were admitted, or the epoch is closed. */
+export interface AdmittedKeys {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly token: string;
+  readonly runId: string;
+}
+
+/** Says in whose keys and on which server the open epoch lives, once; false where others were admitted, or the epoch is closed. */
 export async function admitEpoch(
   pool: Pool,
-  { partition, epoch, token }: { readonly partition: number; readonly epoch: number; readonly token: string },
+  { partition, epoch, token, runId }: AdmittedKeys,
 ): Promise<boolean> {
   const { rowCount } = await pool.query({
     name: 'admit_epoch',
-    text: `UPDATE epochs SET token = $3 WHERE partition = $1 AND epoch = $2 AND token IS NULL AND last_seq IS NULL`,
-    values: [partition, epoch, token],
+    text: `UPDATE epochs SET token = $3, run_id = $4 WHERE partition = $1 AND epoch = $2 AND token IS NULL AND last_seq IS NULL`,
+    values: [partition, epoch, token, runId],
   });
   return rowCount === 1;
 }

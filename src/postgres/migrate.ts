@@ -2,7 +2,7 @@ import { runner } from 'node-pg-migrate';
 import type { Pool } from 'pg';
 import { migrationsDirectory } from '../paths.js';
 
-/** Applies the migrations that are missing, under an advisory lock; returns their names in order. */
+/** Applies the migrations that are missing, under an advisory lock for which sidecars that start at once wait; returns their names in order. */
 export async function migrate(pool: Pool): Promise<string[]> {
   const client = await pool.connect();
   try {
@@ -11,6 +11,7 @@ export async function migrate(pool: Pool): Promise<string[]> {
       dir: migrationsDirectory,
       direction: 'up',
       migrationsTable: 'migrations',
+      advisoryLockMode: 'wait',
       log: () => undefined,
     });
     return applied.map((migration) => migration.name);

@@ -89,6 +89,12 @@ export class Checkpointer {
     if (this.#soon.push(session) === 1) setImmediate(() => this.#growAll());
   }
 
+  /** An epoch of the partition is closed: what was acknowledged and was not durable is lost with it. */
+  sayAgain(partition: number): void {
+    const nowMs = Date.now();
+    for (const session of this.#partitions[partition] as Set<Session>) session.sayAgain(nowMs);
+  }
+
   /** The last checkpoint of a session whose stream is gone: its deadline becomes the end of the grace period. */
   leave(session: Session): void {
     session.isAbandoned = true;

@@ -215,6 +215,12 @@ export class Session {
     return this.#lastTries > lastTriesMax ? 'at its end' : 'goes on';
   }
 
+  /** What Redis has confirmed may be lost with an epoch: the next tick says it again, and asks for its growth again. */
+  sayAgain(nowMs: number): void {
+    this.hasMoved = true;
+    this.movedSinceMs = nowMs;
+  }
+
   /** Counts without a price are as if they had never come. */
   dropCounts(): void {
     this.counts.set(this.acknowledged);

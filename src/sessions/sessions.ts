@@ -193,6 +193,11 @@ export class Sessions {
     this.#checkpointer.growSoon(session);
   }
 
+  /** Sessions of a partition may have lost what was acknowledged to them. */
+  sayAgain(partition: number): void {
+    this.#checkpointer.sayAgain(partition);
+  }
+
   /** Resolves once nothing is on its way. */
   idle(): Promise<void> {
     return this.#inFlight.idle();

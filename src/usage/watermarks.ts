@@ -21,6 +21,7 @@ export class DurableWatermarks implements Watermarks {
   readonly #waiters = new Set<Waiter>();
   readonly #listeners = new Set<() => void>();
   #onAwaited: (positions: readonly Position[]) => void = () => undefined;
+  #onEpochClosed: (partition: number) => void = () => undefined;
   #announced = false;
 
   constructor(partitionCount: number) {
@@ -47,6 +48,7 @@ export class DurableWatermarks implements Watermarks {
   /** An epoch was closed: what it applied beyond `lastSeq` must be sent again. */
   closeEpoch(partition: number, epoch: number, lastSeq: number): void {
     this.#mark(partition).closed.set(epoch, lastSeq);
+    this.#onEpochClosed(partition);
     this.#announce();
   }
 
@@ -87,6 +89,11 @@ export class DurableWatermarks implements Watermarks {
   /** Who makes them durable is told of positions that somebody waits for. (Streams hear of what is durable and do not wait.) */
   onAwaited(listener: (positions: readonly Position[]) => void): void {
     this.#onAwaited = listener;
+  }
+
+  /** Who keeps what was applied hears of partitions that may have lost some of it. */
+  onEpochClosed(listener: (partition: number) => void): void {
+    this.#onEpochClosed = listener;
   }
 
   onAdvance(listener: () => void): () => void {

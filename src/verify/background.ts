@@ -83,6 +83,7 @@ export class BackgroundVerifier {
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> | null = null;
   #notBeforeMs = 0;
+  #isFailing = false;
   /** The last account that was verified in this round. */
   #afterKey = -1;
   #begun: Begun | null = null;
@@ -130,12 +131,18 @@ export class BackgroundVerifier {
   tick(): Promise<void> {
     if (performance.now() < this.#notBeforeMs) return Promise.resolve();
     this.#running ??= this.#tick()
+      .then(() => {
+        this.#isFailing = false;
+      })
       .catch((error: unknown) => {
         // Of an account that was being read nobody knows how far.
         this.#begun = null;
         this.#notBeforeMs = performance.now() + FAILED_PAUSE_MS;
         this.metrics.verifyFailures.inc();
-        this.logger.debug({ reason: String(error) }, 'accounts could not be verified; they will be');
+        // Where a store is away others say so, again and again.
+        if (!this.#isFailing)
+          this.logger.warn({ reason: String(error) }, 'accounts could not be verified; they will be');
+        this.#isFailing = true;
       })
       .finally(() => {
         this.#running = null;
@@ -311,10 +318,11 @@ function beginAccount(accountKey: number): Begun {
 /** As many accounts as have so many lines in all; the first, whatever it has. */
 function fitting(accounts: readonly VerifiedAccount[], linesMax: number): VerifiedAccount[] {
   let lines = 0;
-  return accounts.filter(({ entries }, i) => {
+  const end = accounts.findIndex(({ entries }, i) => {
     lines += entries;
-    return i === 0 || lines < linesMax;
+    return i > 0 && lines >= linesMax;
   });
+  return end < 0 ? [...accounts] : accounts.slice(0, end);
 }
 
 function isReadable({ openHolds }: VerifiedAccount): boolean {

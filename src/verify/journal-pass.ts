@@ -97,8 +97,9 @@ function contradictionsOf(
     found.push({ seq, message: `Redis is at epoch ${meta.epoch}, Postgres at ${now.epoch}` });
   else if (epoch !== undefined && epoch.token !== null && epoch.token !== meta.token)
     found.push({ seq, message: `Redis holds other keys of epoch ${meta.epoch} than Postgres admitted` });
-  if (meta.seq < now.seq)
-    found.push({ seq, message: `Redis is at seq ${meta.seq}, Postgres has ${now.seq}` });
+  // Not the later cursor: entries may have been made and flushed since Redis was read.
+  if (meta.seq < before.seq)
+    found.push({ seq, message: `Redis is at seq ${meta.seq}, Postgres has ${before.seq}` });
   if (now.epoch === meta.epoch && meta.durableSeq > now.seq) {
     const message = `Redis was told that seq ${meta.durableSeq} is durable, Postgres has ${now.seq}`;
     found.push({ seq: meta.durableSeq, message });

@@ -4,10 +4,13 @@ import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
 import { runCli } from '../../src/cli/program.js';
+import { seedFromFile } from '../../src/credits/catalog-seed.js';
+import { prepareInstallation } from '../../src/installation.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
+import { openStores } from '../../src/stores.js';
 import { sql } from '../helpers/audit.js';
 import { type TestClient, usageEvent } from '../helpers/client.js';
-import { readiness, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { readiness, startTestSidecar, type TestSidecar, testConfig } from '../helpers/sidecar.js';
 import { startPostgres, startRedis, type TestPostgres, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
 import { expectClean } from '../helpers/verified.js';
@@ -35,14 +38,17 @@ async function start(overrides: Parameters<typeof startTestSidecar>[1] = {}): Pr
   return { redis, postgres, sidecar, client: sidecar.client };
 }
 
-/** What Postgres has now; the function that is returned takes it back there. */
-async function remember(postgres: TestPostgres): Promise<() => Promise<void>> {
+/** What Postgres has now; the function that is returned takes it back there, after something has happened while it is away. */
+async function remember(
+  postgres: TestPostgres,
+): Promise<(whileAway?: () => Promise<unknown>) => Promise<void>> {
   const copy = `${postgres.dataDir}-copy`;
   await postgres.shutDown();
   execFileSync('cp', ['-a', postgres.dataDir, copy]);
   await postgres.restart();
-  return async () => {
+  return async (whileAway) => {
     await postgres.shutDown();
+    await whileAway?.();
     rmSync(postgres.dataDir, { recursive: true });
     execFileSync('mv', [copy, postgres.dataDir]);
     await postgres.restart();
@@ -80,6 +86,50 @@ it('the journal in Redis repairs it: what was durable is there again, once', asy
       [later, 700],
     ]),
   );
+});
+
+it('it repairs one that was away for longer than the tail is kept, with nothing to flush meanwhile', async () => {
+  const journalTailMs = 3_000;
+  const { postgres, sidecar, client } = await start({ journalTailMs, leaseMs: 500 });
+  const account = await client.account('early', 10_000);
+  const goBack = await remember(postgres);
+  await until('it is ready', async () => (await readiness(sidecar)).ready);
+  for (let i = 0; i < 2; i++) await client.record([usageEvent(account, `event-${i}`, 10)], durable.ackLevel);
+  const endsAt = performance.now() + 1.5 * journalTailMs;
+  await goBack(() => until('the tail is over', () => performance.now() > endsAt));
+  await until('it is ready', async () => (await readiness(sidecar)).ready);
+  await expectClean(sidecar.config, client, new Map([[account, 9_980]]));
+});
+
+it('it repairs one that went back to before its first epoch was admitted', async () => {
+  const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+  cleanups.push(
+    () => redis.stop(),
+    () => postgres.stop(),
+  );
+  const places = { redisUrl: redis.url, postgresUrl: postgres.url };
+  const config = testConfig(places);
+  const stores = await openStores(config);
+  await prepareInstallation(stores.pool, config);
+  await seedFromFile(stores.pool, config.catalogFile);
+  await stores.close();
+  const goBack = await remember(postgres);
+  const sidecar = await startTestSidecar(places);
+  cleanups.push(() => sidecar.stop());
+  const { client } = sidecar;
+  const account = await client.account('account', 10_000);
+  await client.record([usageEvent(account, 'event', 10)], durable.ackLevel);
+  await goBack();
+  await until(
+    'it is known again',
+    async () => (await sql(postgres.url, 'SELECT 1 FROM accounts')).length === 1,
+  );
+  const admitted = `SELECT count(*) AS epochs FROM epochs WHERE epoch = 1 AND token IS NOT NULL AND last_seq IS NULL`;
+  await until(
+    'its keys are admitted again',
+    async () => (await sql(postgres.url, admitted))[0]?.epochs !== '0',
+  );
+  await expectClean(sidecar.config, client, new Map([[account, 9_990]]));
 });
 
 it('where the journal is trimmed already its partition stops, loudly, until people decide; the others go on', async () => {

@@ -31,6 +31,7 @@ beforeAll(async () => {
     {
       catalogFile: agentCatalogFile(),
       clockSkewMaxMs: 400 * DAY_MS,
+      journalAgeMaxMs: 400 * DAY_MS,
       accountIdleMs: 200,
       verifyAccountsPerSecond: 500,
     },

@@ -98,9 +98,10 @@ async function makeTraffic(client: TestClient, url: string, connection: RedisCon
     );
     await client.settle(account, 'expired', 2_000);
   }
+  // Before delta spends all that it has, what would expire included.
+  await until('the lots expire', async () => (await kinds('lot_expired')) >= 5);
   await client.record([usageEvent('delta', 'much', 3 * CREDIT)], 'ACK_LEVEL_DURABLE');
   await client.topUp('delta', CREDIT, { requestId: 'pays-debt' });
-  await until('the lots expire', async () => (await kinds('lot_expired')) >= 5);
   await correct(client, 'beta');
   await chargeTwice(client, 'gamma', connection);
   await until('the charge is given back', async () => (await kinds('reversal')) === 3);

@@ -41,6 +41,17 @@ describe('what was lost with Redis', () => {
     await until('only the open one is kept', () => meter.kept.events === 1);
   });
 
+  it('and cannot be asked for it at the moment, goes on, and opens it again', async () => {
+    const { stream, session } = await scenes.open();
+    stream.answer({ resend: [1] });
+    await until('the open', () => stream.received.length === 2);
+    stream.answer({ refused: [{ session: 1, reason: 'REASON_UNAVAILABLE', retryAfterMs: 1 }] });
+    const again = await until('the open once more', () => stream.opens[2]);
+    expect(session).toMatchObject({ stopped: null, allowedThrough: 100 });
+    stream.opened(again.session, 120, { generation: 1 });
+    await until('it goes further', () => session.allowedThrough === 120);
+  });
+
   it('and is denied now, stops', async () => {
     const { sidecar, stream, session } = await scenes.open();
     stream.answer({ resend: [1] });

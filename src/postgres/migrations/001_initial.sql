@@ -42,6 +42,8 @@ CREATE TABLE epochs (
   after_seq bigint NOT NULL,
   -- Of the keys in Redis that were admitted; null: none yet.
   token text,
+  -- Of the server that they were admitted under; they serve under no other one.
+  run_id text,
   opened_at timestamptz NOT NULL DEFAULT now(),
   -- Seq of its last entry that is in the ledger; what it applied beyond is lost. Null: it is the open one.
   last_seq bigint,
