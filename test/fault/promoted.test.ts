@@ -1,6 +1,6 @@
 /** A sidecar reaches a replica before it is promoted. */
 import { Redis } from 'ioredis';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, it } from 'vitest';
 import { startProxy } from '../helpers/proxy.js';
 import { readiness, startTestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestRedis } from '../helpers/stores.js';
