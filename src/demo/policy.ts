@@ -16,7 +16,7 @@ import { type VerifyReport, verifyInstallation } from '../verify/index.js';
 import { PolicyCustomer } from './policy-customer.js';
 import { type ExampleStep, endMs, exampleSteps, startMs } from './policy-example.js';
 import { removeData } from './sidecar-process.js';
-import { SIMULATED_INCLUDES, SimulatedClock } from './simulated-clock.js';
+import { JOURNAL_AGE_MAX_MS, SIMULATED_INCLUDES, SimulatedClock } from './simulated-clock.js';
 
 /** What an account has. */
 export interface Seen {
@@ -89,7 +89,7 @@ function configOf(dataDir: string): Config {
     // Standard output is for the example; what goes wrong ends it and is said once.
     logLevel: 'silent',
   };
-  return loadConfig({ flags, environment: {} });
+  return { ...loadConfig({ flags, environment: {} }), journalAgeMaxMs: JOURNAL_AGE_MAX_MS };
 }
 
 async function play(stage: Stage): Promise<PlayedPolicy> {

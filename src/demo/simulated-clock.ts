@@ -12,6 +12,9 @@ export const SIMULATED_INCLUDES: ReadonlyMap<string, string> = new Map([
   ['clock', `local function clock_ms() return tonumber(redis.call('GET', '${CLOCK_KEY}')) end\n`],
 ]);
 
+/** What waits for the flusher while days pass in a moment seems to have waited for days. */
+export const JOURNAL_AGE_MAX_MS = Number.MAX_SAFE_INTEGER;
+
 export class SimulatedClock {
   #nowMs: number;
   readonly #connections = new Set<RedisConnection>();

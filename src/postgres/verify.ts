@@ -47,6 +47,15 @@ const INTEGER_MAX = 2_147_483_647;
 export const BIGINT_MIN = '-9223372036854775808';
 export const BIGINT_MAX = '9223372036854775807';
 
+/**
+ * The output of a COPY. Its end is told to the driver, which waits for every statement with a timer as long as postgresStatementTimeoutMs: what
+ * would be left of it holds up the end of the process.
+ */
+function copied(client: PoolClient, text: string): Readable {
+  const stream: Readable & { callback?: () => void } = client.query(copyTo(text));
+  return stream.once('close', () => stream.callback?.());
+}
+
 /** COPY takes no parameters, so the bounds stand in its text: numbers only. */
 function keysWithin({ afterKey, throughKey }: KeyRange, column = 'account_key'): string {
   const after = afterKey === null ? 'true' : `${column} > ${Number(afterKey)}`;
@@ -64,19 +73,17 @@ export function copyEntriesByPlace(
     ...(after === null ? [] : [`(partition, seq) > ${at(after)}`]),
     ...(through === null ? [] : [`(partition, seq) <= ${at(through)}`]),
   ].join(' AND ');
-  return client.query(
-    copyTo(
-      `COPY (SELECT ${COLUMNS} FROM entries WHERE ${where} ORDER BY partition, seq) TO STDOUT (FORMAT binary)`,
-    ),
+  return copied(
+    client,
+    `COPY (SELECT ${COLUMNS} FROM entries WHERE ${where} ORDER BY partition, seq) TO STDOUT (FORMAT binary)`,
   );
 }
 
 /** The ledger of some accounts in the order of accounts and their lines, in the binary form of entry-row.ts. */
 export function copyEntriesByAccount(client: PoolClient, range: KeyRange): Readable {
-  return client.query(
-    copyTo(
-      `COPY (SELECT ${COLUMNS} FROM entries WHERE ${keysWithin(range)} ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
-    ),
+  return copied(
+    client,
+    `COPY (SELECT ${COLUMNS} FROM entries WHERE ${keysWithin(range)} ORDER BY account_key, account_seq, seq) TO STDOUT (FORMAT binary)`,
   );
 }
 
@@ -126,12 +133,11 @@ export function copyEntriesOfAccounts(
 ): Readable {
   // COPY takes no parameters: numbers only.
   const { accountKeys, afterAccountSeq, afterSeq, linesMax } = wanted;
-  return client.query(
-    copyTo(
-      `COPY (SELECT ${COLUMNS} FROM entries WHERE account_key IN (${accountKeys.map(Number).join(', ')})
+  return copied(
+    client,
+    `COPY (SELECT ${COLUMNS} FROM entries WHERE account_key IN (${accountKeys.map(Number).join(', ')})
          AND account_seq >= ${Number(afterAccountSeq)} AND (account_seq, seq) > (${Number(afterAccountSeq)}, ${Number(afterSeq)})
          ORDER BY account_key, account_seq, seq LIMIT ${Number(linesMax)}) TO STDOUT (FORMAT binary)`,
-    ),
   );
 }
 

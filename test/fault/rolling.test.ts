@@ -172,4 +172,14 @@ describe('a sidecar', () => {
     client.close();
     await expect(alive()).rejects.toThrow();
   });
+
+  it('that has verified accounts ends when it is told to: what COPY read holds nothing up', async () => {
+    const sidecar = await spawnSidecar(places());
+    await sidecar.client.account('verified', 1_000);
+    await until('an account is verified', async () => {
+      return (await metric(sidecar, 'drawdown_verify_accounts_total')) > 0;
+    });
+    await sidecar.stop();
+    expect(sidecar.exited(), sidecar.output()).toBe(0);
+  });
 });

@@ -51,7 +51,7 @@ beforeAll(async () => {
   await moveClock(direct, -30.5 * DAY);
   sidecar = await startTestSidecar(
     { redisUrl: redis.url, postgresUrl: database.url },
-    { catalogFile: agentCatalogFile(), clockSkewMaxMs: 40 * DAY },
+    { catalogFile: agentCatalogFile(), clockSkewMaxMs: 40 * DAY, journalAgeMaxMs: 40 * DAY },
     { replacedIncludes: MOVED_CLOCK },
   );
   ({ client } = sidecar);

@@ -1,6 +1,6 @@
 /**
  * `npm run mutants [-- --only NAME ... | --list] [--json FILE]`: applies known bugs, one after the other, to a copy of the sources, and
- * expects of each that the test named for it fails. docs/mutants.md says which.
+ * expects of each that the test named for it fails. docs/reliability.md says which.
  */
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';

@@ -1,4 +1,4 @@
-/** Bugs that this system must not have, and for each the test that must notice it. Kept equal to docs/mutants.md by a test. */
+/** Bugs that this system must not have, and for each the test that must notice it. Kept equal to docs/reliability.md by a test. */
 
 /** `find` stands in the file exactly once. */
 export interface Edit {

@@ -4,7 +4,11 @@ import { canonicalCatalog } from '../../src/catalog/canonical.js';
 import { parseCatalog } from '../../src/catalog/schema.js';
 import { type Config, loadConfig } from '../../src/config.js';
 import { type Core, startCore } from '../../src/core.js';
-import { SIMULATED_INCLUDES, type SimulatedClock } from '../../src/demo/simulated-clock.js';
+import {
+  JOURNAL_AGE_MAX_MS,
+  SIMULATED_INCLUDES,
+  type SimulatedClock,
+} from '../../src/demo/simulated-clock.js';
 import { Sweeper } from '../../src/flush/sweeper.js';
 import { loadCatalogs, prepareInstallation } from '../../src/installation.js';
 import { createMetrics } from '../../src/metrics.js';
@@ -46,6 +50,7 @@ export class Stack {
       ...places,
       partitionCount: 4,
       bulkRestMaxMs: 0,
+      journalAgeMaxMs: JOURNAL_AGE_MAX_MS,
       // Holds that outlive billing periods.
       holdTimeMaxMs: 30 * DAY_MS,
       // Sweeps happen when the simulation says so.

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
@@ -175,20 +175,24 @@ describe('the pages of the documentation', () => {
     }
   });
 
-  it('link to headings that exist', () => {
+  it('link to pages and headings that exist', () => {
     const anchor = (heading: string): string =>
       heading
         .toLowerCase()
         .replace(/[^\w\- ]/g, '')
         .replaceAll(' ', '-');
-    for (const name of ['reliability.md', 'runbook.md']) {
-      for (const [, target = '', heading = ''] of page(name).matchAll(/\]\(([\w-]+\.md)?#([\w-]+)\)/g)) {
-        const headings = [...page(target || name).matchAll(/^#+ (.+)$/gm)].map(([, text = '']) =>
-          anchor(text),
-        );
-        expect(headings).toContain(heading);
-      }
-    }
+    const pages = ['../README.md', ...readdirSync(join(packageRoot, 'docs'))];
+    const broken = pages.flatMap((name) =>
+      [...page(name).matchAll(/\]\(([\w./-]*)(?:#([\w-]+))?\)/g)].flatMap(([link, target = '', heading]) => {
+        const file = target === '' ? join('docs', name) : join('docs', name, '..', target);
+        if (!existsSync(join(packageRoot, file))) return [`${name} ${link}`];
+        if (heading === undefined) return [];
+        const text = readFileSync(join(packageRoot, file), 'utf8');
+        const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, words = '']) => anchor(words));
+        return headings.includes(heading) ? [] : [`${name} ${link}`];
+      }),
+    );
+    expect(broken).toEqual([]);
   });
 
   it('name no setting that does not exist', () => {

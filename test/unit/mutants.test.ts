@@ -26,8 +26,8 @@ describe('a mutant', () => {
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length);
   });
 
-  it('is in docs/mutants.md, with its promise and its test', () => {
-    const rows = [...read('docs/mutants.md').matchAll(/^\| `(.+?)` \| (.+?) \| `(.+?)`: (.+?) \|$/gm)];
+  it('is in docs/reliability.md, with its promise and its test', () => {
+    const rows = [...read('docs/reliability.md').matchAll(/^\| `(.+?)` \| (.+?) \| `(.+?)`: (.+?) \|$/gm)];
     expect(rows.map(([, ...cells]) => cells)).toEqual(
       MUTANTS.map(({ name, promise, caughtBy }) => [name, promise, caughtBy.file, fullName(caughtBy)]),
     );
