@@ -8,7 +8,7 @@ import { SeededRandom, seedOf, until } from '../helpers/until.js';
 
 const granted = 10_000_000;
 const sessionsPerRound = 40;
-const rounds = 3;
+const rounds = 2;
 /** What a gateway says of so many sessions, about. */
 const linesMax = 1_200;
 

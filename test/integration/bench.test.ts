@@ -4,7 +4,7 @@ import { type CommandRun, runCompiled } from '../helpers/command.js';
 import { compileAll } from '../helpers/compiled.js';
 
 const limitMs = 180_000;
-const small = ['--seconds', '2', '--accounts', '50', '--in-flight', '20', '--sessions', '200'];
+const small = ['--seconds', '1', '--accounts', '50', '--in-flight', '20', '--sessions', '200'];
 
 let directory: string;
 beforeAll(() => {
