@@ -86,8 +86,12 @@ export async function spawnSidecar(
   if (pid === undefined) throw new Error('the sidecar could not be started');
   let output = '';
   let exitCode: number | null | undefined;
-  child.on('exit', (code) => {
-    exitCode = code;
+  // Its pid may be gone a moment before its exit code is known.
+  const gone = new Promise<void>((resolve) => {
+    child.on('exit', (code) => {
+      exitCode = code;
+      resolve();
+    });
   });
   child.stderr.on('data', (bytes: Buffer) => {
     output += bytes.toString();
@@ -113,6 +117,7 @@ export async function spawnSidecar(
     exited: () => exitCode,
     async kill9() {
       if (exitCode === undefined) await endProcess(pid, [{ signal: 'SIGKILL', limitMs: 10_000 }]);
+      await gone;
     },
     async stop() {
       client.close();
@@ -121,6 +126,7 @@ export async function spawnSidecar(
         { signal: 'SIGTERM', limitMs: 20_000 },
         { signal: 'SIGKILL', limitMs: 10_000 },
       ]);
+      await gone;
     },
   };
 }
