@@ -3,8 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'forks',
-    // Stores run beside the tests: on the smallest machine, two cores, more workers only wait for each other.
-    maxWorkers: 2,
+    // For the smallest machine, two cores: tests of faults wait more than they work, and stores run beside them.
+    maxWorkers: 3,
     projects: [
       {
         test: {
