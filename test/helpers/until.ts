@@ -3,7 +3,7 @@
 const pollMs = 5;
 
 /** Limits say "it hangs", not "it is slow". */
-const limitDefaultMs = 20_000;
+const limitDefaultMs = 30_000;
 
 /** Waits until the condition holds or returns a value; fails with `what` when it does not within the limit. */
 export async function until<T>(
