@@ -89,7 +89,7 @@ it('the journal in Redis repairs it: what was durable is there again, once', asy
 });
 
 it('it repairs one that was away for longer than the tail is kept, with nothing to flush meanwhile', async () => {
-  const journalTailMs = 3_000;
+  const journalTailMs = 8_000;
   const { postgres, sidecar, client } = await start({ journalTailMs, leaseMs: 500 });
   const account = await client.account('early', 10_000);
   const goBack = await remember(postgres);
