@@ -1,4 +1,5 @@
 /** Everything that a run tortures: stores, sidecars, clients, and a link between each two that talk. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClientHandle } from './client-handle.js';
@@ -103,12 +104,19 @@ export class Cluster {
     return [...clients.flat(), ...redis, ...postgres];
   }
 
-  async stop(): Promise<void> {
+  /** `keeps`: what lay on small disks is copied before these are gone. */
+  async stop({ keeps }: { readonly keeps: boolean }): Promise<void> {
     for (const client of this.clients) await client.kill9();
     for (const sidecar of this.sidecars) await sidecar.kill9();
     await Promise.all(this.allLinks.map((link) => link.stop()));
     await Promise.all([this.redis.kill9(), this.postgres.kill9()]);
-    if (!('problem' in this.disks)) for (const disk of Object.values(this.disks)) disk.unmount();
+    if ('problem' in this.disks) return;
+    for (const [name, disk] of Object.entries(this.disks)) {
+      disk.empty();
+      const { directory } = this.options;
+      if (keeps) execFileSync('cp', ['-a', join(directory, name), join(directory, `${name}-kept`)]);
+      disk.unmount();
+    }
   }
 }
 

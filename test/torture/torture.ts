@@ -144,9 +144,11 @@ class Run {
         this.#figures.rounds++;
         this.#roundSeconds = this.#seconds - begunSeconds;
       }
+    } catch (error) {
+      this.#report('broken', error instanceof Error ? error.message : String(error));
     } finally {
       clearInterval(measuring);
-      await cluster.stop();
+      await cluster.stop({ keeps: this.#findings.length > 0 });
     }
     if (this.#findings.length === 0) rmSync(directory, { recursive: true, force: true });
   }
