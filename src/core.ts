@@ -121,6 +121,7 @@ export function startCore(
     pool,
     watermarks,
     config.leaseMs,
+    config.postgresStatementTimeoutMs,
     flusher,
     () => clock.refusal === null,
     logger,

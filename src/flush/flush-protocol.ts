@@ -8,6 +8,8 @@ export interface FlushThreadOptions {
   readonly postgresUrl: string;
   readonly postgresConnectTimeoutMs: number;
   readonly postgresStatementTimeoutMs: number;
+  /** A transaction in which a flush says nothing for so long is ended by Postgres, for whoever has its leases then. */
+  readonly leaseMs: number;
   /** Flushes in progress at once, each on a connection of its own. */
   readonly flushConnections: number;
   /** About how many entries of a partition a flush takes. */

@@ -22,6 +22,7 @@ export function flushThreadOptions(
     postgresUrl,
     postgresConnectTimeoutMs: config.postgresConnectTimeoutMs,
     postgresStatementTimeoutMs: config.postgresStatementTimeoutMs,
+    leaseMs: config.leaseMs,
     flushConnections: config.flushConnections,
     flushEntriesMax: config.flushEntriesMax,
     logLevel: config.logLevel,

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { pino } from 'pino';
 import { EntryEncoder } from '../postgres/entry-row.js';
+import { FLUSH_APPLICATION } from '../postgres/partitions.js';
 import { createPool } from '../postgres/pool.js';
 import { RedisConnection } from '../redis/connection.js';
 import { UnreadableRecord } from '../redis/journal.js';
@@ -23,6 +24,8 @@ const pool = createPool({
   connectTimeoutMs: options.postgresConnectTimeoutMs,
   connectionsMax: options.flushConnections,
   statementTimeoutMs: options.postgresStatementTimeoutMs,
+  applicationName: FLUSH_APPLICATION,
+  transactionIdleMs: options.leaseMs,
   logger,
 });
 const connection = new RedisConnection({

@@ -1,5 +1,11 @@
 import type { Logger } from 'pino';
-import { type Cursor, giveLeasesBack, readCursors, takeLeases } from '../postgres/partitions.js';
+import {
+  type Cursor,
+  endStandingFlushes,
+  giveLeasesBack,
+  readCursors,
+  takeLeases,
+} from '../postgres/partitions.js';
 import type { Pool } from '../postgres/pool.js';
 import type { Partition } from '../usage/partition.js';
 import type { DurableWatermarks } from '../usage/watermarks.js';
@@ -27,6 +33,7 @@ export class Leases {
     private readonly pool: Pool,
     private readonly watermarks: DurableWatermarks,
     private readonly leaseMs: number,
+    private readonly statementTimeoutMs: number,
     private readonly flusher: Flusher,
     /** False: no operation of ours is taken, so that sweeping is for others. */
     private readonly isTaken: () => boolean,
@@ -73,6 +80,8 @@ export class Leases {
       const cursors = await readCursors(this.pool);
       this.#noticeEpochs(cursors);
       this.flusher.compare(cursors, known, askedMs);
+      const ended = await endStandingFlushes(this.pool, this.statementTimeoutMs);
+      if (ended > 0) this.logger.warn({ ended }, 'flushes that stood still were ended');
     } catch (error) {
       // They may expire meanwhile. Going on is harmless: the cursor decides.
       this.logger.warn({ reason: String(error) }, 'leases could not be renewed');

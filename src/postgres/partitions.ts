@@ -106,3 +106,19 @@ export async function takeLeases(pool: Pool, owner: string, leaseMs: number): Pr
 export async function giveLeasesBack(pool: Pool, owner: string): Promise<void> {
   await pool.query(`UPDATE leases SET owner = NULL, until = NULL WHERE owner = $1`, [owner]);
 }
+
+/** What Postgres calls connections that flush. */
+export const FLUSH_APPLICATION = 'drawdown flush';
+
+/**
+ * Ends flushes older than `statementTimeoutMs`, after which whoever made one has given it up, unless it stands still: in the middle of a COPY Postgres waits
+ * for its lines as long as it lives, with its cursors locked, and no timeout of the server's own ends that. Returns how many.
+ */
+export async function endStandingFlushes(pool: Pool, statementTimeoutMs: number): Promise<number> {
+  const { rowCount } = await pool.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name = $1 AND xact_start < now() - $2 * interval '1 millisecond'`,
+    [FLUSH_APPLICATION, statementTimeoutMs],
+  );
+  return rowCount ?? 0;
+}

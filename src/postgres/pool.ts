@@ -17,6 +17,10 @@ export interface PoolOptions {
   readonly connectionsMax: number;
   /** A statement that takes longer is given up, and its connection with it. */
   readonly statementTimeoutMs: number;
+  /** What Postgres calls its connections; default: drawdown. */
+  readonly applicationName?: string;
+  /** Where given, Postgres ends a transaction whose process says nothing for so long: one that stands still would hold its locks for as long as it lives. */
+  readonly transactionIdleMs?: number;
   readonly logger: Logger;
 }
 
@@ -25,13 +29,15 @@ const openClients = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
 
 /** A pool of connections that work in UTC and commit synchronously, whatever the server's defaults are. */
 export function createPool(options: PoolOptions): pg.Pool {
+  const { applicationName = 'drawdown', transactionIdleMs } = options;
   const pool = new pg.Pool({
     connectionString: options.url,
     connectionTimeoutMillis: options.connectTimeoutMs,
     max: options.connectionsMax,
     query_timeout: options.statementTimeoutMs,
     keepAlive: true,
-    application_name: 'drawdown',
+    application_name: applicationName,
+    ...(transactionIdleMs !== undefined && { idle_in_transaction_session_timeout: transactionIdleMs }),
     options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
   });
   const clients = new Set<pg.PoolClient>();

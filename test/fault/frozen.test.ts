@@ -1,5 +1,6 @@
 /** Two of everything: sidecars that stand still beyond their leases while another one does their work, and wake. */
 import { Redis } from 'ioredis';
+import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { partitionKeys } from '../../src/redis/keys.js';
 import { sql } from '../helpers/audit.js';
@@ -39,7 +40,12 @@ async function scene(options: RedisTestOptions = {}): Promise<Scene> {
   );
   const places = { redisUrl: redis.url, postgresUrl: database.url };
   const sidecar: Scene['sidecar'] = async (overrides = {}) => {
-    const started = await spawnSidecar(places, { leaseMs, partitionCount, ...overrides });
+    const started = await spawnSidecar(places, {
+      leaseMs,
+      partitionCount,
+      postgresStatementTimeoutMs: 10_000,
+      ...overrides,
+    });
     // One that stands still must wake to be ended.
     cleanups.push(() => {
       if (started.exited() === undefined) wake(started);
@@ -113,6 +119,49 @@ it('a flusher that stood still changes and trims nothing when it wakes, and goes
     [owner, other] = [other, owner];
   }
   await expectClean(config, client, new Map(accounts.map((account) => [account, 10_000 - events])));
+});
+
+/** Statements of this database that wait for a lock. */
+const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+it('a flusher that stands still between two statements of a flush gives its cursors up after its lease', async () => {
+  const { postgresUrl, sidecar } = await scene();
+  const [first, second] = [await sidecar(), await sidecar()];
+  const account = await first.client.account('account', 1_000);
+  await ownsAll(first);
+  const blocker = new pg.Client({ connectionString: postgresUrl });
+  await blocker.connect();
+  // Its flush has the cursors, and waits with its lines written.
+  await blocker.query('BEGIN; LOCK TABLE flushes IN SHARE ROW EXCLUSIVE MODE');
+  await second.client.record([usageEvent(account, 'event', 10)]);
+  await until('a flush waits', async () => (await sql(postgresUrl, waiting)).length === 1);
+  freeze(first);
+  await blocker.end();
+  await second.client.record([usageEvent(account, 'next', 1)], 'ACK_LEVEL_DURABLE');
+  wake(first);
+  await ready(first);
+  await expectClean(first.config, first.client, new Map([[account, 989]]));
+});
+
+it('a flusher that stands still while it copies lines gives its cursors up after the time that a statement has', async () => {
+  const { postgresUrl, sidecar } = await scene();
+  const short = { postgresStatementTimeoutMs: 3_000 };
+  const [first, second] = [await sidecar(short), await sidecar(short)];
+  const account = await first.client.account('account', 1_000);
+  await ownsAll(first);
+  const blocker = new pg.Client({ connectionString: postgresUrl });
+  await blocker.connect();
+  await blocker.query('BEGIN; LOCK TABLE entries IN SHARE ROW EXCLUSIVE MODE');
+  await second.client.record([usageEvent(account, 'event', 10)]);
+  await until('a COPY waits', async () => (await sql(postgresUrl, waiting)).length === 1);
+  freeze(first);
+  await blocker.end();
+  const copies = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY%' AND wait_event = 'ClientRead' AND state = 'active'`;
+  await until('Postgres waits for its lines', async () => (await sql(postgresUrl, copies)).length === 1);
+  await second.client.record([usageEvent(account, 'next', 1)], 'ACK_LEVEL_DURABLE');
+  wake(first);
+  await ready(first);
+  await expectClean(first.config, first.client, new Map([[account, 989]]));
 });
 
 it('a sweeper that stood still ends nothing twice when it wakes', async () => {

@@ -34,6 +34,19 @@ function sayAcknowledged() {
   }
 }
 
+/** Each session that is left open has said one thing more and heard that it was written down: in the Redis that there is now. */
+async function allAcknowledged() {
+  const left = [...open.keys()].filter(({ stopped }) => stopped === null);
+  for (const session of left) {
+    const sent = session.counts.output_tokens + 1;
+    say({ id: session.sessionId, sent });
+    session.report({ output_tokens: sent });
+  }
+  const isHeard = ({ acknowledged, counts, stopped }) =>
+    stopped !== null || acknowledged.output_tokens === counts.output_tokens;
+  while (!left.every(isHeard)) await pause(5);
+}
+
 async function settle(id, output_tokens, call) {
   say({ id, settling: output_tokens });
   try {
@@ -68,6 +81,7 @@ async function serve({ id, count }) {
     session.report({ output_tokens: sent });
   }
   if (between(0, 1) === 0) return;
+  open.delete(session);
   await settle(id, Math.max(0, sent + between(-5, 5)), (quantities) => session.settle(quantities));
 }
 
@@ -77,6 +91,7 @@ say({ ready: true });
 for await (const line of createInterface({ input: process.stdin })) {
   void Promise.all(JSON.parse(line).map(serve)).then(() => say({ served: true }));
 }
+await allAcknowledged();
 clearInterval(acknowledging);
 const { isDrained } = await meter.close();
 sayAcknowledged();

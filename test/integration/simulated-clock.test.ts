@@ -1,7 +1,12 @@
 /** A clock that is set replaces no check: both sides of it move together, and where one does not, or a time is impossible, it is refused. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CLOCK_KEY, SIMULATED_INCLUDES, SimulatedClock } from '../../src/demo/simulated-clock.js';
+import {
+  CLOCK_KEY,
+  JOURNAL_AGE_MAX_MS,
+  SIMULATED_INCLUDES,
+  SimulatedClock,
+} from '../../src/demo/simulated-clock.js';
 import { usageEvent } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
@@ -22,7 +27,7 @@ beforeAll(async () => {
   const places = { redisUrl: redis.url, postgresUrl: database.url };
   sidecar = await startTestSidecar(
     places,
-    {},
+    { journalAgeMaxMs: JOURNAL_AGE_MAX_MS },
     { replacedIncludes: SIMULATED_INCLUDES, onRedis: (connection) => clock.rule(connection) },
   );
 });

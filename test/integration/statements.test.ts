@@ -119,6 +119,13 @@ async function makeTraffic(accountId: string, random: SeededRandom, steps: numbe
         ]);
     }
   }
+  await until('what expires has expired', async () => {
+    const { lots } = await client.call('AccountService/ListLots', { accountId, pageSize: 1_000 });
+    // What is held of a lot stays until its hold ends.
+    return lots.every(({ expiresAtMs, remaining, held }) => Number(expiresAtMs) === 0 || remaining === held);
+  });
+  // Also in Postgres: a ledger is read with all that was applied before.
+  await client.ledger(accountId);
 }
 
 describe('a statement', () => {
