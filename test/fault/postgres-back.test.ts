@@ -156,7 +156,7 @@ it('where the journal is trimmed already its partition stops, loudly, until peop
   });
   await goBack();
   await until('readiness names the fence', async () =>
-    (await readiness(sidecar)).reasons.some((reason) => reason.includes('Postgres went back')),
+    (await readiness(sidecar)).reasons.some((reason) => / is fenced: Postgres went back/.test(reason)),
   );
   const failure = await client.failure('UsageService/CheckBalance', { accountId: account });
   expect(failure).toMatchObject({ status: 'UNAVAILABLE', reason: 'PARTITION_FENCED' });
