@@ -8,14 +8,22 @@ import type { Catalogs } from './usage/catalogs.js';
 /** How often the sidecar asks itself whether it is ready. */
 const READINESS_EVERY_MS = 1_000;
 
-/** Ready: Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. Returns what ends it: not ready any more, whatever a look under way finds. */
+export interface ReadinessWatch {
+  /** Calls are taken: from now on nothing else stands in the way. */
+  started(): void;
+  /** Not ready any more, whatever a look under way finds. */
+  end(why: string): void;
+}
+
+/** Ready: it has started, Redis is connected and verified, the clocks agree, Postgres answers, every partition serves. */
 export function watchReadiness(
   stores: { readonly pool: Pool; readonly connection: RedisConnection },
   { partitions, clock, flusher }: Pick<Core, 'partitions' | 'clock' | 'flusher'>,
   catalogs: Catalogs,
   health: Health,
   metrics: Metrics,
-): (why: string) => void {
+): ReadinessWatch {
+  let hasStarted = false;
   let ended = false;
   const look = async (): Promise<void> => {
     const reasons: string[] = [];
@@ -31,6 +39,7 @@ export function watchReadiness(
       const unavailability = partition.unavailability();
       if (unavailability !== null) reasons.push(unavailability.message);
     }
+    if (!hasStarted) reasons.push('starting');
     if (ended) return;
     health.setWarnings([...flusher.warnings, ...(catalogs.warning === null ? [] : [catalogs.warning])]);
     health.setServing(reasons.length === 0, reasons);
@@ -45,10 +54,16 @@ export function watchReadiness(
   };
   void lookOnce();
   const timer = setInterval(() => void lookOnce(), READINESS_EVERY_MS);
-  return (why) => {
-    ended = true;
-    clearInterval(timer);
-    health.setServing(false, why);
-    metrics.ready.set(0);
+  return {
+    started: () => {
+      hasStarted = true;
+      void lookOnce();
+    },
+    end: (why) => {
+      ended = true;
+      clearInterval(timer);
+      health.setServing(false, why);
+      metrics.ready.set(0);
+    },
   };
 }

@@ -78,6 +78,9 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
     cleanups.push(() => catalogs.stop());
     const core = startCore(config, stores, installation, catalogs, { metrics, logger });
     cleanups.push(() => core.stop());
+    // A store or a clock may keep it from opening its partitions: it says so while it waits.
+    const readiness = watchReadiness(stores, core, catalogs, health, metrics);
+    cleanups.push(() => readiness.end('stopping'));
     await core.opened;
     await core.leases.start();
     const sessions = new Sessions(core.sessions, core.meter, catalogs, config, metrics, logger);
@@ -103,13 +106,12 @@ export async function startSidecar(config: Config, options: SidecarOptions = {})
       logger,
       metrics,
     });
-    const unready = watchReadiness(stores, core, catalogs, health, metrics);
-    cleanups.push(() => unready('stopping'));
     const grpcAddress = await grpc.listen();
+    readiness.started();
 
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
-      unready('stopping');
+      readiness.end('stopping');
       const giveUp = setTimeout(() => core.giveUp(), config.drainTimeoutMs + CLOSE_MAX_MS);
       await grpc.drain(config.drainTimeoutMs * DRAIN_STREAMS_SHARE);
       // The last checkpoints of the sessions whose streams are gone; each has a deadline of its own.

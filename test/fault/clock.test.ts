@@ -5,6 +5,7 @@ import type { RedisConnection } from '../../src/redis/connection.js';
 import { accountScope, partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { sql } from '../helpers/audit.js';
 import { reserveRequest, usageEvent } from '../helpers/client.js';
+import { freePort } from '../helpers/free-port.js';
 import { metric, readiness, spawnSidecar, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
@@ -109,6 +110,24 @@ describe('a Redis whose clock jumps', () => {
     skewMs = byMs;
     await direct.set(SKEW_KEY, String(byMs));
   }
+
+  it('keeps a sidecar from starting, which says why, and starts once it is right', async () => {
+    await jump(HOUR_MS);
+    const httpAddress = `127.0.0.1:${await freePort()}`;
+    const starting = startTestSidecar(places(), { httpAddress }, { replacedIncludes: skewed, onRedis });
+    const reasons = await until('readiness says so', async () => {
+      const answer = await readiness({ httpAddress }).catch(() => null);
+      return answer?.reasons.some((reason) => reason.includes('correct the clock')) && answer.reasons;
+    });
+    expect(reasons).toContain('starting');
+    await jump(0);
+    const sidecar = await starting;
+    try {
+      await until('it is ready', async () => (await readiness(sidecar)).ready);
+    } finally {
+      await sidecar.stop();
+    }
+  });
 
   it('expires nothing, forgets nothing, and what it says is refused until it is right again', async () => {
     await jump(0);

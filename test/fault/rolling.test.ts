@@ -1,9 +1,9 @@
 /** Sidecars are stopped and started again, one after the other, under traffic that does not stop. */
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Meter, Session } from '../../src/client/index.js';
 import { TestClient, usageEvent } from '../helpers/client.js';
+import { freePort } from '../helpers/free-port.js';
 import { meterOf, usage } from '../helpers/meter.js';
 import {
   metric,
@@ -128,14 +128,6 @@ describe('two sidecars that are restarted one after the other', () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 describe('a sidecar', () => {
   it('that starts is alive but not ready before it serves; that stops is unready at once, and alive to its end', async () => {

@@ -1,12 +1,12 @@
 /** The stores of a run: a Redis with its append-only file, which may get a replica, and a Postgres. */
 import { existsSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { postgresProcess } from '../../src/embedded/postgres.js';
 import { isAlive } from '../../src/embedded/process.js';
 import { redisProcess } from '../../src/embedded/redis.js';
 import type { StoreProcess } from '../../src/embedded/store.js';
+import { freePort } from '../helpers/free-port.js';
 import { until } from '../helpers/until.js';
 import { Link } from './link.js';
 import { endsWithUs, kill9 } from './process-tree.js';
@@ -197,17 +197,6 @@ async function ask<Answer>(port: number, question: (redis: Redis) => Promise<Ans
   } finally {
     redis.disconnect();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** The socket of a Postgres, from its URL; `existsSync` says whether it listens. */

@@ -13,8 +13,9 @@ test('a sidecar that stops stays unready, whatever a look that was under way fin
   const health = new Health();
   const metrics = createMetrics({ processMetrics: false });
   const given: unknown = [stores, core, { warning: null }, health, metrics];
-  const unready = watchReadiness(...(given as Parameters<typeof watchReadiness>));
-  unready('stopping');
+  const readiness = watchReadiness(...(given as Parameters<typeof watchReadiness>));
+  readiness.started();
+  readiness.end('stopping');
   answer();
   await new Promise((resolve) => setImmediate(resolve));
   expect([health.serving, health.reasons]).toEqual([false, ['stopping']]);
