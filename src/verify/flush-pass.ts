@@ -9,6 +9,7 @@ import {
   readVerifiedCursors,
   type VerifiedFlush,
 } from '../postgres/verify.js';
+import { FORMAT } from '../redis/format.js';
 import type { PassContext } from './pass.js';
 import type { Tally } from './report.js';
 
@@ -125,6 +126,11 @@ class FlushWalk {
       const audit = this.#audits.get(next.partition);
       if (audit !== undefined) audit.begin(next);
       else this.#unknown(next.partition);
+      if (next.format !== FORMAT) {
+        const { partition, epoch, fromSeq: seq, toSeq, format } = next;
+        const message = `the flush of seq ${seq} to ${toSeq} has format ${format}, this version knows ${FORMAT}`;
+        this.tally.report({ check: 'flushes', partition, epoch, seq, message });
+      }
     }
   }
 }

@@ -251,6 +251,12 @@ describe('at rest', () => {
       'flushes',
       /wrote other lines/,
     ],
+    [
+      'a flush of another format',
+      'UPDATE flushes SET format = 2 WHERE from_seq = 1',
+      'flushes',
+      /has format 2, this version knows 1$/,
+    ],
     ['a changed chain at the cursor', `UPDATE partitions SET chain = '\\x00'`, 'flushes', /cursor's chain/],
     [
       'lines whose flush is deleted',
