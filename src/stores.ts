@@ -46,18 +46,26 @@ export async function openStores(config: Config): Promise<Stores> {
   return { pool, connection, redisUrl, postgresUrl, close };
 }
 
-/** Brings Postgres to this version's schema; names what was applied. */
-export async function migrateInstallation(config: Config): Promise<{ applied: readonly string[] }> {
+/** Works with Postgres alone, the one that the configuration names or the embedded one. */
+export async function withPostgres<Result>(
+  config: Config,
+  work: (pool: Pool) => Promise<Result>,
+): Promise<Result> {
   const logger = pino({ level: config.logLevel });
   const wanted = { redis: false, postgres: config.postgresUrl === undefined };
   const { postgresUrl, stop } = await embeddedStores(config, logger, wanted);
   const pool = openPool(config, logger, postgresUrl);
   try {
-    return { applied: await migrate(pool) };
+    return await work(pool);
   } finally {
     await pool.end();
     await stop();
   }
+}
+
+/** Brings Postgres to this version's schema; names what was applied. */
+export function migrateInstallation(config: Config): Promise<{ applied: readonly string[] }> {
+  return withPostgres(config, async (pool) => ({ applied: await migrate(pool) }));
 }
 
 function openPool(config: Config, logger: Logger, embeddedUrl: string | undefined): Pool {

@@ -20,6 +20,7 @@ import { addUsageCommand } from './usage.js';
 const lazyCommands = {
   verify: 'audit an installation: ledger, balances, journal; exit code 0 when clean',
   rebuild: 'say what keeps partitions from serving that only people can settle, and settle it',
+  'set-aside': 'list what records of journals would have booked that were set aside',
   demo: 'replay real traffic on an installation of its own, then verify it',
 } as const;
 

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Metrics } from '../metrics.js';
-import {
-  admitEpoch,
-  closeEpoch,
-  lockRebuild,
-  type OpenEpoch,
-  readClosedEpochs,
-  setAside,
-} from '../postgres/epochs.js';
+import { admitEpoch, closeEpoch, lockRebuild, type OpenEpoch, readClosedEpochs } from '../postgres/epochs.js';
 import type { Pool, PoolClient } from '../postgres/pool.js';
+import { setAside } from '../postgres/set-aside.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { type EpochKeys, type EpochScripts, NOBODY } from '../redis/epochs.js';
 import { readAllRecords } from '../redis/journal.js';

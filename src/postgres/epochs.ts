@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Pool, PoolClient } from 'pg';
 import { type Cursor, type CursorRow, cursorOf } from './partitions.js';
 
@@ -91,34 +90,6 @@ export async function admitEpoch(
     name: 'admit_epoch',
     text: `UPDATE epochs SET token = $3, run_id = $4 WHERE partition = $1 AND epoch = $2 AND token IS NULL AND last_seq IS NULL`,
     values: [partition, epoch, token, runId],
-  });
-  return rowCount === 1;
-}
-
-export interface SetAsideRecord {
-  readonly partition: number;
-  readonly epoch: number;
-  readonly firstSeq: number;
-  readonly lastSeq: number;
-  readonly fields: readonly Buffer[];
-}
-
-/** Keeps a record for people; one that is kept already stays. Returns whether it is new. */
-export async function setAside(pool: Pool, record: SetAsideRecord): Promise<boolean> {
-  const hash = createHash('sha256');
-  for (const field of record.fields) hash.update(field);
-  const { rowCount } = await pool.query({
-    name: 'set_aside_record',
-    text: `INSERT INTO set_aside_records (partition, epoch, first_seq, last_seq, hash, fields) VALUES ($1, $2, $3, $4, $5, $6::bytea[])
-           ON CONFLICT (partition, epoch, first_seq, hash) DO NOTHING`,
-    values: [
-      record.partition,
-      record.epoch,
-      record.firstSeq,
-      record.lastSeq,
-      hash.digest(),
-      record.fields as Buffer[],
-    ],
   });
   return rowCount === 1;
 }

@@ -1,6 +1,7 @@
 /** Epochs that end: nobody takes part in one that is closed, and everybody learns what was lost with it. */
 import { Redis } from 'ioredis';
 import { afterEach, expect, it } from 'vitest';
+import { runCli } from '../../src/cli/program.js';
 import { partitionKeys, partitionOf } from '../../src/redis/keys.js';
 import { sql } from '../helpers/audit.js';
 import { usageEvent } from '../helpers/client.js';
@@ -94,8 +95,31 @@ it('what stands in the journal before a gap is drained, what stands behind it is
     available: 999,
   });
   expect(await sql(postgresUrl, 'SELECT count(*) AS aside FROM set_aside_records')).toEqual([{ aside: '1' }]);
+  const listed = async (...options: string[]): Promise<string[]> => {
+    const lines: string[] = [];
+    const io = {
+      out: (line: string) => void lines.push(line),
+      error: (line: string) => void lines.push(line),
+    };
+    expect(await runCli(['set-aside', '--postgres-url', postgresUrl, ...options], io)).toBe(0);
+    return lines;
+  };
+  const [behind] = await listed('--missing', '--json');
+  expect(JSON.parse(behind as string)).toMatchObject({
+    ...{ account: 'gap', kind: 'usage', id: 'event-100', unit: 'credits', change: '-100', inLedger: false },
+    ...{ epoch: '1', seq: '5', meter: 'llm', quantities: { input_tokens: 100 } },
+  });
   for (const [i, number] of numbers.slice(1).entries()) stream.sendAgain(number, events.slice(i + 1, i + 2));
   await stream.durable(numbers[2] as number);
+  expect(await listed('--missing')).toEqual([
+    'lines set aside: 1, not in the ledger: 0; records that cannot be read: 0',
+  ]);
+  expect((await listed()).join()).toMatch(/event-100 .* -0\.000100 credits\s+yes/);
+  const strange = `INSERT INTO set_aside_records (partition, epoch, first_seq, last_seq, hash, fields) VALUES (0, 9, 7, 7, '', ARRAY['d', 'x']::bytea[])`;
+  await sql(postgresUrl, strange);
+  expect((await listed('--missing')).join()).toMatch(
+    /^partition 0: journal record 9-7 cannot be read: .*records that cannot be read: 1$/,
+  );
   await expectClean(one.config, client, new Map([[account, 889]]));
 });
 
