@@ -81,6 +81,8 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
 
 export interface TestDatabase {
   readonly url: string;
+  /** A copy of it as it is now; nobody may be connected to it. */
+  copy(): Promise<TestDatabase>;
   /** Ends the connections to it and removes it. */
   drop(): Promise<void>;
 }
@@ -106,13 +108,17 @@ export async function makeTemplate(adminUrl: string): Promise<void> {
 
 /** A fresh database in the cluster that vitest's global setup started, migrated unless it is to be empty. */
 export async function createDatabase(from: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
+  return copyDatabase(from === 'migrated' ? template : 'template1');
+}
+
+async function copyDatabase(source: string): Promise<TestDatabase> {
   const adminUrl = inject('postgresUrl');
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`;
   // Copying files takes a fifth of the time of copying through the log.
-  const source = from === 'migrated' ? `TEMPLATE ${template}` : '';
-  await execute(adminUrl, `CREATE DATABASE ${name} ${source} STRATEGY file_copy`);
+  await execute(adminUrl, `CREATE DATABASE ${name} TEMPLATE ${source} STRATEGY file_copy`);
   return {
     url: urlOf(adminUrl, name),
+    copy: () => copyDatabase(name),
     drop: () => execute(adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
