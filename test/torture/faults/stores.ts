@@ -62,12 +62,13 @@ async function ready({ sidecars }: Cluster): Promise<void> {
 }
 
 /** The last entry of each partition. */
-function seqsInRedis({ redis }: Cluster): Promise<number[]> {
+/** What Redis has of every partition. */
+function inRedis({ redis }: Cluster, field: 'seq' | 'epoch'): Promise<number[]> {
   const metas = Array.from(
     { length: sidecarSettings.partitionCount },
     (_, partition) => partitionKeys(loadConfig({ environment: {} }).redisKeyPrefix, partition)[0],
   );
-  return redis.ask((one) => Promise.all(metas.map(async (meta) => Number(await one.hget(meta, 'seq')))));
+  return redis.ask((one) => Promise.all(metas.map(async (meta) => Number(await one.hget(meta, field)))));
 }
 
 async function isThrough({ postgres }: Cluster, seqs: readonly number[]): Promise<boolean> {
@@ -174,14 +175,21 @@ export const storeFaults: readonly Fault[] = [
       // An epoch that closes meanwhile has no tail.
       await ready(cluster);
       await cluster.postgres.kill9();
+      const epochs = await inRedis(cluster, 'epoch');
       // With its owner and rights, about which Postgres is particular.
       execFileSync('cp', ['-a', dataOf(cluster), `${dataOf(cluster)}.old`]);
       await cluster.postgres.start();
       await lasts(500, 2_000);
       await cluster.postgres.kill9();
+      // A Redis that was restarted before is noticed by now: to go back to the epoch before is for people.
+      if (String(await inRedis(cluster, 'epoch')) !== String(epochs)) {
+        rmSync(`${dataOf(cluster)}.old`, { recursive: true });
+        await cluster.postgres.start();
+        return false;
+      }
       rmSync(dataOf(cluster), { recursive: true });
       renameSync(`${dataOf(cluster)}.old`, dataOf(cluster));
-      const journaled = await seqsInRedis(cluster);
+      const journaled = await inRedis(cluster, 'seq');
       await cluster.postgres.start();
       // Before that, what is to be repaired is in Redis alone, and lost with it.
       await until('the ledger is repaired', () => isThrough(cluster, journaled), BACK_MAX_MS);
