@@ -35,13 +35,13 @@ async function lines(...kinds: string[]): Promise<number> {
 
 async function refuses(sidecar: TestSidecar, account: string): Promise<void> {
   const { client } = sidecar;
+  await until('readiness says so', async () =>
+    (await readiness(sidecar)).reasons.some((reason) => reason.includes('correct the clock')),
+  );
   expect(await client.failure('UsageService/Reserve', reserveRequest(account, 'refused', 1))).toMatchObject(
     refusal,
   );
   expect(await client.failure('AccountService/GetBalance', { accountId: account })).toMatchObject(refusal);
-  await until('readiness says so', async () =>
-    (await readiness(sidecar)).reasons.some((reason) => reason.includes('correct the clock')),
-  );
 }
 
 describe('a sidecar whose clock is off', () => {
