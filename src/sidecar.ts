@@ -11,7 +11,7 @@ import { createHttpServer } from './http/server.js';
 import { loadCatalogs, prepareInstallation } from './installation.js';
 import { createMetrics } from './metrics.js';
 import { packageRoot } from './paths.js';
-import { createPool } from './postgres/pool.js';
+import { createPool, endPool } from './postgres/pool.js';
 import { watchReadiness } from './readiness.js';
 import { RedisConnection } from './redis/connection.js';
 import { EpochScripts } from './redis/epochs.js';
@@ -170,7 +170,7 @@ async function openStores(
     statementTimeoutMs: config.postgresStatementTimeoutMs,
     logger,
   });
-  cleanups.push(() => (pool.ending ? undefined : pool.end()));
+  cleanups.push(() => endPool(pool, CLOSE_MAX_MS));
   const connection = new RedisConnection({
     url: redisUrl,
     connectTimeoutMs: config.redisConnectTimeoutMs,

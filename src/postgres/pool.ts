@@ -24,13 +24,22 @@ export interface PoolOptions {
   readonly logger: Logger;
 }
 
-/** The connections of each pool that are open. */
-const openClients = new WeakMap<pg.Pool, Set<pg.PoolClient>>();
+/** The connections of each pool that are open, or being made: a server that stands still lets neither end. */
+const openClients = new WeakMap<pg.Pool, Set<pg.Client>>();
 
 /** A pool of connections that work in UTC and commit synchronously, whatever the server's defaults are. */
 export function createPool(options: PoolOptions): pg.Pool {
   const { applicationName = 'drawdown', transactionIdleMs } = options;
+  const clients = new Set<pg.Client>();
+  class Client extends pg.Client {
+    constructor(config?: pg.ClientConfig) {
+      super(config);
+      clients.add(this);
+      this.once('end', () => clients.delete(this));
+    }
+  }
   const pool = new pg.Pool({
+    Client,
     connectionString: options.url,
     connectionTimeoutMillis: options.connectTimeoutMs,
     max: options.connectionsMax,
@@ -40,21 +49,18 @@ export function createPool(options: PoolOptions): pg.Pool {
     ...(transactionIdleMs !== undefined && { idle_in_transaction_session_timeout: transactionIdleMs }),
     options: '-c timezone=UTC -c synchronous_commit=on -c client_min_messages=warning',
   });
-  const clients = new Set<pg.PoolClient>();
   openClients.set(pool, clients);
   // One that breaks while it is used says so to its user, too. Without these listeners either would end the process.
   pool.on('connect', (client) => {
-    clients.add(client);
     client.on('error', (error) => options.logger.warn({ reason: error.message }, 'postgres connection'));
   });
-  pool.on('remove', (client) => clients.delete(client));
   // An idle connection that breaks is replaced at the next use.
   pool.on('error', (error) => options.logger.warn({ reason: error.message }, 'idle postgres connection'));
   return pool;
 }
 
 /** Breaks a connection that does not answer; whatever waits on it is rejected. COPY knows no timeout of its own. */
-export function breakConnection(client: pg.PoolClient, reason: string): void {
+export function breakConnection(client: pg.ClientBase, reason: string): void {
   const { connection } = client as unknown as { connection: { stream: { destroy(error: Error): void } } };
   connection.stream.destroy(new Error(reason));
 }
@@ -63,4 +69,20 @@ export function breakConnection(client: pg.PoolClient, reason: string): void {
 export function breakPool(pool: pg.Pool, reason: string): void {
   if (!pool.ending) void pool.end();
   for (const client of openClients.get(pool) ?? []) breakConnection(client, reason);
+}
+
+/** Ends a pool. A server that stands still closes no connection, which would keep the process alive: after `withinMs` they are broken. */
+export async function endPool(pool: pg.Pool, withinMs: number): Promise<void> {
+  if (!pool.ending) await pool.end();
+  const clients = [...(openClients.get(pool) ?? [])];
+  let timer: NodeJS.Timeout | undefined;
+  const closed = Promise.all(clients.map((client) => new Promise((resolve) => client.once('end', resolve))));
+  await Promise.race([
+    closed,
+    new Promise((resolve) => {
+      timer = setTimeout(resolve, withinMs);
+    }),
+  ]);
+  clearTimeout(timer);
+  for (const client of openClients.get(pool) ?? []) breakConnection(client, 'the server does not close it');
 }
