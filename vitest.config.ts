@@ -21,8 +21,8 @@ export default defineConfig({
           setupFiles: ['test/helpers/properties.ts'],
           globalSetup: ['test/helpers/built.ts', 'test/helpers/sharedPostgres.ts'],
           // Nothing should come near: limits that say "it hangs", not "it is slow".
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

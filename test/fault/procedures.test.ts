@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { sql } from '../helpers/audit.js';
 import { usageEvent } from '../helpers/client.js';
-import { metric, readiness, spawnSidecar, type TestSidecar } from '../helpers/sidecar.js';
+import { metric, readiness, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
 import { expectClean, expectVerified } from '../helpers/verified.js';
@@ -35,9 +35,9 @@ async function kept(database: TestDatabase): Promise<TestDatabase> {
   return database;
 }
 
-/** On a database, as an operator starts one; stops with SIGTERM, once. */
+/** Stops once, as with SIGTERM. */
 async function sidecarOn(redisUrl: string, postgresUrl: string): Promise<TestSidecar> {
-  const sidecar = await spawnSidecar({ redisUrl, postgresUrl });
+  const sidecar = await startTestSidecar({ redisUrl, postgresUrl });
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopping ??= sidecar.stop();
@@ -95,8 +95,7 @@ it('Postgres is restored to go back on purpose, the keys of Redis are deleted: w
 
 it('a copy of the database for another environment leaves the Redis of production alone', async () => {
   await sql(backup.url, 'UPDATE installation SET installation_id = gen_random_uuid()');
-  const copy = await spawnSidecar({ redisUrl: redis.url, postgresUrl: backup.url });
-  cleanups.push(() => copy.stop());
+  const copy = await sidecarOn(redis.url, backup.url);
   await until('it is refused', async () =>
     (await readiness(copy)).reasons.some((reason) => reason.includes("another installation's data")),
   );

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 
-/** Below the limit of a test with stores, 60 s, by what one run of a property may take. */
-const PROPERTY_MAX_MS = 50_000;
+/** Below the limit of a test with stores, 120 s, by what one run of a property may take. */
+const PROPERTY_MAX_MS = 100_000;
 
 fc.configureGlobal({ interruptAfterTimeLimit: PROPERTY_MAX_MS, markInterruptAsFailure: true });

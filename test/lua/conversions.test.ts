@@ -356,7 +356,7 @@ describe('no sequence of calls', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
     expect(conversions).toBeGreaterThan(10);
   });

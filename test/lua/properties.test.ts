@@ -31,7 +31,7 @@ describe('the scripts do what the oracle says', () => {
           ).toEqual([]);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

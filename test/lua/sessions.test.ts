@@ -133,7 +133,7 @@ describe('sessions', () => {
         }
         expectConserved(compared.world);
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
     expect(MUST_BE_REACHED.filter((word) => !seen.has(word))).toEqual([]);
   });

@@ -95,3 +95,5 @@ await main().catch((error: unknown) => {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 2;
 });
+// Node 20 may spin for ever where it takes down by itself what is left of broken connections.
+process.exit();
