@@ -126,7 +126,8 @@ const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database
 
 it('a flusher that stands still between two statements of a flush gives its cursors up after its lease', async () => {
   const { postgresUrl, sidecar } = await scene();
-  const [first, second] = [await sidecar(), await sidecar()];
+  const long = { postgresStatementTimeoutMs: 60_000 };
+  const [first, second] = [await sidecar(long), await sidecar(long)];
   const account = await first.client.account('account', 1_000);
   await ownsAll(first);
   const blocker = new pg.Client({ connectionString: postgresUrl });
