@@ -44,7 +44,7 @@ for _ = 1, tonumber(ARGV[8]) do
       hold_pairs[#hold_pairs + 1] = ARGV[place]
       hold_pairs[#hold_pairs + 1] = ARGV[place + 1]
       due[#due + 1] = ARGV[place + 2]
-      due[#due + 1] = 'h' .. ARGV[place]
+      due[#due + 1] = ARGV[place]
     end
     place = place + 3
   end

@@ -5,7 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
  * together. Prometheus' conventions: base units, `_total` for counters, prefix `drawdown_`. No label carries an account,
  * agent or id; models are those of the catalog, all others `other`.
  *
- * An update costs about a microsecond, so whatever happens per event is summed up per batch before it comes here.
+ * An update costs about a microsecond, so whatever happens per event is summed up per batch before it comes here, or is counted by a `tally`.
  */
 
 /** Calls and scripts: from a fraction of a millisecond (one script) to what callers give up on. */
@@ -403,6 +403,11 @@ function startAtZero(
   for (const lane of ['urgent', 'bulk']) metrics.queueOperations.set({ lane }, 0);
 }
 
+/** One child of a counter that counts many thousands a second: in a plain number, which the counter gets before every scrape. */
+export interface Tally {
+  add(value: number): void;
+}
+
 /** Declares every metric in a registry of its own. */
 export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
   const registry = new Registry();
@@ -427,6 +432,18 @@ export function createMetrics({ processMetrics = true }: MetricsOptions = {}) {
     onScrape(update: () => void): () => void {
       beforeScrape.add(update);
       return () => void beforeScrape.delete(update);
+    },
+    tally<Label extends string>(counter: Counter<Label>, labels: Record<Label, string>): Tally {
+      let sum = 0;
+      beforeScrape.add(() => {
+        if (sum > 0) counter.inc(labels, sum);
+        sum = 0;
+      });
+      return {
+        add(value) {
+          sum += value;
+        },
+      };
     },
     contentType: registry.contentType,
     async render(): Promise<string> {

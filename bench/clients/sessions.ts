@@ -9,8 +9,8 @@ import { type ClientConfig, fail, type LoadClient, Recorder, serveRequests } fro
 
 /** What gateways do with sessions, through the shipped client. Which of it, the first parameter says: progress, pairs or light. */
 
-/** Pairs that a ramp has under way at once: some 100 ms of what two cores can do. */
-const rampPairsMax = 2_000;
+/** Pairs that a ramp has under way at once: a quarter of a second of what two cores can do. */
+const rampPairsMax = 4_000;
 /** How often what is due is sent. */
 const turnMs = 5;
 /** Tokens between two updates of a session: 20 updates a second are then the speed of a fast model. */
@@ -19,27 +19,31 @@ const tokensPerUpdate = 5;
 class Opener {
   readonly meter: Meter;
   readonly #random: () => number;
-  readonly #runId = Date.now().toString(36).padStart(9, '0');
-  #made = 0;
+  readonly #idPrefix = `ses_${Date.now().toString(36).padStart(9, '0')}-`;
+  /** The first number of ten digits. */
+  #made = 1_000_000_000;
 
   constructor(private readonly config: ClientConfig) {
     this.#random = randomSource(config.seed);
     this.meter = new Meter({ addresses: [config.address], connections: config.streams });
   }
 
-  async open(): Promise<Session> {
+  open(): Promise<Session> {
     const { accountIds } = this.config;
-    const session = await this.meter.open({
-      sessionId: `ses_${this.#runId}-${(this.#made++).toString(36).padStart(10, '0')}`,
+    return this.meter.open({
+      sessionId: `${this.#idPrefix}${this.#made++}`,
       accountId: accountIds[Math.floor(this.#random() * accountIds.length)] as string,
       meter: 'llm',
       model: 'gpt-4o-mini',
       known: { input_tokens: drawTokenCounts(this.#random).inputTokens },
       counted: ['output_tokens'],
     });
-    if (!session.allowed) throw new Error(`A session was denied: ${session.reason}`);
-    return session;
   }
+}
+
+function allowed(session: Session): Session {
+  if (!session.allowed) throw new Error(`A session was denied: ${session.reason}`);
+  return session;
 }
 
 /** Updates of sessions that stay open, in turn, at a rate that does not depend on the answers. */
@@ -61,7 +65,7 @@ class Progress implements LoadClient {
     const openOne = async (): Promise<void> => {
       while (this.#sessions.length + this.#counts.length < this.config.sessions) {
         this.#counts.push(0);
-        const session = await this.#opener.open();
+        const session = allowed(await this.#opener.open());
         this.#counts.pop();
         this.#sessions.push(session);
       }
@@ -99,6 +103,8 @@ class Progress implements LoadClient {
   }
 }
 
+const onePair = { recorded: 1, duplicate: 0, refused: 0 };
+
 /** A session is opened and settled at once; open loop. */
 class Pairs implements LoadClient {
   readonly recorder = new Recorder();
@@ -124,17 +130,24 @@ class Pairs implements LoadClient {
   #turn(): void {
     const nowMs = performance.now();
     while (this.#dueMs <= nowMs && this.#underWay < rampPairsMax) {
-      this.#pair(this.#everyMs === 0 ? nowMs : this.#dueMs).catch(fail);
+      void this.#pair(this.#everyMs === 0 ? nowMs : this.#dueMs);
       this.#dueMs += this.#everyMs;
     }
   }
 
+  /** Never rejects. */
   async #pair(dueMs: number): Promise<void> {
     this.#underWay++;
-    const session = await this.#opener.open();
-    await session.settle({ input_tokens: 500, output_tokens: 200 });
-    this.recorder.applied({ recorded: 1, duplicate: 0, refused: 0 }, performance.now() - dueMs);
-    this.recorder.durable(1, performance.now() - dueMs);
+    try {
+      const session = allowed(await this.#opener.open());
+      await session.settle({ input_tokens: 500, output_tokens: 200 });
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    const latencyMs = performance.now() - dueMs;
+    this.recorder.applied(onePair, latencyMs);
+    this.recorder.durable(1, latencyMs);
     this.#underWay--;
     if (this.#underWay === 0) this.#onIdle?.();
   }
@@ -187,7 +200,7 @@ class Light implements LoadClient {
         await once(echo, 'data');
       });
       const startMs = performance.now();
-      const session = await this.#opener.open();
+      const session = allowed(await this.#opener.open());
       const latencyMs = performance.now() - startMs;
       this.recorder.applied({ recorded: 1, duplicate: 0, refused: 0 }, latencyMs);
       this.recorder.durable(1, latencyMs);
@@ -205,7 +218,11 @@ class Light implements LoadClient {
     this.#isStopped = true;
     await this.#running;
     await this.#opener.meter.close();
-    this.#echo?.cancel();
+    if (this.#echo !== undefined) {
+      const over = once(this.#echo, 'end');
+      this.#echo.end();
+      await over;
+    }
     this.#echoClient?.close();
     this.#redis.disconnect();
     this.#echoServer.kill();

@@ -18,7 +18,7 @@ server.addService(
   {
     Echo: (call: ServerDuplexStream<Buffer, Buffer>): void => {
       call.on('data', (message: Buffer) => call.write(message));
-      call.on('error', () => undefined); // The client cancels it when it is done.
+      call.on('error', () => undefined); // The client is gone.
       call.on('end', () => call.end());
     },
   },

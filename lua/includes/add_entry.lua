@@ -22,7 +22,9 @@ local function add_entry(op_index, kind, account_index, wallet, amount, debt, fl
   if wallet then unit, debt_after, remaining, held = wallet[W_UNIT], wallet[W_DEBT], wallet[W_REMAINING], wallet[W_HELD] end
   local count = #changes
   local entry
-  if count == 2 then
+  if kind == ENTRY_HOLD then
+    entry = struct.pack(ENTRY_HELD, op_index, kind, account_index, unit, amount, 0, 0, 0)
+  elseif count == 2 then
     entry = struct.pack(ENTRY_ONE_LOT, op_index, kind, account_index, number, unit, amount, debt, remaining, held, debt_after, flags,
       released or 0, 1, changes[1], changes[2])
   else

@@ -1,17 +1,16 @@
 -- @include "find_wallet"
 -- @include "judging"
 
--- The usage events of a batch; they are operations `first_index` and on, their ids' fields those after `fields_before`. Answers go
--- into `codes` and `outcomes`.
+-- The usage events of a batch; they are operations `first_index` and on. Answers go into `codes` and `outcomes`.
 -- Nearly every event is new and costs less than the first lot has left: those are booked here, without a table, in short layouts,
 -- and come to what op_usage, which judges all others, would come to.
-local function apply_usage(usage, first_index, fields, fields_before, refuse_ending, codes, outcomes)
-  local accounts, hashes, times = usage[U_ACCOUNT], usage[U_HASH], usage[U_TIME]
+local function apply_usage(usage, first_index, codes, outcomes)
+  local accounts, fields, hashes, times = usage[U_ACCOUNT], usage[U_FIELD], usage[U_HASH], usage[U_TIME]
   local units, amounts, units_2, amounts_2, more = usage[U_UNIT], usage[U_AMOUNT], usage[U_UNIT_2], usage[U_AMOUNT_2], usage[U_MORE]
   local agents, agent_ids, more_at = usage[U_AGENT], usage[U_AGENTS], {}
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
-  local refuse_new, check_before, now = ctx.refuse_new, ctx.check_before, ctx.now
+  local refuse_new, refuse_ending, check_before, now = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now
   local booked, pack, sub = string.char(CODE_OK), struct.pack, string.sub
   -- Counted here, because #list searches for the end each time.
   local entries_count, pairs_count, paid_lots = #entries, #pairs_list, ctx.paid_lots
@@ -41,7 +40,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
     elseif undone then
       codes[op_index], outcomes[op_index] = string.char(undone), ''
     else
-      local field, unit, amount = fields[fields_before + u], units[u], amounts[u]
+      local field, unit, amount = fields[u], units[u], amounts[u]
       local wallets = account[A_WALLETS]
       local wallet = wallets[1]
       if wallet and wallet[W_UNIT] ~= unit then
@@ -82,7 +81,7 @@ local function apply_usage(usage, first_index, fields, fields_before, refuse_end
         pairs_count = pairs_count + 2
         codes[op_index], outcomes[op_index] = booked, outcome
       else
-        local op = { OP_USAGE, account_index, sub(field, #ctx.prefixes[account_index] + 2), hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
+        local op = { OP_USAGE, account_index, sub(field, #prefix_of(account_index) + 2), hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
         if units_2[u] ~= 0 then op[10], op[11] = units_2[u], amounts_2[u] end
         local m = more_at[u]
         if m then

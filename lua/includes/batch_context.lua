@@ -7,28 +7,41 @@
 -- What one call works on: everything is read before, changed here in memory, and written after the last decision.
 --   now, seq           time of the call; seq of the last entry
 --   at                 time of what is being done: now, or earlier where it was due earlier
---   accounts           external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
---   prefixes[i]        scope of ids and holds of account i: length, colon, id
+--   account_ids        external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
+--   prefixes[i]        scope of ids and holds of account i: length, colon, id; once somebody asked: prefix_of
 --   fields             by operation, the field of its id
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
---   holds              field -> hold, packed until it is looked at; false once ended; hold_changed[field] = true
+--   holds              field -> hold, packed until it is looked at; false once ended; what entries say of those that changed:
+--   hold_said[field]   as `holds`; true where they do not say all
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
+--   refuse_new         LIMIT, packed: no new work may be booked; refuse_ending: nothing may
 --   settled_for        the agent, or the mere label, that the present settle is for
 --   due_work           how much of what is due this call may still do
 --   overdue            holds whose deadline has passed, once somebody asked: includes/overdue_holds.lua
 --   entries            the journal record's decisions
 --   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
 local ctx = {
-  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_changed = {},
+  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_said = {},
   hold_fields = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
   entries = {}, paid_lots = {}, expired_holds = 0,
 }
 
-local function id_field(kind, op, id) return kind .. ctx.prefixes[op[P_ACCOUNT]] .. id end
+local function prefix_of(account_index)
+  local prefix = ctx.prefixes[account_index]
+  if not prefix then
+    local id = ctx.account_ids[account_index]
+    prefix = #id .. ':' .. id
+    ctx.prefixes[account_index] = prefix
+  end
+  return prefix
+end
 
-local function hold_field(op, hold_id) return ctx.prefixes[op[P_ACCOUNT]] .. hold_id end
+local function id_field(kind, op, id) return kind .. prefix_of(op[P_ACCOUNT]) .. id end
+
+-- Of a hold, in its hash, of its id, and of its deadline.
+local function hold_field(account_index, hold_id) return 'h' .. prefix_of(account_index) .. hold_id end
 
 local function store_packed(field, packed)
   ctx.ids[field] = packed
@@ -41,8 +54,6 @@ end
 
 local function hold_put(field, hold)
   ctx.holds[field] = hold
-  if not ctx.hold_changed[field] then
-    ctx.hold_changed[field] = true
-    ctx.hold_fields[#ctx.hold_fields + 1] = field
-  end
+  if ctx.hold_said[field] == nil then ctx.hold_fields[#ctx.hold_fields + 1] = field end
+  ctx.hold_said[field] = true
 end

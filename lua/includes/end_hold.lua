@@ -66,13 +66,13 @@ local function end_hold(op_index, account_index, hold_id, hold, charge, kind, ha
   add_entry(op_index, kind, account_index, wallet, charge, left, flags, changes, released, text)
   expire_returned(account_index, wallet, returned)
 
-  local field = ctx.prefixes[account_index] .. hold_id
+  local field = hold_field(account_index, hold_id)
   hold_put(field, false)
   local state = kind == ENTRY_SETTLE and STATE_SETTLED or kind == ENTRY_RELEASE and STATE_RELEASED or STATE_EXPIRED
   local have, version_of_charge = available(wallet, ctx.agent), version or hold[H_VERSION]
   if converted then
-    return store_converted('h' .. field, converted, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released,
+    return store_converted(field, converted, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released,
       version_of_charge)
   end
-  return store_outcome('h' .. field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
+  return store_outcome(field, hash, ctx.seq, state, hold[H_UNIT], charge, left, have, flags, released, version_of_charge)
 end

@@ -29,6 +29,12 @@ local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- pairs, the second of unit 0 where there is none. One column lists the few that have more to say, flat:
 -- (number of the event, ids_since at the check or -1, further (unit, amount) pairs). The last two say for which agent an event is: its place in
 -- the list of the batch's agents (0: for none), and that list.
+-- Sessions that are opened and settled, and holds that are settled, are many, too: where they have nothing unusual to say, there stands only their kind
+-- among the rows, in two columns their account and the field of their id, and the rest is packed, one after the other: of an open start time, hold
+-- time, twice unit, charge of what is known, least and wanted to set aside (the second of unit 0 where there is none), and what its hold keeps as it is, in
+-- one piece (catalog version, payload hash, start time, agent, meter, model, details: SAID); of a settle payload hash, time, catalog version, generation, twice unit and amount, agent.
+local SHORT_ACCOUNT, SHORT_FIELD = 1, 2
+local SHORT_OPEN, SHORT_SETTLE, SAID = '<I7I7BI7I7I7BI7I7I7Hc0', '<I6I7I4I4BI7BI7s', '<I4I6I7ssss'
 -- A pair with a negative unit stands for credits that are converted for the characters of a pair before it, in whole blocks: -unit is the
 -- units of a block, amount its whole credits x CONVERSION_PRIORITIES + the priority of the lot that it becomes. Unpacked: a table of these.
 local CONVERSION_PRIORITIES, MICROS_PER_CREDIT = 1048576, 1000000
@@ -39,7 +45,7 @@ local U_AGENT, U_AGENTS = 10, 11
 -- What the script says of each operation.
 local CODE_MISS, CODE_OK, CODE_DUPLICATE, CODE_CONFLICT, CODE_DENIED, CODE_CHECK = 0, 1, 2, 3, 4, 5
 -- STALE: look again; of a checkpoint: the session has a newer owner. ENDED: what the session ended with.
-local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND, CODE_BROKEN, CODE_ENDED = 6, 7, 8, 9, 10, 11, 12
+local CODE_REPRICE, CODE_LIMIT, CODE_NONE, CODE_STALE, CODE_BEHIND, CODE_BROKEN, CODE_ENDED, CODE_OPENED = 6, 7, 8, 9, 10, 11, 12, 13
 
 -- Reasons: the numbers of drawdown.v1.Reason, and from 100 on those that only the control plane sees.
 local REASON_INSUFFICIENT_BALANCE, REASON_MODEL_UNRATED, REASON_HOLD_ENDED, REASON_HOLD_UNKNOWN = 1, 6, 8, 9
@@ -88,10 +94,14 @@ local ENTRY_SETTLE_TEXT, ENTRY_LOT_PRIORITY = 's', '<I4'
 local ENTRY_DUE_TEXT, ENTRY_PLAN_GRANT_TEXT, ENTRY_PLAN_CHANGE_TEXT = '<I7', '<I7sBI4I7I7I7', '<I7sBI7I7'
 local ENTRY_OPENING_LOT_TEXT = '<BI4I7'
 local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
+-- Of a HOLD the account's state says the rest: op index, kind, account index, unit, amount; and where it is a session that was opened the short way, and so
+-- follows from these and from its operation, its lot, seq and what is available (else 0): such an entry is the answer, too.
+local ENTRY_HELD = '<HBHBI7I4I7I7'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
--- A SETTLE of one pair, with its text.
-local ENTRY_SETTLED = '<HBHI7BI7i7I7I7I7HI7HI4i7s'
+-- A SETTLE of an operation in short that one lot without debt paid, by far the most frequent; it ended its hold: op index, kind, account index, number within the account, unit, amount, remaining and
+-- held after, flags, what the hold gave back, lot, for which agent.
+local ENTRY_SETTLED = '<HBHI7BI7I7I7HI7I4s'
 -- Usage that one lot paid in full, by far the most frequent entry, is not written down one by one, but as what it can be counted from: op index, kind and
 -- count of operations in a row whose numbers, amounts and balances follow from the batch (readers turn each into usage); and before them, for each
 -- of their accounts, 0, kind, account index, number of its last line, unit, remaining and held of the wallet before the first of them, and the lot that pays.
@@ -102,7 +112,7 @@ local ENTRY_RERATE, ENTRY_EXPIRE_LOT, ENTRY_ACCOUNT_STATUS = 10, 11, 12
 local ENTRY_CONVERSION, ENTRY_CONVERSION_GRANT = 13, 14
 local ENTRY_PLAN_GRANT, ENTRY_PLAN_CHANGE, ENTRY_OPENING_LOT = 15, 16, 17
 local ENTRY_AGENT_UNLOCK, ENTRY_PAID, ENTRY_AGENT_RENEWAL, ENTRY_AGENT_GRANT, ENTRY_AGENT_STATUS, ENTRY_PAID_FROM = 18, 19, 20, 21, 22, 23
-local ENTRY_SESSION_EXPIRED = 24
+local ENTRY_SESSION_EXPIRED, ENTRY_SETTLE_PAID = 24, 25
 -- Journaled and numbered, but no ledger lines: the kinds from ENTRY_HOLD on.
 local ENTRY_HOLD, ENTRY_EXTEND, ENTRY_CHECKPOINT = 100, 101, 102
 -- What a PLAN_CHANGE says of the plan.
@@ -138,22 +148,25 @@ local UNIT_CREDITS, UNIT_TTS_CHARACTERS, UNIT_LLM_MESSAGES = 1, 2, 3
 -- lots are one an agent, and what is left of cycles that ended early: calls begin no cycle where there are OWN_LOTS_MAX.
 local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 
--- Hold: format, unit, amount, deadline, catalog version, payload hash, seq of the reserve, seq of the last change, held and available and deadline as
--- first answered, start time, agent, meter, model, account key, count of parts; and of a session: its generation (0: an ordinary hold), what the last
--- checkpoint charges, and what the ledger is told of it (JSON of the quantities, unread here); then the terms on which a hold of credits is
--- converted for characters (units of a block, its micro-credits, priority of the lot; 0 units: it is not); the parts as (lot, amount) pairs.
+-- Hold: format, unit, amount, deadline, generation of a session (0: an ordinary hold), count of parts, whether it has terms (0 or 1), seq of the reserve,
+-- account key, what the last checkpoint of a session charges; what its call said: catalog version, payload hash, start time, agent, meter, model, and what
+-- the ledger is told of a session (JSON of the quantities, unread here). Then of an ordinary hold held, available and deadline as first answered; the terms
+-- on which a hold of credits is converted for characters (units of a block, its micro-credits, priority of the lot), where it has them; the parts
+-- as (lot, amount) pairs.
 -- Unpacked: a table of these; H_PARTS a flat list, H_TERMS false or a table as T_ says.
-local HOLD, HOLD_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4', '<I4I7'
--- A hold of one part, packed at once.
-local HOLD_ONE_PART = '<BBI7I7I4I6I7I7I7I7I7I7sssI7I4I4I7sI7I7I4I4I7'
+local HOLD, HOLD_FIRST, HOLD_TERMS, HOLD_PART = '<BBI7I7I4HBI7I7I7I4I6I7ssss', '<I7I7I7', '<I7I7I4', '<I4I7'
+-- A session of one part without terms, packed at once, with what its call said in one piece. What its settle looks at: from unit to terms, from catalog
+-- version to agent, and from the end the lot.
+local HOLD_SESSION, HOLD_HEAD, HOLD_HEAD_PLACE, HOLD_SAID, HOLD_SAID_PLACE = '<BBI7I7I4HBI7I7I7c0I4I7', '<BI7I7I4HB', 2, '<I4I6I7s', 45
+local HOLD_LOT, HOLD_LOT_FROM_END = '<I4', 10
 -- Where the deadline of a packed hold stands.
 local HOLD_DEADLINE, HOLD_DEADLINE_PLACE = '<I7', 10
-local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_HASH, H_SEQ, H_LAST_SEQ = 1, 2, 3, 4, 5, 6, 7, 8
-local H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE, H_START = 9, 10, 11, 12
-local H_AGENT, H_METER, H_MODEL, H_KEY, H_PARTS = 13, 14, 15, 16, 17
-local H_GENERATION, H_CHARGE, H_DETAILS, H_TERMS = 18, 19, 20, 21
--- In the journal: the hold's field, and how many bytes of a hold follow (0: it ended).
-local HOLD_STATE = '<sI4'
+local H_FORMAT, H_UNIT, H_AMOUNT, H_DEADLINE, H_VERSION, H_GENERATION, H_PARTS, H_TERMS = 1, 2, 3, 4, 5, 6, 7, 8
+local H_HASH, H_SEQ, H_FIRST_HELD, H_FIRST_AVAILABLE, H_FIRST_DEADLINE = 9, 10, 11, 12, 13
+local H_START, H_KEY, H_CHARGE, H_AGENT, H_METER, H_MODEL, H_DETAILS = 14, 15, 16, 17, 18, 19, 20
+-- The states of holds in the journal, but of those that are as entries say: fields and holds in turn, ended each by this; and the fields of those that
+-- ended.
+local HOLD_STATE_END = '\0'
 
 -- Of what is left beyond the least that a session needs, it sets one part in so many aside at once, and where more holds of the account are open, one in
 -- as many as those; with its opening one in so many times as many as are open.

@@ -1,15 +1,24 @@
 -- @include "formats"
 
+-- The values of `fields` of a hash, in their order; false where one is absent.
+local function hash_values(key, fields)
+  local count = #fields
+  if count == 0 then return fields end
+  if count <= CHUNK_MAX then return redis.call('HMGET', key, unpack(fields)) end
+  local values = {}
+  for first = 1, count, CHUNK_MAX do
+    local chunk = redis.call('HMGET', key, unpack(fields, first, math.min(first + CHUNK_MAX - 1, count)))
+    for i = 1, #chunk do values[first + i - 1] = chunk[i] end
+  end
+  return values
+end
+
 -- Reads `fields` of a hash into the table `into`; absent fields are left out.
 local function hash_read(key, fields, into)
-  local count = #fields
-  for first = 1, count, CHUNK_MAX do
-    local last = math.min(first + CHUNK_MAX - 1, count)
-    local values = redis.call('HMGET', key, unpack(fields, first, last))
-    for i = first, last do
-      local value = values[i - first + 1]
-      if value then into[fields[i]] = value end
-    end
+  local values = hash_values(key, fields)
+  for i = 1, #fields do
+    local value = values[i]
+    if value then into[fields[i]] = value end
   end
 end
 

@@ -24,10 +24,10 @@ do
   op_checkpoint = function(op_index, op)
     local account_index = op[P_ACCOUNT]
     local account = ctx.states[account_index]
-    local field = hold_field(op, op[P_ID])
+    local field = hold_field(op[P_ACCOUNT], op[P_ID])
     local hold = hold_get(field)
     if not hold then
-      local ended = stored_outcome('h' .. field)
+      local ended = stored_outcome(field)
       if ended then return CODE_ENDED, ended end
       if hold_needs_check(op) then return CODE_CHECK end
       return denied(REASON_HOLD_UNKNOWN)
@@ -41,7 +41,6 @@ do
     hold[H_GENERATION], hold[H_CHARGE], hold[H_DETAILS] = op[7], op[8], op[9]
     if op[10] > 0 then hold[H_DEADLINE] = ctx.now + op[10] end
     local have = add_entry(op_index, ENTRY_CHECKPOINT, account_index, wallet, grown, 0, 0, {})
-    hold[H_LAST_SEQ] = ctx.seq
     hold_put(field, hold)
     local others_hold = wallet[W_HELD] > hold[H_AMOUNT] and 1 or 0
     return CODE_OK, struct.pack(SESSION_CHECKPOINTED, ctx.seq, refusal, others_hold, hold[H_AMOUNT], sessions.covers(account, hold), have,

@@ -9,10 +9,10 @@ local function op_extend(op_index, op)
   local field = ctx.fields[op_index]
   local stored = stored_outcome(field)
   if stored then return repeated(stored, op) end
-  local own_field = hold_field(op, op[7])
+  local own_field = hold_field(op[P_ACCOUNT], op[7])
   local hold = hold_get(own_field)
   if not hold then
-    if stored_outcome('h' .. own_field) then return denied(REASON_HOLD_ENDED) end
+    if stored_outcome(own_field) then return denied(REASON_HOLD_ENDED) end
     if hold_needs_check(op) then return CODE_CHECK end
     return denied(REASON_HOLD_UNKNOWN)
   end
@@ -34,7 +34,6 @@ local function op_extend(op_index, op)
   if op[9] > 0 then hold[H_DEADLINE] = math.max(hold[H_DEADLINE], ctx.now + op[9]) end
   if account[A_DUE] > 0 then account[A_DUE] = soonest_due(account) end
   have = add_entry(op_index, ENTRY_EXTEND, account_index, wallet, amount, 0, 0, {})
-  hold[H_LAST_SEQ] = ctx.seq
   hold_put(own_field, hold)
   return CODE_OK, store_outcome(field, op[P_HASH], ctx.seq, STATE_EXTENDED, hold[H_UNIT], hold[H_AMOUNT], 0, have, 0,
     hold[H_DEADLINE], hold[H_VERSION])

@@ -20,7 +20,6 @@ do
     hold[H_GENERATION] = hold[H_GENERATION] + 1
     hold[H_DEADLINE] = ctx.now + op[7]
     local have = add_entry(op_index, ENTRY_CHECKPOINT, account_index, ensure_wallet(account, hold[H_UNIT]), 0, 0, 0, {})
-    hold[H_LAST_SEQ] = ctx.seq
     hold_put(field, hold)
     return opened(hold, account, have, hold[H_DETAILS])
   end
@@ -44,14 +43,14 @@ do
   op_open_session = function(op_index, op)
     local account_index = op[P_ACCOUNT]
     local account = ctx.states[account_index]
-    local field = hold_field(op, op[P_ID])
+    local field = hold_field(op[P_ACCOUNT], op[P_ID])
     local hold = hold_get(field)
     if hold then
       if hold[H_HASH] ~= op[P_HASH] or hold[H_GENERATION] == 0 then return CODE_CONFLICT, held_outcome(hold) end
       if sessions.has_moved(hold, op[13]) then return CODE_STALE end
       return take_over(op_index, op, field, hold)
     end
-    local ended = stored_outcome('h' .. field)
+    local ended = stored_outcome(field)
     if ended then return CODE_ENDED, ended end
     if needs_check(op) then return CODE_CHECK end
     ctx.agent = noted_agent(account_index, op[9])
@@ -75,13 +74,13 @@ do
     wallet = wallet or ensure_wallet(account, unit)
     local deadline = ctx.now + op[7]
     hold = {
-      FORMAT, unit, 0, deadline, op[8], op[P_HASH], 0, 0, 0, 0, deadline, op[P_TIME],
-      op[9], op[10], op[11], account[A_KEY], {}, 1, charge, op[12], terms,
+      FORMAT, unit, 0, deadline, op[8], 1, {}, terms, op[P_HASH], 0, 0, 0, deadline,
+      op[P_TIME], account[A_KEY], charge, op[9], op[10], op[11], op[12],
     }
     sessions.grow(account, wallet, hold, session_share.of_first(least, wanted, have, account[A_HOLDS], step), agent)
     account[A_HOLDS] = account[A_HOLDS] + 1
     have = add_entry(op_index, ENTRY_HOLD, account_index, wallet, hold[H_AMOUNT], 0, 0, {})
-    hold[H_SEQ], hold[H_LAST_SEQ], hold[H_FIRST_HELD], hold[H_FIRST_AVAILABLE] = ctx.seq, ctx.seq, hold[H_AMOUNT], have
+    hold[H_SEQ] = ctx.seq
     hold_put(field, hold)
     return opened(hold, account, have, '')
   end

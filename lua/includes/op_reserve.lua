@@ -12,13 +12,13 @@ end
 local function op_reserve(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
-  local field = hold_field(op, op[P_ID])
+  local field = hold_field(op[P_ACCOUNT], op[P_ID])
   local hold = hold_get(field)
   if hold then
     if hold[H_HASH] == op[P_HASH] then return CODE_DUPLICATE, held_outcome(hold) end
     return CODE_CONFLICT, held_outcome(hold)
   end
-  local ended = stored_outcome('h' .. field)
+  local ended = stored_outcome(field)
   if ended then return denied(REASON_HOLD_ENDED) end
   if needs_check(op) then return CODE_CHECK end
   ctx.agent = noted_agent(account_index, op[9])
@@ -57,8 +57,8 @@ local function op_reserve(op_index, op)
   have = add_entry(op_index, ENTRY_HOLD, account_index, wallet, amount, 0, 0, {})
   local deadline = ctx.now + op[7]
   hold = {
-    FORMAT, unit, amount, deadline, op[8], op[P_HASH], ctx.seq, ctx.seq, amount, have, deadline, op[P_TIME],
-    op[9], op[10], op[11], account[A_KEY], parts, 0, 0, '', terms,
+    FORMAT, unit, amount, deadline, op[8], 0, parts, terms, op[P_HASH], ctx.seq, amount, have, deadline,
+    op[P_TIME], account[A_KEY], 0, op[9], op[10], op[11], '',
   }
   hold_put(field, hold)
   return CODE_OK, held_outcome(hold)

@@ -12,7 +12,7 @@ local function may_convert(unit) return unit == UNIT_CREDITS or unit == UNIT_TTS
 local function op_settle(op_index, op)
   local account_index = op[P_ACCOUNT]
   local account = ctx.states[account_index]
-  local field = hold_field(op, op[P_ID])
+  local field = hold_field(op[P_ACCOUNT], op[P_ID])
   local hold = hold_get(field)
   if hold and sessions.has_moved(hold, op[9]) then return CODE_STALE end
   local flags = 0
@@ -36,7 +36,7 @@ local function op_settle(op_index, op)
     return CODE_OK, end_hold(op_index, account_index, op[P_ID], hold, amount, ENTRY_SETTLE, op[P_HASH], flags, op[7])
   end
 
-  local stored, terms, before = stored_outcome('h' .. field), nil, nil
+  local stored, terms, before = stored_outcome(field), nil, nil
   if stored then
     local _, _, state, hold_unit, _, _, _, _, _, version = struct.unpack(OUTCOME, stored)
     if state == STATE_SETTLED then return repeated(stored, op) end
@@ -59,9 +59,9 @@ local function op_settle(op_index, op)
   end
   local outcome
   if terms then
-    outcome = book_converting(op_index, op, ENTRY_SETTLE, amount, flags, terms, STATE_SETTLED, 'h' .. field, op[7], before)
+    outcome = book_converting(op_index, op, ENTRY_SETTLE, amount, flags, terms, STATE_SETTLED, field, op[7], before)
   else
-    outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, 'h' .. field, op[7], before)
+    outcome = book(op_index, op, ENTRY_SETTLE, unit, amount, flags, wallet, have, STATE_SETTLED, field, op[7], before)
   end
   if not outcome then return denied(REASON_AMOUNT_OUT_OF_RANGE, unit) end
   return CODE_OK, outcome

@@ -33,7 +33,7 @@ local function op_touch(_, op) return CODE_OK, pack_account(ctx.states[op[P_ACCO
 
 local function op_lookup(op_index, op)
   if op[7] == 'h' then
-    local hold = hold_get(hold_field(op, op[P_ID]))
+    local hold = hold_get(hold_field(op[P_ACCOUNT], op[P_ID]))
     if hold then return CODE_DUPLICATE, held_outcome(hold) end
   end
   local stored = stored_outcome(ctx.fields[op_index])
@@ -55,7 +55,7 @@ local HOLD_NAMED = {
 -- A hold that an operation names ends before it is judged if its deadline is reached, whether or not the sweeper has been there. Unless it was among what
 -- was due of the account, nothing but lots that it gives back to can be due since then. Returns as `advance` does.
 local function expire_due_hold(account_index, hold_id)
-  local hold = hold_get(ctx.prefixes[account_index] .. hold_id)
+  local hold = hold_get(hold_field(account_index, hold_id))
   if not hold or hold[H_DEADLINE] > ctx.now then return nil end
   rare().end_due_hold(account_index, hold_id, hold)
   ctx.at = ctx.now
@@ -63,9 +63,9 @@ local function expire_due_hold(account_index, hold_id)
   return advance(account_index)
 end
 
--- Judges an operation. `refuse_ending`: nothing may be written any more.
-local function judge(op_index, op, refuse_ending)
-  local kind, account_index = op[P_KIND], op[P_ACCOUNT]
+-- Judges an operation.
+local function judge(op_index, op)
+  local kind, account_index, refuse_ending = op[P_KIND], op[P_ACCOUNT], ctx.refuse_ending
   local undone
   if ctx.states[account_index] and not refuse_ending then
     if not ctx.touched[account_index] then undone = advance(account_index) end

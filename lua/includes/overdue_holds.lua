@@ -6,13 +6,13 @@
 local function read_overdue()
   local members = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'LIMIT', 0, DEADLINES_LOOKED_MAX)
   local count, fields, through = #members, {}, ctx.now
-  for i, prefix in ipairs(ctx.prefixes) do
-    if ctx.states[i] and ctx.states[i][A_HOLDS] > 0 then fields[prefix] = {} end
+  for i = 1, #ctx.account_ids do
+    if ctx.states[i] and ctx.states[i][A_HOLDS] > 0 then fields[prefix_of(i)] = {} end
   end
   for i = 1, count do
     local digits = string.match(members[i], '^h(%d+):')
     local of_account = digits and fields[string.sub(members[i], 2, 2 + #digits + tonumber(digits))]
-    if of_account then of_account[#of_account + 1] = string.sub(members[i], 2) end
+    if of_account then of_account[#of_account + 1] = members[i] end
   end
   if count == DEADLINES_LOOKED_MAX then
     local first, last = tonumber(redis.call('ZSCORE', KEYS[7], members[1])), tonumber(redis.call('ZSCORE', KEYS[7], members[count]))
@@ -25,7 +25,7 @@ end
 -- Open holds of an account whose deadline has passed, in the order in which they end: {id, hold} each; and the time through which there are no others.
 local function overdue_holds(account_index)
   ctx.overdue = ctx.overdue or read_overdue()
-  local prefix, unread, holds = ctx.prefixes[account_index], {}, {}
+  local prefix, unread, holds = prefix_of(account_index), {}, {}
   local fields, through = ctx.overdue[1][prefix] or {}, ctx.overdue[2]
   for _, field in ipairs(fields) do
     if ctx.holds[field] == nil then unread[#unread + 1] = field end
@@ -34,7 +34,7 @@ local function overdue_holds(account_index)
   for _, field in ipairs(fields) do
     local hold = hold_get(field)
     -- This batch may have moved its deadline.
-    if hold and hold[H_DEADLINE] <= ctx.now then holds[#holds + 1] = { string.sub(field, #prefix + 1), hold } end
+    if hold and hold[H_DEADLINE] <= ctx.now then holds[#holds + 1] = { string.sub(field, #prefix + 2), hold } end
   end
   table.sort(holds, function(a, b)
     if a[2][H_DEADLINE] ~= b[2][H_DEADLINE] then return a[2][H_DEADLINE] < b[2][H_DEADLINE] end

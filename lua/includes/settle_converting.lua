@@ -32,10 +32,10 @@ local function settle_credits_hold(op_index, op, hold, amount, spendable, wanted
   have, missing, flags = charge_characters(op_index, account_index, kind, amount, spendable, flags, text)
   expire_returned(account_index, credits, returned)
 
-  local field = hold_field(op, op[P_ID])
+  local field = hold_field(op[P_ACCOUNT], op[P_ID])
   hold_put(field, false)
   local state = kind == ENTRY_SETTLE and STATE_SETTLED or STATE_EXPIRED
-  return store_converted('h' .. field, cost, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, released,
+  return store_converted(field, cost, op[P_HASH], ctx.seq, state, UNIT_TTS_CHARACTERS, amount, missing, have, flags, released,
     op[7])
 end
 

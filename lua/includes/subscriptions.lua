@@ -4,7 +4,7 @@
 local function subscription_of(account_index)
   local subscription = ctx.subscriptions[account_index]
   if subscription == nil then
-    local packed = redis.call('HGET', KEYS[3], ctx.prefixes[account_index])
+    local packed = redis.call('HGET', KEYS[3], prefix_of(account_index))
     subscription = packed and cmsgpack.unpack(packed) or { FORMAT, '', 0, -1, false, 0, false, false, 0, {} }
     ctx.subscriptions[account_index] = subscription
   end

@@ -229,29 +229,32 @@ export function walletCosts(catalog: CompiledCatalog, usage: Usage): WalletCosts
   const model = meter.models.get(usage.model) ?? meter.unknownModel;
   // Then a character costs its part of a block, whatever the model.
   const characters = meter.conversion === undefined ? 0 : (counts[meter.charactersSlot] as number);
-  const costs: WalletCost[] = [];
+  // Room for all: a list that grows takes room for seventeen.
+  const costs = new Array<WalletCost>(meter.wallets.length);
+  let paying = 0;
   for (let wallet = 0; wallet < meter.wallets.length; wallet++) {
     const unit = meter.wallets[wallet] as WalletUnit;
     if (unit === 'tts_characters') {
-      costs.push({ unit, amount: counts[meter.charactersSlot] as number });
+      costs[paying++] = { unit, amount: counts[meter.charactersSlot] as number };
       continue;
     }
     if (characters > 0 && unit === 'credits') {
       const cost = conversionCost(characters, meter.conversion as BlockTerms);
       if (cost === undefined) return costTooLarge;
-      costs.push(cost);
+      costs[paying++] = cost;
       continue;
     }
     if (model === undefined) {
-      if (unit === 'credits') costs.push({ unit, amount: 'unrated' });
+      if (unit === 'credits') costs[paying++] = { unit, amount: 'unrated' };
       continue;
     }
     const rate = model[unit === 'credits' ? 'credits' : 'messages'];
     if (rate === undefined) continue;
     const amount = rated(rate);
     if (amount === tooLarge) return costTooLarge;
-    costs.push({ unit, amount });
+    costs[paying++] = { unit, amount };
   }
+  if (paying < costs.length) costs.length = paying;
   return { kind: model === undefined && characters === 0 ? 'unrated' : 'rated', costs };
 }
 

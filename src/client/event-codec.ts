@@ -57,7 +57,7 @@ function problemOf(event: UsageEvent): string | null {
 export function problemOfQuantities(quantities: Quantities, field: string, countMin: number): string | null {
   let count = 0;
   for (const name in quantities) {
-    if (!isId(name)) return `${field}: a name ${idRule}`;
+    if (bytesOfName(name) === null) return `${field}: a name ${idRule}`;
     if (!isWhole(quantities[name])) {
       return `${field}["${name}"] must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
     }
@@ -69,6 +69,21 @@ export function problemOfQuantities(quantities: Quantities, field: string, count
 
 export function isId(value: unknown): boolean {
   return typeof value === 'string' && idPattern.test(value);
+}
+
+/** Names of meters, models and quantities come again and again: so many of them are checked and encoded once. */
+const namesMax = 1_000;
+const names = new Map<string, Buffer>();
+
+/** The bytes of a name, or null where it is none. */
+export function bytesOfName(name: unknown): Buffer | null {
+  const known = names.get(name as string);
+  if (known !== undefined) return known;
+  if (!isId(name)) return null;
+  if (names.size >= namesMax) names.clear();
+  const bytes = Buffer.from(name as string, 'latin1');
+  names.set(name as string, bytes);
+  return bytes;
 }
 
 export const timeRule = 'must be whole milliseconds since 1970, above 0';

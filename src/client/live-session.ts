@@ -1,26 +1,13 @@
 import { aborted, type CallLimits, watchLimits } from './call-limits.js';
+import type { Ending } from './ending.js';
 import { fieldInvalid, MeterError } from './errors.js';
 import { isWhole } from './event-codec.js';
+import type { PendingOpen } from './pending-open.js';
+import type { Listed } from './roster.js';
 import type { Opened } from './session-codec.js';
 import type { SessionStream } from './session-stream.js';
 import type { EndOptions, OpenRequest, Session } from './session-types.js';
 import { type Quantities, type Reason, type ReleaseResult, type SettleResult, UNITS } from './types.js';
-
-/** The settle or the release of a session, from the call until it is durable. */
-export interface Ending {
-  readonly session: LiveSession;
-  readonly kind: 'settle' | 'release';
-  readonly quantities: Quantities;
-  readonly eventTimeMs: number;
-  /** 'void': it was refused, or goes another way than the stream it was sent on. */
-  state: 'waiting' | 'answered' | 'void';
-  /** The number of its session on that stream. */
-  number: number;
-  /** The caller still waits for it. */
-  isHeard: boolean;
-  resolve(result: SettleResult | ReleaseResult): void;
-  reject(error: MeterError): void;
-}
 
 /** Who carries sessions to the sidecars. */
 export interface SessionCarrier {
@@ -33,13 +20,18 @@ interface Waiter {
   settle(hasRoom: boolean): void;
 }
 
+const everyone = (): boolean => true;
+/** Most sessions have neither a waiter nor a listener. */
+const none: readonly never[] = [];
+
 /**
  * States: *opening* -> *open* (a stream carries it) -> *ending* -> *over*. A stream that breaks or drains makes it *away* until another
  * one carries it: what was allowed holds meanwhile. What ended without us (by its deadline, or because nobody would open it again), and what
  * nobody judged, is *detached*: no stream carries it any more, but it can still be settled. Denied, moved to another gateway, left by
  * `close`: *over*.
  */
-export class LiveSession implements Session {
+export class LiveSession implements Session, Listed {
+  place = 0;
   state: 'opening' | 'open' | 'away' | 'detached' | 'ending' | 'over' = 'opening';
   /** The caller no longer waits for the verdict: a hold that was made all the same is given back. */
   isAbandoned = false;
@@ -52,6 +44,8 @@ export class LiveSession implements Session {
   /** The stream that carries it, and its number there. */
   stream: SessionStream | null = null;
   number = 0;
+  /** The call of `open` that waits for its verdict. */
+  pending: PendingOpen | null = null;
   ending: Ending | null = null;
   /** It has counts to report. */
   isDirty = false;
@@ -72,15 +66,12 @@ export class LiveSession implements Session {
   readonly accountId: string;
   readonly latest: number[];
   readonly #acknowledged: number[];
-  readonly #known: Quantities;
-  #waiters: Waiter[] = [];
-  #listeners: ((reason: Reason) => void)[] = [];
+  #waiters: readonly Waiter[] = none;
+  #listeners: readonly ((reason: Reason) => void)[] = none;
 
   constructor(
     readonly request: OpenRequest,
     readonly startTimeMs: number,
-    /** SessionOpen without its number and generation. */
-    readonly bytes: Buffer,
     /** What it counts of what is kept. */
     readonly costBytes: number,
     private readonly carrier: SessionCarrier,
@@ -88,8 +79,7 @@ export class LiveSession implements Session {
     this.sessionId = request.sessionId;
     this.accountId = request.accountId;
     this.latest = request.counted.map(() => 0);
-    this.#acknowledged = request.counted.map(() => 0);
-    this.#known = { ...request.known };
+    this.#acknowledged = this.latest.slice();
   }
 
   get counts(): Quantities {
@@ -151,12 +141,12 @@ export class LiveSession implements Session {
           resolve(hasRoom);
         },
       };
-      this.#waiters.push(waiter);
+      this.#waiters = [...this.#waiters, waiter];
     });
   }
 
   onStop(listener: (reason: Reason) => void): void {
-    if (this.stopped === null) this.#listeners.push(listener);
+    if (this.stopped === null) this.#listeners = [...this.#listeners, listener];
     else tell(listener, this.stopped);
   }
 
@@ -169,7 +159,7 @@ export class LiveSession implements Session {
   }
 
   get knownAndCounted(): Quantities {
-    return { ...this.#known, ...this.counts };
+    return { ...this.request.known, ...this.counts };
   }
 
   /** A stream carries it: opened, taken over, or opened again because Redis forgot. */
@@ -232,20 +222,22 @@ export class LiveSession implements Session {
     this.allowedThrough = allowedThrough;
     if (this.#waiters.length === 0) return;
     this.#wake((waiter) => waiter.count <= allowedThrough, true);
-    if (!this.#mayGrow) this.#wake(() => true, false);
+    if (!this.#mayGrow) this.#wake(everyone, false);
   }
 
   stop(reason: Reason): void {
     if (this.stopped !== null) return;
     this.stopped = reason;
-    this.#wake(() => true, false);
-    for (const listener of this.#listeners.splice(0)) tell(listener, reason);
+    this.#wake(everyone, false);
+    const listeners = this.#listeners;
+    this.#listeners = none;
+    for (const listener of listeners) tell(listener, reason);
   }
 
   /** It is settled, released or left: nobody waits for room any more. */
   end(state: 'ending' | 'over'): void {
     this.state = state;
-    this.#wake(() => true, false);
+    this.#wake(everyone, false);
   }
 
   get #mayGrow(): boolean {
@@ -255,8 +247,8 @@ export class LiveSession implements Session {
   }
 
   #wake(whom: (waiter: Waiter) => boolean, hasRoom: boolean): void {
+    if (this.#waiters.length === 0) return;
     const woken = this.#waiters.filter(whom);
-    if (woken.length === 0) return;
     this.#waiters = this.#waiters.filter((waiter) => !woken.includes(waiter));
     for (const waiter of woken) waiter.settle(hasRoom);
   }
@@ -275,27 +267,6 @@ function wholeOf(count: unknown, name: string): number {
   if (isWhole(count)) return Number(count);
   const rule = `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
   throw fieldInvalid(`counts["${name}"]`, rule);
-}
-
-/** Without a kind: the release of what nobody waits for. */
-export function endingOf(
-  session: LiveSession,
-  kind: Ending['kind'] = 'release',
-  quantities: Quantities = {},
-  eventTimeMs = Date.now(),
-): Ending {
-  const nobody = (): void => undefined;
-  return {
-    session,
-    kind,
-    quantities,
-    eventTimeMs,
-    state: 'waiting',
-    number: 0,
-    isHeard: true,
-    resolve: nobody,
-    reject: nobody,
-  };
 }
 
 export function sessionOver({ sessionId, stopped }: LiveSession): MeterError {

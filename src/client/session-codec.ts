@@ -1,5 +1,5 @@
 import { varintSize, WIRE, WireReader, writeVarint } from '../wire/protobuf.js';
-import { quantitiesMax } from './event-codec.js';
+import { bytesOfName, quantitiesMax } from './event-codec.js';
 import type { OpenRequest } from './session-types.js';
 import {
   type Quantities,
@@ -11,8 +11,7 @@ import {
 } from './types.js';
 
 /**
- * MeterUsage on protobuf's bytes. What a session says when it opens is encoded once, when it is taken over; counts are read where
- * they stand, when the message is written: one pass, into one buffer.
+ * MeterUsage on protobuf's bytes. What sessions say is read where it stands, when the message is written: one pass, into one buffer.
  */
 
 const tag = (field: number, type: number): number => (field << 3) | type;
@@ -24,20 +23,15 @@ const partBytesMax = 5 * 131 + 2 * quantitiesMax * 151 + 64;
 const buffer = Buffer.alloc(messageBytesMax);
 let pos = 0;
 
-/** SessionOpen without its number, which is that of a stream, and its generation. The request was checked. */
-export function encodeOpen(request: OpenRequest, startTimeMs: number): Buffer {
-  pos = 0;
-  writeText(2, request.sessionId);
-  writeText(3, request.accountId);
-  if (request.agentId !== undefined && request.agentId !== '') writeText(4, request.agentId);
-  writeText(5, request.meter);
-  writeText(6, request.model);
-  writeNumber(7, startTimeMs);
-  writeQuantities(8, request.known ?? {});
-  for (const name of request.counted) writeText(9, name);
-  if (request.expectedMax !== undefined && request.expectedMax > 0) writeNumber(10, request.expectedMax);
-  if (request.whole === true) writeNumber(11, 1);
-  return Buffer.from(buffer.subarray(0, pos));
+/** How long a SessionOpen is, but for its number, which is that of a stream, and its generation. The request was checked. */
+export function openSize(request: OpenRequest, startTimeMs: number): number {
+  const { sessionId, accountId, agentId = '', meter, model, known = {}, counted, expectedMax = 0 } = request;
+  let size = textSize(sessionId) + textSize(accountId) + nameSize(meter) + nameSize(model);
+  if (agentId !== '') size += textSize(agentId);
+  size += 1 + varintSize(startTimeMs) + quantitiesSize(known);
+  for (const name of counted) size += nameSize(name);
+  if (expectedMax > 0) size += 1 + varintSize(expectedMax);
+  return request.whole === true ? size + 2 : size;
 }
 
 /** How a message is written: `beginMessage`, the parts in the order of their fields while `hasRoom`, `endMessage`. */
@@ -51,12 +45,26 @@ export function hasRoom(): boolean {
   return pos <= messageBytesMax - partBytesMax;
 }
 
-export function writeOpen(session: number, open: Buffer, generation: number): void {
+export function writeOpen(
+  session: number,
+  request: OpenRequest,
+  startTimeMs: number,
+  generation: number,
+): void {
+  const { agentId = '', known = {}, expectedMax = 0 } = request;
   const rest = generation === 0 ? 0 : 1 + varintSize(generation);
-  writeHead(2, 1 + varintSize(session) + open.length + rest);
+  writeHead(2, 1 + varintSize(session) + openSize(request, startTimeMs) + rest);
   writeNumber(1, session);
-  buffer.set(open, pos);
-  pos += open.length;
+  writeText(2, request.sessionId);
+  writeText(3, request.accountId);
+  if (agentId !== '') writeText(4, agentId);
+  writeName(5, request.meter);
+  writeName(6, request.model);
+  writeNumber(7, startTimeMs);
+  writeQuantities(8, known);
+  for (const name of request.counted) writeName(9, name);
+  if (expectedMax > 0) writeNumber(10, expectedMax);
+  if (request.whole === true) writeNumber(11, 1);
   if (generation > 0) writeNumber(12, generation);
 }
 
@@ -70,12 +78,7 @@ export function writeProgress(session: number, counts: readonly number[]): void 
 }
 
 export function writeSettle(session: number, quantities: Quantities, eventTimeMs: number): void {
-  let size = 1 + varintSize(session) + 1 + varintSize(eventTimeMs);
-  for (const name in quantities) {
-    const entry = entrySize(name, Number(quantities[name]));
-    size += 1 + varintSize(entry) + entry;
-  }
-  writeHead(4, size);
+  writeHead(4, 1 + varintSize(session) + quantitiesSize(quantities) + 1 + varintSize(eventTimeMs));
   writeNumber(1, session);
   writeQuantities(2, quantities);
   writeNumber(3, eventTimeMs);
@@ -106,20 +109,46 @@ function writeText(field: number, text: string): void {
   pos += buffer.write(text, pos, 'latin1');
 }
 
+function writeName(field: number, name: string): void {
+  const bytes = bytesOfName(name) as Buffer;
+  const { length } = bytes;
+  writeHead(field, length);
+  for (let i = 0; i < length; i++) buffer[pos + i] = bytes[i] as number;
+  pos += length;
+}
+
+function nameSize(name: string): number {
+  const { length } = bytesOfName(name) as Buffer;
+  return 1 + varintSize(length) + length;
+}
+
+function textSize(text: string): number {
+  return 1 + varintSize(text.length) + text.length;
+}
+
 function entrySize(name: string, count: number): number {
-  return 1 + varintSize(name.length) + name.length + 1 + varintSize(count);
+  return nameSize(name) + 1 + varintSize(count);
+}
+
+function quantitiesSize(quantities: Quantities): number {
+  let size = 0;
+  for (const name in quantities) {
+    const entry = entrySize(name, Number(quantities[name]));
+    size += 1 + varintSize(entry) + entry;
+  }
+  return size;
 }
 
 function writeQuantities(field: number, quantities: Quantities): void {
   for (const name in quantities) {
     const count = Number(quantities[name]);
     writeHead(field, entrySize(name, count));
-    writeText(1, name);
+    writeName(1, name);
     writeNumber(2, count);
   }
 }
 
-/** The verdict on an open. */
+/** The verdict on an open. `counts` are valid during the call only. */
 export interface Opened {
   readonly session: number;
   readonly isAllowed: boolean;
@@ -208,27 +237,34 @@ function readAcknowledged(to: AnswerReader): void {
 
 function readOpened(to: AnswerReader): void {
   readFields(0);
-  const [, session, verdict, reason, allowedThrough, unit, held, available, missing, catalogVersion] =
-    numbers as [number, number, number, number, number, number, number, number, number, number];
   to.opened({
-    session,
-    isAllowed: verdict === 1,
-    reason: reasonOf(reason),
-    allowedThrough,
-    unit,
-    held,
-    available,
-    missing,
-    catalogVersion,
-    counts: [...list],
-    generation: numbers[11] as number,
+    session: field(1),
+    isAllowed: field(2) === 1,
+    reason: reasonOf(field(3)),
+    allowedThrough: field(4),
+    unit: field(5),
+    held: field(6),
+    available: field(7),
+    missing: field(8),
+    catalogVersion: field(9),
+    counts: list,
+    generation: field(11),
   });
+}
+
+function field(number: number): number {
+  return numbers[number] as number;
+}
+
+/** Most amounts are 0. */
+function amount(number: number): bigint {
+  return number === 0 ? 0n : BigInt(number);
 }
 
 /** Numbers by their fields, lists of numbers, and one text. */
 function readFields(textField: number): void {
-  numbers.fill(0);
-  list.length = 0;
+  for (let i = 0; i < numbers.length; i++) numbers[i] = 0;
+  if (list.length > 0) list.length = 0;
   text = '';
   while (reader.pos < reader.end) {
     const next = reader.tag();
@@ -268,16 +304,15 @@ function readEnded(to: AnswerReader): void {
 
 /** SettleResponse. */
 function settledOf(): SettleResult {
-  const field = (n: number): number => numbers[n] as number;
   return {
     outcome: 'settled',
     unit: UNITS[field(1)] ?? 'credits',
-    charged: BigInt(field(2)),
-    released: BigInt(field(3)),
+    charged: amount(field(2)),
+    released: amount(field(3)),
     releasedUnit: UNITS[field(12)] ?? null,
-    overdrawn: BigInt(field(4)),
-    available: BigInt(field(5)),
-    converted: BigInt(field(11)),
+    overdrawn: amount(field(4)),
+    available: amount(field(5)),
+    converted: amount(field(11)),
     late: field(6) === 1,
     holdUnknown: field(7) === 1,
     unrated: field(8) === 1,
@@ -288,12 +323,11 @@ function settledOf(): SettleResult {
 
 /** ReleaseResponse. */
 function releasedOf(): ReleaseResult {
-  const [, unit, released, available, duplicate] = numbers as [number, number, number, number, number];
   return {
-    unit: UNITS[unit] ?? null,
-    released: BigInt(released),
-    available: BigInt(available),
-    duplicate: duplicate === 1,
+    unit: UNITS[field(1)] ?? null,
+    released: amount(field(2)),
+    available: amount(field(3)),
+    duplicate: field(4) === 1,
   };
 }
 

@@ -1,4 +1,6 @@
+import type { Ending } from './ending.js';
 import {
+  bytesOfName,
   idRule,
   isId,
   isTime,
@@ -7,7 +9,7 @@ import {
   quantitiesMax,
   timeRule,
 } from './event-codec.js';
-import type { Ending, LiveSession } from './live-session.js';
+import type { LiveSession } from './live-session.js';
 import type { OpenRequest } from './session-types.js';
 import type { ReleaseRequest, ReserveRequest, SettleRequest } from './types.js';
 
@@ -17,8 +19,8 @@ export function problemOfOpen(request: OpenRequest): string | null {
   if (!isId(request.accountId)) return `account_id ${idRule}`;
   const { agentId = '' } = request;
   if (agentId !== '' && !isId(agentId)) return `agent_id ${idRule}`;
-  if (!isId(request.meter)) return `meter ${idRule}`;
-  if (!isId(request.model)) return `model ${idRule}`;
+  if (bytesOfName(request.meter) === null) return `meter ${idRule}`;
+  if (bytesOfName(request.model) === null) return `model ${idRule}`;
   const { startTimeMs = 1, expectedMax = 0, counted, known = {} } = request;
   if (!isTime(startTimeMs)) return `start_time_ms ${timeRule}`;
   if (!isWhole(expectedMax) || typeof expectedMax === 'bigint') {
@@ -31,15 +33,30 @@ export function problemOfOpen(request: OpenRequest): string | null {
 function problemOfCounted(counted: readonly string[], known: object): string | null {
   if (!Array.isArray(counted) || counted.length === 0) return 'counted must name at least one quantity';
   if (counted.length > quantitiesMax) return `counted must have at most ${quantitiesMax}`;
-  if (!counted.every(isId)) return `counted: a name ${idRule}`;
-  if (new Set(counted).size < counted.length) return 'counted must name each quantity once';
-  const both = counted.find((name) => Object.hasOwn(known, name));
-  return both === undefined ? null : `counted must be none of the known, as ${both} is`;
+  for (let i = 0; i < counted.length; i++) {
+    const name = counted[i] as string;
+    if (bytesOfName(name) === null) return `counted: a name ${idRule}`;
+    if (counted.indexOf(name) < i) return 'counted must name each quantity once';
+    if (Object.hasOwn(known, name)) return `counted must be none of the known, as ${name} is`;
+  }
+  return null;
 }
 
-/** Later changes of the caller's objects change nothing. */
+/** Later changes of the caller's objects change nothing. Field by field: so all have one shape, whatever the caller's have. */
 export function copyOf(request: OpenRequest): OpenRequest {
-  return { ...request, known: { ...request.known }, counted: [...request.counted] };
+  const { sessionId, accountId, agentId, meter, model, known, counted, expectedMax, whole, signal } = request;
+  return {
+    sessionId,
+    accountId,
+    agentId,
+    meter,
+    model,
+    known: { ...known },
+    counted: [...counted],
+    expectedMax,
+    whole,
+    signal,
+  };
 }
 
 /** The unary call that ends a session as well. */

@@ -1,7 +1,8 @@
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import type { Connection } from './connections.js';
+import type { Ending } from './ending.js';
 import { fromServiceError, isUnsent, MeterError } from './errors.js';
-import type { Ending, LiveSession } from './live-session.js';
+import type { LiveSession } from './live-session.js';
 import {
   type AnswerReader,
   beginMessage,
@@ -62,8 +63,9 @@ const onlyCounts: Message = { opens: [], endings: [] };
 export class SessionStream {
   #state: 'open' | 'draining' | 'closing' | 'ended' = 'open';
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
-  readonly #sessions = new Map<number, LiveSession>();
-  #lastNumber = 0;
+  /** By their numbers; no session has number 0. */
+  readonly #sessions: (LiveSession | null)[] = [null];
+  #sessionsCount = 0;
   /** Numbers of sessions whose end is durable: used again, so that they stay small. */
   readonly #freeNumbers: number[] = [];
   #opens: LiveSession[] = [];
@@ -99,8 +101,9 @@ export class SessionStream {
 
   open(session: LiveSession): void {
     session.stream = this;
-    session.number = this.#freeNumbers.pop() ?? ++this.#lastNumber;
-    this.#sessions.set(session.number, session);
+    session.number = this.#freeNumbers.pop() ?? this.#sessions.length;
+    this.#sessions[session.number] = session;
+    this.#sessionsCount++;
     this.#opens.push(session);
     this.hurry();
   }
@@ -130,14 +133,15 @@ export class SessionStream {
   /** It carries the session no longer; whatever still comes for it is not heard. */
   leave(session: LiveSession): void {
     if (session.stream !== this) return;
-    this.#sessions.delete(session.number);
+    this.#sessions[session.number] = null;
+    this.#sessionsCount--;
     session.stream = null;
     this.#finishIfIdle();
   }
 
   /** The sessions that it carries, whatever their state. */
   get sessions(): LiveSession[] {
-    return [...this.#sessions.values()];
+    return this.#sessions.filter((session) => session !== null);
   }
 
   /** Sends what waits, and half-closes as soon as it waits for no answer: open sessions are left to the sidecar. */
@@ -154,10 +158,11 @@ export class SessionStream {
   }
 
   #finishIfIdle(): void {
-    const isOver = this.#state === 'draining' && this.#sessions.size === 0;
+    const isOver = this.#state === 'draining' && this.#sessionsCount === 0;
     if (!this.#isFinishing && !isOver) return;
     if (this.#state === 'closing' || this.#state === 'ended' || this.#hasWork) return;
-    for (const session of this.#sessions.values()) if (waitsForAnswer(session)) return;
+    // From the end: answers come in the order of their numbers, more or less.
+    if (this.#sessions.findLast(waitsForAnswer) !== undefined) return;
     this.#state = 'closing';
     this.#call.end();
   }
@@ -180,7 +185,7 @@ export class SessionStream {
 
   #writeNext(): void {
     beginMessage(this.#durableThrough + this.#messages.length + 1);
-    const opens = this.#writeOpens(take(this.#opens));
+    const opens = this.#writeOpens();
     let sent = 0;
     for (; sent < this.#moved.length && hasRoom(); sent++) {
       const session = this.#moved[sent] as LiveSession;
@@ -188,32 +193,37 @@ export class SessionStream {
       session.isDirty = false;
       writeProgress(session.number, session.latest);
     }
-    this.#moved = sent === this.#moved.length ? [] : this.#moved.slice(sent);
-    const endings: Ending[] = [];
-    const waiting = take(this.#endings);
-    while (waiting.length > 0 && hasRoom()) {
-      const ending = waiting.pop() as Ending;
-      endings.push(ending);
-      if (ending.kind === 'settle') writeSettle(ending.number, ending.quantities, ending.eventTimeMs);
-      else writeRelease(ending.number, ending.eventTimeMs);
-    }
-    this.#endings.push(...waiting.reverse());
+    this.#moved = this.#moved.slice(sent);
+    const endings = this.#writeEndings();
     const isOnlyCounts = opens.length + endings.length === 0;
     this.#messages.push(isOnlyCounts ? onlyCounts : { opens, endings });
     this.#write();
   }
 
-  /** Writes those that it still carries, oldest first; what has no room waits for the next message. */
-  #writeOpens(waiting: LiveSession[]): LiveSession[] {
+  /** Writes those that it still carries; what has no room waits for the next message. */
+  #writeOpens(): LiveSession[] {
     const opens: LiveSession[] = [];
-    while (waiting.length > 0 && hasRoom()) {
-      const session = waiting.pop() as LiveSession;
+    let seen = 0;
+    for (; seen < this.#opens.length && hasRoom(); seen++) {
+      const session = this.#opens[seen] as LiveSession;
       if (session.stream !== this) continue;
       opens.push(session);
       this.#writeOpen(session);
     }
-    this.#opens.push(...waiting.reverse());
+    this.#opens = this.#opens.slice(seen);
     return opens;
+  }
+
+  #writeEndings(): Ending[] {
+    let written = 0;
+    for (; written < this.#endings.length && hasRoom(); written++) {
+      const { kind, number, quantities, eventTimeMs } = this.#endings[written] as Ending;
+      if (kind === 'settle') writeSettle(number, quantities, eventTimeMs);
+      else writeRelease(number, eventTimeMs);
+    }
+    const endings = this.#endings;
+    this.#endings = endings.splice(written);
+    return endings;
   }
 
   /** Opens of what is still open; endings go another way, and counts are sent anew when the session is open again. */
@@ -226,7 +236,7 @@ export class SessionStream {
   }
 
   #writeOpen(session: LiveSession): void {
-    writeOpen(session.number, session.bytes, session.newestGeneration);
+    writeOpen(session.number, session.request, session.startTimeMs, session.newestGeneration);
     session.unansweredOpens++;
   }
 
@@ -248,8 +258,8 @@ export class SessionStream {
 
   readonly #reader: AnswerReader = {
     opened: (opened) => {
-      const session = this.#sessions.get(opened.session);
-      if (session === undefined || session.state === 'ending') return;
+      const session = this.#sessions[opened.session] ?? null;
+      if (session === null || session.state === 'ending') return;
       if (!opened.isAllowed) {
         this.leave(session);
         this.#freeNumbers.push(opened.session);
@@ -257,11 +267,11 @@ export class SessionStream {
       this.owner.opened(session, opened);
     },
     acknowledged: (number, counts, allowedThrough) => {
-      this.#sessions.get(number)?.acknowledge(counts, allowedThrough);
+      this.#sessions[number]?.acknowledge(counts, allowedThrough);
     },
     stopped: (number, reason, allowedThrough) => {
-      const session = this.#sessions.get(number);
-      if (session === undefined || session.state === 'ending') return;
+      const session = this.#sessions[number] ?? null;
+      if (session === null || session.state === 'ending') return;
       session.acknowledge([], allowedThrough);
       if (GONE.has(reason)) this.leave(session);
       this.owner.stopped(session, reason, GONE.has(reason));
@@ -269,8 +279,8 @@ export class SessionStream {
     settled: (number, result) => this.#onEnded(number, result),
     released: (number, result) => this.#onEnded(number, result),
     refused: (number, reason, message, retryAfterMs) => {
-      const session = this.#sessions.get(number);
-      if (session === undefined) return;
+      const session = this.#sessions[number] ?? null;
+      if (session === null) return;
       this.leave(session);
       if (session.state === 'opening' || session.state === 'away') this.#freeNumbers.push(number);
       // One that is about to stop says when it will be gone; another one need not wait for that.
@@ -286,9 +296,9 @@ export class SessionStream {
   };
 
   #onEnded(number: number, result: SettleResult | ReleaseResult): void {
-    const session = this.#sessions.get(number);
-    const ending = session?.ending;
-    if (session === undefined || ending === null || ending === undefined) return;
+    const session = this.#sessions[number] ?? null;
+    const ending = session?.ending ?? null;
+    if (session === null || ending === null) return;
     this.leave(session);
     ending.state = 'answered';
     this.owner.ended(ending, result);
@@ -352,11 +362,8 @@ export class SessionStream {
   }
 }
 
-function waitsForAnswer({ state, isAbandoned }: LiveSession): boolean {
+function waitsForAnswer(session: LiveSession | null): boolean {
+  if (session === null) return false;
+  const { state, isAbandoned } = session;
   return isAbandoned || state === 'opening' || state === 'ending';
-}
-
-/** What waits, newest first: so that it can be taken from the end; the list is empty then. */
-function take<Item>(waiting: Item[]): Item[] {
-  return waiting.splice(0).reverse();
 }

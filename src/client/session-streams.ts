@@ -105,7 +105,7 @@ export class SessionStreams {
       }
       carried += 1;
     }
-    this.#waiting.splice(0, carried);
+    this.#waiting = this.#waiting.slice(carried);
   }
 
   /** In turn; a stream is opened where there is none. */

@@ -1,11 +1,14 @@
-import { aborted, watchLimits } from './call-limits.js';
+import { aborted } from './call-limits.js';
 import type { Connection } from './connections.js';
 import type { EndKeeper } from './end-keeper.js';
+import { Ending } from './ending.js';
 import { closed, isUnavailable, isUnsent, type MeterError, ofProblem, ofReason } from './errors.js';
 import { isTime, problemOfQuantities, timeRule } from './event-codec.js';
-import { type Ending, endingOf, LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
-import type { Guest, Room } from './room.js';
-import { encodeOpen, type Opened } from './session-codec.js';
+import { LiveSession, type SessionCarrier, sessionOver } from './live-session.js';
+import { type OpensOwner, PendingOpen } from './pending-open.js';
+import type { Room } from './room.js';
+import { Roster } from './roster.js';
+import { type Opened, openSize } from './session-codec.js';
 import { copyOf, holdOf, problemOfOpen, requestOf, reserveOf } from './session-requests.js';
 import { SessionStreams, type SessionsOwner } from './session-streams.js';
 import type { EndOptions, OpenRequest, Session } from './session-types.js';
@@ -22,16 +25,6 @@ const CARRIED_ON: ReadonlySet<Reason> = new Set([...AGAIN, 'SESSION_UNKNOWN']);
 /** A stream that does not know the session ends it no more; the call by its id does. */
 const ALONE: ReadonlySet<Reason> = new Set(['UNAVAILABLE', 'LIMIT_REACHED', 'SESSION_UNKNOWN', 'HOLD_ENDED']);
 
-/** The call of `open` that waits for a verdict. */
-interface PendingOpen {
-  readonly guest: Guest;
-  isAdmitted: boolean;
-  /** Why it has no verdict yet. */
-  error: MeterError | null;
-  resolve(session: Session): void;
-  reject(error: MeterError): void;
-}
-
 export interface SessionsOptions {
   readonly timeoutDefaultMs: number;
   readonly onLost: (lost: Lost) => void;
@@ -41,9 +34,8 @@ export interface SessionsOptions {
 /** The sessions of a meter: opens them, carries them over streams that come and go, and ends each once. */
 export class Sessions implements SessionCarrier {
   readonly #streams: SessionStreams;
-  readonly #pending = new Map<LiveSession, PendingOpen>();
   /** What has taken room and is not over. */
-  readonly #live = new Set<LiveSession>();
+  readonly #live = new Roster<LiveSession>();
   #isClosing = false;
 
   constructor(
@@ -64,36 +56,13 @@ export class Sessions implements SessionCarrier {
     if (signal?.aborted) return Promise.reject(aborted(signal));
     const request = copyOf(given);
     const startTimeMs = given.startTimeMs ?? Date.now();
-    const bytes = encodeOpen(request, startTimeMs);
-    const costBytes = sessionOverheadBytes + bytes.length;
-    const session = new LiveSession(request, startTimeMs, bytes, costBytes, this);
-    return new Promise((resolve, reject) => {
-      const stopWatch = watchLimits({ signal, timeoutMs }, (error) => this.#giveUp(session, error));
-      const pending: PendingOpen = {
-        isAdmitted: false,
-        error: null,
-        resolve: (judged) => {
-          stopWatch();
-          resolve(judged);
-        },
-        reject: (error) => {
-          stopWatch();
-          reject(error);
-        },
-        guest: {
-          events: 1,
-          bytes: costBytes,
-          admit: () => {
-            pending.isAdmitted = true;
-            this.#live.add(session);
-            this.#streams.carry(session);
-          },
-          refuse: (error) => this.#take(session)?.reject(error),
-        },
-      };
-      this.#pending.set(session, pending);
-      this.room.enter(pending.guest);
-    });
+    const costBytes = sessionOverheadBytes + openSize(request, startTimeMs);
+    const session = new LiveSession(request, startTimeMs, costBytes, this);
+    const pending = new PendingOpen(session, this.#opens);
+    session.pending = pending;
+    const verdict = pending.within({ signal, timeoutMs });
+    this.room.enter(pending);
+    return verdict;
   }
 
   settle(session: LiveSession, quantities: Quantities, options: EndOptions): Promise<SettleResult> {
@@ -109,12 +78,13 @@ export class Sessions implements SessionCarrier {
   /** Takes no more calls; what waits is sent. Sessions that are open are left to the grace period. */
   close(): void {
     this.#isClosing = true;
-    for (const session of [...this.#pending.keys()]) {
+    for (const session of this.#live.all) {
+      if (session.pending === null) continue;
       this.#take(session)?.reject(closed());
       this.#abandon(session);
     }
     this.#streams.close();
-    for (const session of this.#live) {
+    for (const session of this.#live.all) {
       if (session.ending === null && !session.isAbandoned) this.#leave(session);
     }
   }
@@ -129,23 +99,31 @@ export class Sessions implements SessionCarrier {
 
   /** Gives up what is on its way; settles and releases that are not durable go to the keeper. */
   stop(): void {
-    const live = [...this.#live];
+    const live = this.#live.all;
     this.#streams.stop();
     for (const { ending } of live) ending?.reject(closed());
   }
 
-  #take(session: LiveSession): PendingOpen | undefined {
-    const pending = this.#pending.get(session);
-    this.#pending.delete(session);
+  #take(session: LiveSession): PendingOpen | null {
+    const { pending } = session;
+    session.pending = null;
     return pending;
   }
 
-  /** The caller has aborted its open, or its time is over. */
+  readonly #opens: OpensOwner = {
+    admitted: (session) => {
+      this.#live.add(session);
+      this.#streams.carry(session);
+    },
+    refused: (session, error) => this.#take(session)?.reject(error),
+    givenUp: (session, error) => this.#giveUp(session, error),
+  };
+
   #giveUp(session: LiveSession, over: MeterError): void {
     const pending = this.#take(session);
-    if (pending === undefined) return;
+    if (pending === null) return;
     if (!pending.isAdmitted) {
-      this.room.leave(pending.guest);
+      this.room.leave(pending);
       pending.reject(over);
       return;
     }
@@ -172,7 +150,7 @@ export class Sessions implements SessionCarrier {
     session.isAbandoned = true;
     // On its way: what comes back is seen to then.
     if (session.stream !== null || !this.#live.has(session)) return;
-    if (session.wasSent) this.#deliver(endingOf(session));
+    if (session.wasSent) this.#deliver(new Ending(session));
     else this.#leave(session);
   }
 
@@ -190,27 +168,14 @@ export class Sessions implements SessionCarrier {
     const { signal, timeoutMs = this.options.timeoutDefaultMs, eventTimeMs = Date.now() } = options;
     if (!isTime(eventTimeMs)) return Promise.reject(ofProblem(`event_time_ms ${timeRule}`));
     if (signal?.aborted) return Promise.reject(aborted(signal));
-    return new Promise((resolve, reject) => {
-      const ending = endingOf(session, kind, { ...quantities }, eventTimeMs);
-      const stopWatch = watchLimits({ signal, timeoutMs }, (error) => {
-        ending.isHeard = false;
-        if (kind === 'settle' && error.reason === 'TIMED_OUT') resolve({ outcome: 'kept' });
-        else reject(error);
-      });
-      ending.resolve = (result) => {
-        stopWatch();
-        resolve(result);
-      };
-      ending.reject = (error) => {
-        stopWatch();
-        reject(error);
-      };
-      session.ending = ending;
-      session.end('ending');
-      // While it is being opened again its end follows on the same stream: only the verdict tells whether it is still this client's.
-      if (stream !== null && (state === 'open' || state === 'away')) stream.end(ending);
-      else this.#endAlone(ending);
-    });
+    const ending = new Ending(session, kind, { ...quantities }, eventTimeMs);
+    const answer = ending.within({ signal, timeoutMs });
+    session.ending = ending;
+    session.end('ending');
+    // While it is being opened again its end follows on the same stream: only the verdict tells whether it is still this client's.
+    if (stream !== null && (state === 'open' || state === 'away')) stream.end(ending);
+    else this.#endAlone(ending);
+    return answer;
   }
 
   #endAlone(ending: Ending): void {
@@ -318,7 +283,7 @@ export class Sessions implements SessionCarrier {
     session.judge(opened);
     session.acknowledge(opened.counts, opened.allowedThrough);
     const hadOwner = opened.generation > unansweredOpens;
-    session.ending = hadOwner ? endingOf(session, 'settle', session.knownAndCounted) : endingOf(session);
+    session.ending = hadOwner ? new Ending(session, 'settle', session.knownAndCounted) : new Ending(session);
     session.end('ending');
     stream.end(session.ending);
   }
@@ -330,7 +295,7 @@ export class Sessions implements SessionCarrier {
     }
     const pending = this.#take(session);
     if (opened.isAllowed) session.carried(opened);
-    else if (pending === undefined) this.#detach(session, opened.reason ?? 'UNAVAILABLE');
+    else if (pending === null) this.#detach(session, opened.reason ?? 'UNAVAILABLE');
     else {
       session.judge(opened);
       this.#leave(session);
@@ -339,12 +304,12 @@ export class Sessions implements SessionCarrier {
   }
 
   #onOpenRefused(session: LiveSession, reason: Reason, error: MeterError): void {
-    const pending = this.#pending.get(session);
+    const { pending } = session;
     if (session.state === 'open') session.state = 'away';
     if (CARRIED_ON.has(reason)) {
-      if (pending !== undefined) pending.error = error;
+      if (pending !== null) pending.error = error;
       this.#streams.carryLater(session, error.retryAfterMs ?? 0);
-    } else if (pending === undefined) this.#detach(session, reason);
+    } else if (pending === null) this.#detach(session, reason);
     else if (reason === 'HOLD_ENDED') {
       // As a reservation of such an id is denied.
       this.#take(session);
@@ -380,8 +345,8 @@ export class Sessions implements SessionCarrier {
     }
     if (this.#isClosing) return;
     if (session.state === 'open') session.state = 'away';
-    const pending = this.#pending.get(session);
-    if (pending !== undefined && error !== null) {
+    const { pending } = session;
+    if (pending !== null && error !== null) {
       pending.error = error;
       if (!error.retryable) {
         this.#fail(session, error);

@@ -1,6 +1,6 @@
 import { monthOf } from '../ledger/month.js';
 import type { EntryRow } from '../postgres/entry-row.js';
-import { operationHash, operationId, operationTimeMs } from '../redis/batch.js';
+import { operationHash, operationId, operationKind, operationTimeMs } from '../redis/batch.js';
 import { type AccountState, AGENT_EVENT, ENTRY, OP } from '../redis/format.js';
 import type { JournalEntry, JournalRecord } from '../redis/journal.js';
 import { opaqueCatalogVersion, opaqueQuantities, opaqueStart, opaqueText } from '../redis/opaque.js';
@@ -133,7 +133,7 @@ function idOf(record: JournalRecord, entry: JournalEntry): string {
   if (entry.operation < 0) throw new Error(`entry ${entry.seq} of kind ${entry.kind} without an operation`);
   const id = operationId(record.batch, entry.operation);
   if (entry.kind === ENTRY.opening_lot) return `${id}#${entry.lots[0]}`;
-  const operation = record.batch.rows[entry.operation]?.[0] ?? OP.usage;
+  const operation = operationKind(record.batch, entry.operation);
   if (entry.plan !== null && operation === OP.create) return `${id}#create`;
   if (operation === OP.convert) return id;
   // Credits that were converted for a charge; both lines have the number of the first.

@@ -14,10 +14,9 @@ const AGENT_EVENTS = new Map<number, string>(
 );
 
 /** JSON, or null for a line that has no note. Positions as in lua/includes/op_*.lua, from 0 here. */
-export function noteOf(entry: JournalEntry, operation: PackedOperation | undefined): string | null {
+export function noteOf(entry: JournalEntry, operation: PackedOperation | number | undefined): string | null {
   if (entry.plan !== null) return entry.kind === ENTRY.opening_lot ? null : planNote(entry.plan);
   if (entry.agent !== null) return agentNote(entry.agent);
-  if (operation === undefined) return null;
   const { before } = entry;
   if (before !== null)
     return noteJson({
@@ -25,6 +24,8 @@ export function noteOf(entry: JournalEntry, operation: PackedOperation | undefin
       overdrawn_before: before.overdrawn || '',
       converted_before: before.converted || '',
     });
+  // Nothing that is said in short has a note.
+  if (operation === undefined || typeof operation === 'number') return null;
   switch (entry.kind) {
     case ENTRY.reversal:
       return noteJson({ corrects: operation[8], reason_code: operation[10], reason_text: operation[11] });

@@ -7,7 +7,7 @@ import {
   type PackedSubscription,
   pack,
 } from '../redis/format.js';
-import type { Hold } from '../redis/hold-format.js';
+import { readHold } from '../redis/hold-format.js';
 import type { AgentEntry, JournalEntry, JournalHold, JournalRecord, PlanEntry } from '../redis/journal.js';
 import { expiredBy, isGrant, spentBy } from './ledger-lines.js';
 import { sourceName, unitName } from './names.js';
@@ -51,7 +51,7 @@ export interface StateRows {
 /** What several records leave accounts and holds at: each row once, whatever happened to it between. */
 export class StateChanges {
   readonly #accounts = new Map<number, TouchedAccount>();
-  readonly #holds = new Map<string, JournalHold & { readonly partition: number }>();
+  readonly #holds = new Map<string, { readonly hold: JournalHold; readonly partition: number }>();
   /** Holds that these records began: Postgres does not know them. */
   readonly #begun = new Set<string>();
   readonly #keys = new Map<string, number>();
@@ -64,8 +64,8 @@ export class StateChanges {
     for (const entry of record.entries) addEntry(touched[entry.account] as TouchedAccount, record, entry);
     for (const hold of record.holds) {
       const name = `${hold.accountId} ${hold.holdId}`;
-      if (hold.state !== null && hold.state.seq >= record.firstSeq) this.#begun.add(name);
-      this.#holds.set(name, { ...hold, partition });
+      if (hold.beganSeq >= record.firstSeq) this.#begun.add(name);
+      this.#holds.set(name, { hold, partition });
     }
     for (const { accountId, state } of record.subscriptions) {
       const account = this.#accounts.get(this.#keys.get(accountId) as number) as TouchedAccount;
@@ -98,9 +98,10 @@ export class StateChanges {
     const touched = [...this.#accounts.values()].sort((a, b) => a.state.key - b.state.key);
     const holds: HoldRow[] = [];
     const ended: { accountKey: number; holdId: string }[] = [];
-    for (const [name, { accountId, holdId, partition, state, packed }] of this.#holds) {
+    for (const [name, { hold, partition }] of this.#holds) {
+      const { accountId, holdId, beganSeq } = hold;
       const accountKey = this.#keys.get(accountId) as number;
-      if (state !== null) holds.push(holdRow({ accountKey, holdId, partition }, state, packed));
+      if (beganSeq > 0) holds.push(holdRow({ accountKey, holdId, partition }, hold.packed()));
       else if (!this.#begun.has(name)) ended.push({ accountKey, holdId });
     }
     return {
@@ -269,11 +270,8 @@ function lotRows({ state, lots, heldChanged }: TouchedAccount): LotRow[] {
   return rows.sort((a, b) => a.lotId - b.lotId);
 }
 
-function holdRow(
-  place: Pick<HoldRow, 'accountKey' | 'holdId' | 'partition'>,
-  hold: Hold,
-  packed: Buffer,
-): HoldRow {
+function holdRow(place: Pick<HoldRow, 'accountKey' | 'holdId' | 'partition'>, packed: Buffer): HoldRow {
+  const hold = readHold(packed);
   return {
     ...place,
     agent: hold.agentId,

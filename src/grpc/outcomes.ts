@@ -3,7 +3,7 @@ import type { CycleBegun, CycleDenied } from '../credits/agent-types.js';
 import type { ConversionDenied, CreditsConverted } from '../credits/conversions.js';
 import type { StatusChange, UsageRerated } from '../credits/correction-types.js';
 import { DrawdownError } from '../errors.js';
-import { type Metrics, modelLabel, UNIT_LABELS } from '../metrics.js';
+import { type Metrics, modelLabel, type Tally, UNIT_LABELS } from '../metrics.js';
 import type { SessionVerdict } from '../sessions/types.js';
 import type {
   Denied,
@@ -46,13 +46,26 @@ interface Charge {
 
 /**
  * Counts what became of operations, in one place and from what callers are told. Events are summed up per batch by the
- * meter, model and unit that they share, so an event costs two map look-ups and a batch some microseconds.
+ * meter, model and unit that they share, so an event costs two map look-ups and a batch some microseconds; so are settles, which come one by
+ * one, between scrapes.
  */
 export class Outcomes {
+  readonly #sessionsOpened: Tally;
+  readonly #settled: Tally;
+  /** Of settles, by the names that this catalog gives them. */
+  #charges = new ChargeSums();
+  #chargesCatalog: CompiledCatalog;
+
   constructor(
     private readonly metrics: Metrics,
     private readonly catalog: () => CompiledCatalog,
-  ) {}
+  ) {
+    const applied = { verdict: 'applied', reason: 'none' };
+    this.#sessionsOpened = metrics.tally(metrics.operations, { kind: 'open_session', ...applied });
+    this.#settled = metrics.tally(metrics.operations, { kind: 'settle', ...applied });
+    this.#chargesCatalog = catalog();
+    metrics.onScrape(() => this.#flushCharges());
+  }
 
   /** `results` are those of `events`, in order. */
   recorded(events: readonly UsageEvent[], results: readonly EventResult[]): void {
@@ -85,11 +98,22 @@ export class Outcomes {
   }
 
   settled(call: { meter: string; model: string }, result: Settled): void {
-    this.#count('settle', result.duplicate ? 'duplicate' : 'applied', 'none');
-    if (result.duplicate) return;
-    const charges = new ChargeSums();
-    charges.add(call.meter, call.model, result);
-    charges.flush(this.metrics, this.catalog());
+    if (result.duplicate) {
+      this.#count('settle', 'duplicate', 'none');
+      return;
+    }
+    this.#settled.add(1);
+    const catalog = this.catalog();
+    if (catalog !== this.#chargesCatalog || this.#charges.count >= settlesSummedMax) {
+      this.#flushCharges();
+      this.#chargesCatalog = catalog;
+    }
+    this.#charges.add(call.meter, call.model, result);
+  }
+
+  #flushCharges(): void {
+    this.#charges.flush(this.metrics, this.#chargesCatalog);
+    this.#charges = new ChargeSums();
   }
 
   released(result: Released): void {
@@ -99,7 +123,8 @@ export class Outcomes {
   /** A session that was open before is a duplicate. */
   sessionOpened({ denied, generation }: SessionVerdict): void {
     if (denied !== null) this.#count('open_session', 'denied', denied);
-    else this.#count('open_session', generation > 1 ? 'duplicate' : 'applied', 'none');
+    else if (generation > 1) this.#count('open_session', 'duplicate', 'none');
+    else this.#sessionsOpened.add(1);
   }
 
   sessionRefused(kind: 'open_session' | 'settle' | 'release', reason: Reason): void {
@@ -173,8 +198,13 @@ export class Outcomes {
   }
 }
 
-/** Sums by meter, model and unit; of one batch, so its size is bounded by what a batch may hold. */
+/** Settles whose charges are summed up at most before they are counted: as many names of models may be among them. */
+const settlesSummedMax = 1_000;
+
+/** Sums by meter, model and unit; of one batch, or of so many settles, so its size is bounded by what these may hold. */
 class ChargeSums {
+  /** Charges in the sums. */
+  count = 0;
   #converted = 0;
   readonly #byMeter = new Map<string, Map<string, { charged: number[]; debt: number[]; unrated: number }>>();
 
@@ -193,6 +223,7 @@ class ChargeSums {
     if (charge.overdrawn > 0) sums.debt[charge.unit] = (sums.debt[charge.unit] as number) + charge.overdrawn;
     if (charge.unrated) sums.unrated++;
     this.#converted += charge.converted;
+    this.count++;
   }
 
   flush(metrics: Metrics, catalog: CompiledCatalog): void {

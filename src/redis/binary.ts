@@ -114,6 +114,33 @@ export class BinaryWriter {
     this.#data.writeUInt8(high >>> 16, place + 6);
   }
 
+  bytes(value: Buffer): void {
+    const place = this.#reserve(value.length);
+    value.copy(this.#data, place);
+  }
+
+  /** Text that a zero byte ends. */
+  text(value: string): void {
+    this.utf8(value);
+    this.u8(0);
+  }
+
+  /** Text as it is. */
+  utf8(value: string): void {
+    // A UTF-16 unit becomes three bytes at most.
+    const place = this.#reserve(value.length * 3);
+    this.#place = place + this.#data.write(value, place);
+  }
+
+  /** What follows, at most 65,535 bytes, is to stand behind the count of its bytes; `endCounted` ends it. */
+  beginCounted(): number {
+    return this.#reserve(2);
+  }
+
+  endCounted(begin: number): void {
+    this.#data.writeUInt16LE(this.#place - begin - 2, begin);
+  }
+
   take(): Buffer {
     return this.#data.subarray(0, this.#place);
   }

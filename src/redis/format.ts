@@ -56,6 +56,8 @@ export const CODE = {
   broken: 11,
   /** What the session of the operation ended with. */
   ended: 12,
+  /** A session was opened the short way. */
+  opened: 13,
 } as const;
 
 export const REASON = {
@@ -142,6 +144,8 @@ export const ENTRY = {
   agent_grant: 21,
   agent_status: 22,
   session_expired: 24,
+  /** A settle that one lot without debt paid; it is read as `settle`. */
+  settle_paid: 25,
   hold: 100,
   extend: 101,
   checkpoint: 102,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Batch, unpackBatch, usageAccount, usageAmount } from './batch.js';
+import { type Batch, readShortOpen, shortField, unpackBatch, usageAccount, usageAmount } from './batch.js';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import {
@@ -12,7 +12,7 @@ import {
   unpack,
   unpackAll,
 } from './format.js';
-import { type Hold, readHold } from './hold-format.js';
+import { packBegunHold, readNextHold } from './hold-format.js';
 import { splitScope } from './keys.js';
 import { type Opaque, unpackOpaque } from './opaque.js';
 
@@ -27,6 +27,7 @@ export interface JournalEntry {
   readonly accountSeq: number;
   readonly unit: number;
   readonly amount: number;
+  /** This and what follows to `lots` is nothing for a hold that begins: its account's state says it. */
   readonly debt: number;
   readonly remainingAfter: number;
   readonly heldAfter: number;
@@ -91,13 +92,14 @@ export interface AgentEntry {
   readonly priority: number;
 }
 
-/** A hold after a record; null: ended. */
+/** A hold as a record leaves it. */
 export interface JournalHold {
   readonly accountId: string;
   readonly holdId: string;
-  readonly state: Hold | null;
-  /** As Redis keeps it. */
-  readonly packed: Buffer;
+  /** Of the entry that began it; 0: it ended. */
+  readonly beganSeq: number;
+  /** As Redis keeps it; put together when it is asked for, because most holds end before anybody wants to know. Empty: it ended. */
+  packed(): Buffer;
 }
 
 /** One record: a batch that changed something, with all that it changed. */
@@ -111,7 +113,7 @@ export interface JournalRecord {
   readonly entries: readonly JournalEntry[];
   /** Accounts after the record, by index. */
   readonly accounts: ReadonlyMap<number, AccountState>;
-  /** Holds after the record, by account and hold id; null: ended. */
+  /** Holds that began, changed or ended, by account and hold id. */
   readonly holds: readonly JournalHold[];
   /** Subscriptions after the record, by account. */
   readonly subscriptions: readonly { readonly accountId: string; readonly state: PackedSubscription }[];
@@ -227,7 +229,7 @@ export function hashOf([id, fields]: RawRecord): Buffer {
   return hash.digest();
 }
 
-const HASHED_NAMES = ['b', 'o', 'd', 'i', 'a', 'h', 'g'];
+const HASHED_NAMES = ['b', 's', 'o', 'd', 'i', 'a', 'h', 'e', 'g'];
 
 /** The record is of a format that this version does not know, or it is not whole. Waiting does not help, another version may. */
 export class UnreadableRecord extends Error {
@@ -257,10 +259,11 @@ function decodeFields([id, fields]: RawRecord): JournalRecord {
   const decisions = new BinaryReader(field('d'));
   const format = decisions.u8();
   if (format !== FORMAT) throw new Error(`it has format ${format}, this version knows ${FORMAT}`);
-  const batch = unpackBatch(field('b'));
+  const batch = unpackBatch({ batch: field('b'), shorts: field('s') });
   const bookedTimeMs = decisions.u56();
   const count = decisions.u32();
-  const entries = readEntries(decisions, firstSeq, batch);
+  const said: SaidHold[] = [];
+  const entries = readEntries(decisions, firstSeq, batch, said);
   if (entries.length !== count) throw new Error(`it has ${entries.length} of ${count} entries`);
 
   const accounts = new Map<number, AccountState>();
@@ -276,14 +279,15 @@ function decodeFields([id, fields]: RawRecord): JournalRecord {
     opaque: unpackOpaque(field('o')),
     entries,
     accounts,
-    holds: readHolds(field('h')),
+    holds: readHolds({ said, batch, accounts, bookedTimeMs, open: field('h'), ended: field('e') }),
     subscriptions: readSubscriptions(field('g')),
     bytes: Number(field('c').toString()),
     hash: hashOf([id, fields]),
   };
 }
 
-function readEntries(reader: BinaryReader, firstSeq: number, batch: Batch): JournalEntry[] {
+/** Appends to `said` the entries that say what became of their holds. */
+function readEntries(reader: BinaryReader, firstSeq: number, batch: Batch, said: SaidHold[]): JournalEntry[] {
   const entries: JournalEntry[] = [];
   const counted = new Map<number, PaidFrom>();
   while (!reader.atEnd) {
@@ -297,10 +301,28 @@ function readEntries(reader: BinaryReader, firstSeq: number, batch: Batch): Jour
         const account = usageAccount(batch, i);
         const from = counted.get(account);
         if (from === undefined) throw new Error(`operation ${i} of a journal record is paid from nowhere`);
+        const amount = usageAmount(batch, i, from.unit);
+        from.accountSeq += 1;
+        from.remaining -= amount;
+        const lots = [from.lot, -amount];
         entries.push(
-          paidEntry(firstSeq + entries.length, i, account, from, usageAmount(batch, i, from.unit)),
+          shortEntry(firstSeq + entries.length, i, ENTRY.usage, account, from.unit, amount, from, lots),
         );
       }
+    } else if (kind === ENTRY.settle_paid) {
+      const entry = settledEntry(reader, firstSeq + entries.length, operation);
+      entries.push(entry);
+      said.push({ entry, lot: 0 });
+    } else if (kind === ENTRY.hold) {
+      const seq = firstSeq + entries.length;
+      const account = reader.u16() - 1;
+      const unit = reader.u8();
+      const entry = shortEntry(seq, operation, kind, account, unit, reader.u56(), untold, []);
+      entries.push(entry);
+      const lot = reader.u32();
+      // Its seq and what was available then were the answer.
+      reader.bytes(14);
+      if (lot > 0) said.push({ entry, lot });
     } else {
       const entry = readEntry(reader, firstSeq + entries.length, operation, kind);
       if (kind === ENTRY.session_expired) tellConversions(entries, entry);
@@ -386,33 +408,61 @@ function readPaidFrom(reader: BinaryReader): PaidFrom {
   return { accountSeq, unit, remaining, held, lot: reader.u32() };
 }
 
-/** One usage event of a run: the batch says whose it is and what it cost, and the rest is counted. */
-function paidEntry(
+/** What the entry of a hold that begins does not say. */
+const untold = { accountSeq: 0, remaining: 0, held: 0 };
+
+/** What a settle says beyond what every charge does. */
+interface SettledEntry {
+  readonly flags: number;
+  readonly released: number;
+  readonly settledFor: string;
+}
+
+const notSettled: SettledEntry = { flags: 0, released: 0, settledFor: '' };
+
+/** A settle that one lot without debt paid. */
+function settledEntry(reader: BinaryReader, seq: number, operation: number): JournalEntry {
+  const account = reader.u16() - 1;
+  const accountSeq = reader.u56();
+  const unit = reader.u8();
+  const amount = reader.u56();
+  const after = { accountSeq, remaining: reader.u56(), held: reader.u56() };
+  const flags = reader.u16();
+  const released = reader.u56();
+  const lots = [reader.u32(), -amount];
+  const settled = { flags, released, settledFor: reader.text() };
+  return shortEntry(seq, operation, ENTRY.settle, account, unit, amount, after, lots, settled);
+}
+
+/** An entry of which nothing more is to be said: one usage event of a run, a settle from one lot, or a hold that begins. */
+function shortEntry(
   seq: number,
   operation: number,
+  kind: number,
   account: number,
-  from: PaidFrom,
+  unit: number,
   amount: number,
+  after: { readonly accountSeq: number; readonly remaining: number; readonly held: number },
+  lots: readonly number[],
+  { flags, released, settledFor }: SettledEntry = notSettled,
 ): JournalEntry {
-  from.accountSeq += 1;
-  from.remaining -= amount;
   return {
     seq,
     operation,
-    kind: ENTRY.usage,
+    kind,
     account,
-    accountSeq: from.accountSeq,
-    unit: from.unit,
+    accountSeq: after.accountSeq,
+    unit,
     amount,
     debt: 0,
-    remainingAfter: from.remaining,
-    heldAfter: from.held,
+    remainingAfter: after.remaining,
+    heldAfter: after.held,
     debtAfter: 0,
-    flags: 0,
-    released: 0,
-    lots: [from.lot, -amount],
+    flags,
+    released,
+    lots,
     hold: null,
-    settledFor: '',
+    settledFor,
     before: null,
     lotPriority: 0,
     dueMs: 0,
@@ -472,16 +522,55 @@ function readEndedHold(kind: number, reader: BinaryReader): NonNullable<JournalE
   };
 }
 
-function readHolds(data: Buffer): JournalHold[] {
-  const reader = new BinaryReader(data);
-  const holds: JournalHold[] = [];
-  while (!reader.atEnd) {
-    const { accountId, id } = splitScope(reader.text());
-    const packed = reader.bytes(reader.u32());
-    holds.push({ accountId, holdId: id, state: packed.length === 0 ? null : readHold(packed), packed });
-  }
-  return holds;
+/** An entry of an operation in short that says what became of its hold: it began, in this lot, or ended (0). */
+interface SaidHold {
+  readonly entry: JournalEntry;
+  readonly lot: number;
 }
+
+/**
+ * The holds that a record says: what its entries say, the later before the earlier; then where that is not all, fields and holds in turn, ended
+ * each by a zero byte, and the fields of those that ended.
+ */
+function readHolds(record: {
+  readonly said: readonly SaidHold[];
+  readonly batch: Batch;
+  readonly accounts: ReadonlyMap<number, AccountState>;
+  readonly bookedTimeMs: number;
+  readonly open: Buffer;
+  readonly ended: Buffer;
+}): JournalHold[] {
+  const holds = new Map<string, JournalHold>();
+  const add = (field: string, beganSeq: number, packed: () => Buffer): void => {
+    const { accountId, id: holdId } = splitScope(field.slice(1));
+    holds.set(field, { accountId, holdId, beganSeq, packed });
+  };
+  const { said, batch, accounts, bookedTimeMs, open, ended } = record;
+  for (const { entry, lot } of said) {
+    const { seq, operation, account, unit, amount } = entry;
+    const field = shortField(batch, operation);
+    if (lot === 0) add(field, 0, () => noBytes);
+    else
+      add(field, seq, () => {
+        const { key: accountKey } = accounts.get(account) as AccountState;
+        const opened = readShortOpen(batch, operation, unit);
+        return packBegunHold(opened, { seq, accountKey, unit, amount, lot, nowMs: bookedTimeMs });
+      });
+  }
+  const reader = new BinaryReader(open);
+  while (!reader.atEnd) {
+    const field = reader.text();
+    const start = reader.place;
+    const { seq } = readNextHold(reader);
+    const packed = open.subarray(start, reader.place);
+    add(field, seq, () => packed);
+    if (!reader.atEnd && reader.u8() !== 0) throw new Error('more follows a hold than belongs to it');
+  }
+  if (ended.length > 0) for (const field of ended.toString().split('\0')) add(field, 0, () => noBytes);
+  return [...holds.values()];
+}
+
+const noBytes = Buffer.alloc(0);
 
 function readSubscriptions(data: Buffer): { accountId: string; state: PackedSubscription }[] {
   const values = unpackAll<string | PackedSubscription>(data);

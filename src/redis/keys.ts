@@ -38,7 +38,12 @@ export function accountScope(accountId: string): string {
   return `${Buffer.byteLength(accountId)}:${accountId}`;
 }
 
-/** The account and the rest of a hold's field. Throws where the field was not made by accountScope. */
+/** The field of a hold: in the hash of holds, of its id, and its member among the deadlines. */
+export function holdField(accountId: string, holdId: string): string {
+  return `h${accountScope(accountId)}${holdId}`;
+}
+
+/** The account and the rest of what follows the letter of a field. Throws where the field was not made by accountScope. */
 export function splitScope(field: string): { accountId: string; id: string } {
   const colon = field.indexOf(':');
   const length = Number(field.slice(0, colon));

@@ -1,3 +1,4 @@
+import type { PackedBatch } from './batch.js';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import {
@@ -18,6 +19,7 @@ import {
   type OpenedHold,
   readCheckpointedHold,
   readOpenedHold,
+  readShortOpened,
 } from './hold-format.js';
 import { accountScope, type PartitionKeys } from './keys.js';
 import { callScript } from './script-call.js';
@@ -137,13 +139,13 @@ export class Scripts {
   }
 
   /**
-   * Applies a batch: `batch` is the msgpack of {format, account ids, operations}. `ending` batches (settle, release, expire) run also when Redis is out of memory; for the others
+   * Applies a batch. `ending` batches (settle, release, expire) run also when Redis is out of memory; for the others
    * LIMIT_REACHED (maxmemory) says so, and nothing was changed. Rejects OUTCOME_UNKNOWN where the reply was lost.
    */
   async batch(
     fence: Fence,
     operations: readonly PackedOperation[],
-    batch: Buffer,
+    { batch, shorts }: PackedBatch,
     opaque: Buffer,
     options: { readonly ending: boolean },
   ): Promise<BatchReply | FenceRefusal> {
@@ -160,6 +162,7 @@ export class Scripts {
         limits.journalBytesMax,
         limits.journalAgeMaxMs,
         batch,
+        shorts,
         opaque,
       ],
     );
@@ -179,7 +182,7 @@ export class Scripts {
       firstSeq: firstSeq as number,
       pendingBytes: pendingBytes as number,
       expiredHolds: expiredHolds as number,
-      results: readResults(operations, reply[1] as Buffer, reply[2] as Buffer),
+      results: readResults(operations, nowMs as number, reply[1] as Buffer, reply[2] as Buffer),
     };
   }
 
@@ -277,18 +280,24 @@ function fenceArguments(fence: Fence): (string | number)[] {
 
 function readResults(
   operations: readonly PackedOperation[],
+  nowMs: number,
   codes: Buffer,
   values: Buffer,
 ): OperationResult[] {
   const reader = new BinaryReader(values);
   const results = new Array<OperationResult>(operations.length);
   for (let i = 0; i < operations.length; i++)
-    results[i] = readResult(operations[i] as PackedOperation, codes[i] as number, reader);
+    results[i] = readResult(operations[i] as PackedOperation, nowMs, codes[i] as number, reader);
   if (!reader.atEnd) throw new Error('a script answered more than was asked');
   return results;
 }
 
-function readResult(operation: PackedOperation, code: number, reader: BinaryReader): OperationResult {
+function readResult(
+  operation: PackedOperation,
+  nowMs: number,
+  code: number,
+  reader: BinaryReader,
+): OperationResult {
   switch (code) {
     case CODE.ok:
       if (operation[0] === OP.touch) return { code: 'account', account: readAccount(reader) };
@@ -301,6 +310,8 @@ function readResult(operation: PackedOperation, code: number, reader: BinaryRead
       if (operation[0] === OP.checkpoint)
         return { code: 'checkpointed', session: readCheckpointedHold(reader) };
       return { code, outcome: readOutcome(reader) };
+    case CODE.opened:
+      return { code: 'opened', session: readShortOpened(reader, operation, nowMs) };
     case CODE.duplicate:
     case CODE.conflict:
     case CODE.ended:

@@ -65,7 +65,7 @@ export async function readHot(
   }
   if (holdFields.length > 0) {
     call.hmgetBuffer(keys[3], ...holdFields);
-    call.zmscore(keys[6], ...holdFields.map((field) => `h${field}`));
+    call.zmscore(keys[6], ...holdFields);
   }
   const replies = (await call.exec()) ?? [];
   for (const [error] of replies) if (error !== null) throw error;
@@ -116,9 +116,4 @@ function decodeAll<State>(
     decoded.set(name, { state, sweptAtMs: Number(scores[i] ?? 0) });
   }
   return decoded;
-}
-
-/** The field of a hold in Redis. */
-export function holdField(accountId: string, holdId: string): string {
-  return accountScope(accountId) + holdId;
 }

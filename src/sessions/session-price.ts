@@ -10,9 +10,16 @@ import type { SessionOpen } from './types.js';
 
 const UNIT_NAMES: Record<Unit, WalletUnit> = { 1: 'credits', 2: 'tts_characters', 3: 'llm_messages' };
 
-/** The known quantities, then the counted ones with their counts. */
-export function quantitiesAt({ known, counted }: SessionOpen, counts: ArrayLike<number>): Quantities {
-  return [...known, ...counted.map((name, index) => [name, counts[index] ?? 0] as const)];
+/** The known quantities, then the counted ones with their counts; those that are missing are 0. */
+export function quantitiesAt(
+  { known, counted }: SessionOpen,
+  counts: ArrayLike<number>,
+): Quantities[number][] {
+  const quantities = new Array<Quantities[number]>(known.length + counted.length);
+  for (let i = 0; i < known.length; i++) quantities[i] = known[i] as Quantities[number];
+  for (let i = 0; i < counted.length; i++)
+    quantities[known.length + i] = [counted[i] as string, counts[i] ?? 0];
+  return quantities;
 }
 
 /**
@@ -20,47 +27,54 @@ export function quantitiesAt({ known, counted }: SessionOpen, counts: ArrayLike<
  * are converted for characters they hold for characters.
  */
 export function offersOf(catalog: CompiledCatalog, open: SessionOpen): SessionOffer[] | Refusal {
-  const { meter, model, expectedMax } = open;
-  const costsAt = (count: number) =>
-    walletCosts(catalog, { meter, model, quantities: quantitiesAt(open, [count]) });
-  const leastCount = open.whole ? expectedMax : 1;
-  const wantedCount = open.whole ? expectedMax : wantedThrough(0, firstSliceCounts, expectedMax);
-  const [now, least, wanted] = [costsAt(0), costsAt(leastCount), costsAt(Math.max(leastCount, wantedCount))];
+  const { meter, model, known, counted, expectedMax, whole } = open;
+  const quantities = quantitiesAt(open, []);
+  const costsAt = (count: number) => {
+    quantities[known.length] = [counted[0] as string, count];
+    return walletCosts(catalog, { meter, model, quantities });
+  };
+  const leastCount = whole ? expectedMax : 1;
+  const wantedCount = whole ? expectedMax : wantedThrough(0, firstSliceCounts, expectedMax);
+  const now = costsAt(0);
   if (now.kind === 'refused') return now;
+  const least = costsAt(leastCount);
   if (least.kind === 'refused') return least;
+  const wanted = costsAt(Math.max(leastCount, wantedCount));
   if (wanted.kind === 'refused') return wanted;
   const offers: SessionOffer[] = [];
   const chargeable = wanted.costs.some(({ amount }) => amount !== 0);
-  for (const [index, cost] of wanted.costs.entries()) {
+  for (let i = 0; i < wanted.costs.length; i++) {
+    const { unit, amount, conversion } = wanted.costs[i] as WalletCost;
     // An allowance that this work takes nothing from must not pay for it with nothing.
-    if (cost.amount === 'unrated' || (cost.amount === 0 && chargeable)) continue;
-    const { conversion } = cost;
-    const paid = conversion === undefined ? index : wanted.costs.findIndex(isCharacters);
+    if (amount === 'unrated' || (amount === 0 && chargeable)) continue;
+    const paid = conversion === undefined ? i : wanted.costs.findIndex(isCharacters);
     offers.push({
-      unit: UNITS[cost.unit],
+      unit: UNITS[unit],
       charge: amountOf(now.costs[paid]),
       least: amountOf(least.costs[paid]),
       wanted: amountOf(wanted.costs[paid]),
-      ...(conversion === undefined ? {} : { conversion }),
+      conversion,
     });
   }
   return offers;
 }
 
-/** The price of one session in what its charge is counted in: the unit of its hold, or characters where credits are held for them. */
+/** What the charge of a session is counted in: the unit of its hold, or characters where credits are held for them. */
+export function chargedIn(offers: readonly SessionOffer[] | Refusal, held: Unit): Unit {
+  const offer = 'kind' in offers ? undefined : offers.find(({ unit }) => unit === held);
+  return offer?.conversion === undefined ? held : UNITS.tts_characters;
+}
+
+/** The price of one session in the unit that its charge is counted in. */
 export class SessionPrice {
-  readonly unit: Unit;
   readonly #wallet: WalletUnit;
 
   constructor(
     private readonly catalog: CompiledCatalog,
     private readonly open: SessionOpen,
-    held: Unit,
+    readonly unit: Unit,
   ) {
-    const offers = offersOf(catalog, open);
-    const offer = 'kind' in offers ? undefined : offers.find(({ unit }) => unit === held);
-    this.unit = offer?.conversion === undefined ? held : UNITS.tts_characters;
-    this.#wallet = UNIT_NAMES[this.unit];
+    this.#wallet = UNIT_NAMES[unit];
   }
 
   chargeOf(quantities: Quantities): number | Refusal {
@@ -94,10 +108,9 @@ export class SessionPrice {
 
   #quantitiesAt(counts: ArrayLike<number>, first: number): Quantities {
     const { counted, known } = this.open;
-    return [
-      ...known,
-      ...counted.map((name, index) => [name, index === 0 ? first : (counts[index] as number)] as const),
-    ];
+    const quantities = quantitiesAt(this.open, counts);
+    quantities[known.length] = [counted[0] as string, first];
+    return quantities;
   }
 }
 

@@ -1,3 +1,4 @@
+import { quantitiesPerMeterMax } from '../catalog/limits.js';
 import { partitionOf } from '../redis/keys.js';
 import type { LedgerDetails } from '../redis/opaque.js';
 import type { Reason, Unit } from '../usage/types.js';
@@ -35,6 +36,9 @@ export interface Stand {
   readonly growWanted: number;
 }
 
+/** By how many there are; nobody writes anything else into them. A session that is settled before it counts needs no more. */
+const zeros = Array.from({ length: quantitiesPerMeterMax + 1 }, (_, length) => new Float64Array(length));
+
 /**
  * One session of one stream, as this sidecar has it.
  *
@@ -53,12 +57,12 @@ export class Session {
   state: 'opening' | 'open' | 'stopped' | 'ending' | 'gone' = 'opening';
   isAbandoned = false;
   readonly partition: number;
-  /** The largest counts that were reported. */
-  readonly counts: Float64Array;
+  /** The largest counts that were reported. These three are the shared zeros until the session counts anything. */
+  counts: Float64Array;
   /** Those of the last checkpoint that Redis has. */
-  readonly acknowledged: Float64Array;
+  acknowledged: Float64Array;
   /** Those of the checkpoint on its way. */
-  readonly #sent: Float64Array;
+  #sent: Float64Array;
   generation = 0;
   /** What its hold pays for, in what its charge is counted in. */
   covers = 0;
@@ -91,10 +95,10 @@ export class Session {
     partitionCount: number,
   ) {
     this.partition = partitionOf(opened.accountId, partitionCount);
-    const { length } = opened.counted;
-    this.counts = new Float64Array(length);
-    this.acknowledged = new Float64Array(length);
-    this.#sent = new Float64Array(length);
+    const nothing = zeros[opened.counted.length] as Float64Array;
+    this.counts = nothing;
+    this.acknowledged = nothing;
+    this.#sent = nothing;
   }
 
   get number(): number {
@@ -110,14 +114,15 @@ export class Session {
     return this.state === 'open' || this.state === 'stopped';
   }
 
-  /** The hot path: no allocation, no call. */
+  /** The hot path: no allocation but with the first count, no call. */
   update(counts: Float64Array, length: number, nowMs: number): Update {
-    const own = this.counts;
+    let own = this.counts;
     if (length > own.length) return UPDATE.tooManyCounts;
     for (let i = 0; i < length; i++) if (Number.isNaN(counts[i])) return UPDATE.noCount;
     for (let i = 0; i < length; i++) {
       const count = counts[i] as number;
       if (count <= (own[i] as number)) continue;
+      if (own === this.acknowledged) own = this.#beginCounting();
       own[i] = count;
       if (this.hasMoved) continue;
       this.hasMoved = true;
@@ -138,6 +143,7 @@ export class Session {
     this.#price = price;
     this.generation = generation;
     this.renewedMs = nowMs;
+    if (acknowledged.length > 0 && this.counts === this.acknowledged) this.#beginCounting();
     for (let i = 0; i < acknowledged.length; i++) {
       const count = acknowledged[i] as number;
       this.acknowledged[i] = count;
@@ -225,6 +231,15 @@ export class Session {
   dropCounts(): void {
     this.counts.set(this.acknowledged);
     this.hasMoved = false;
+  }
+
+  /** Gives it room of its own. */
+  #beginCounting(): Float64Array {
+    const { length } = this.counts;
+    this.counts = new Float64Array(length);
+    this.acknowledged = new Float64Array(length);
+    this.#sent = new Float64Array(length);
+    return this.counts;
   }
 
   #priced(): SessionPrice {

@@ -1,23 +1,23 @@
 import type { Logger } from 'pino';
-import type { CompiledCatalog } from '../catalog/pricing.js';
-import { DrawdownError } from '../errors.js';
 import { type Metrics, UNIT_LABELS } from '../metrics.js';
-import { checkEventTime, type EventTimeLimits } from '../usage/event-times.js';
-import { sessionFingerprint } from '../usage/fingerprint.js';
-import type { OpenedSession, SessionOperations } from '../usage/session-operations.js';
-import type { Position, UsageMeter } from '../usage/types.js';
+import type { EventTimeLimits } from '../usage/event-times.js';
+import type { Meter } from '../usage/meter.js';
+import type { SessionOperations } from '../usage/session-operations.js';
+import type { Settled, Unit } from '../usage/types.js';
 import { Checkpointer, type CheckpointLimits } from './checkpointer.js';
 import { InFlight } from './in-flight.js';
-import { endedError, limitRefusal, priceless, refusalOf } from './refusals.js';
+import { type CatalogVersions, Opening, type OpeningEnvironment, type UnitTallies } from './opening.js';
+import { limitRefusal, refusalOf } from './refusals.js';
 import { Session, type SessionListener } from './session.js';
-import { offersOf, quantitiesAt, SessionPrice } from './session-price.js';
 import type {
+  Judged,
   SessionOpen,
   SessionOutcome,
   SessionRefusal,
   SessionRelease,
   SessionSettle,
   SessionVerdict,
+  Told,
 } from './types.js';
 
 export interface SessionLimits extends CheckpointLimits, EventTimeLimits {
@@ -25,33 +25,28 @@ export interface SessionLimits extends CheckpointLimits, EventTimeLimits {
   readonly streamSessionsMax: number;
 }
 
-/** The catalog in force, and older versions that sessions began with. */
-export interface CatalogVersions {
-  current(): { readonly compiled: CompiledCatalog };
-  version(number: number): Promise<{ readonly compiled: CompiledCatalog } | null>;
-}
-
-/** What an open, a settle or a release came to, and where that stands in the journal; null: nothing was changed. */
-export type Judged<T> =
-  | { readonly answer: T; readonly position: Position | null }
-  | { readonly refusal: SessionRefusal };
-
 /**
  * The sessions of all streams of this sidecar: opens, ends and abandons them; the checkpointer keeps those that are open.
- * No call rejects.
+ * Nothing is thrown, and what came of a call is told once, and later than it was made.
  */
 export class Sessions {
   readonly #checkpointer: Checkpointer;
   readonly #inFlight = new InFlight();
 
+  readonly #environment: OpeningEnvironment;
+  readonly #overruns: UnitTallies;
+
   constructor(
-    private readonly operations: Pick<SessionOperations, 'open' | 'checkpoint'>,
-    private readonly meter: Pick<UsageMeter, 'settle' | 'release'>,
-    private readonly catalogs: CatalogVersions,
+    operations: Pick<SessionOperations, 'open' | 'checkpoint'>,
+    private readonly meter: Pick<Meter, 'startSettle' | 'release'>,
+    catalogs: CatalogVersions,
     private readonly limits: SessionLimits,
     private readonly metrics: Metrics,
     private readonly logger: Logger,
   ) {
+    const slices = unitTallies(metrics, metrics.sessionSliceUnits);
+    this.#overruns = unitTallies(metrics, metrics.sessionOverrunUnits);
+    this.#environment = { operations, catalogs, limits, metrics, slices, logger };
     this.#checkpointer = new Checkpointer(operations, limits, this.#inFlight, metrics, logger);
     this.#checkpointer.start();
     metrics.onScrape(() => {
@@ -76,107 +71,85 @@ export class Sessions {
   }
 
   /** Opens an admitted session, or takes it over. Where the verdict is DENIED, or there is none, it is gone. */
-  async open(session: Session): Promise<Judged<SessionVerdict>> {
+  open(session: Session, told: Told<SessionVerdict>): void {
     this.#inFlight.begin();
-    const judged = await this.#guarded(session, () => this.#judge(session));
-    if (session.state === 'opening') this.drop(session);
-    else if (session.isAbandoned) this.leave(session);
-    this.#inFlight.end();
-    return judged;
-  }
-
-  async #judge(session: Session): Promise<Judged<SessionVerdict>> {
-    const { opened } = session;
-    const { compiled } = this.catalogs.current();
-    checkEventTime(opened.startTimeMs, 'open.start_time_ms', this.limits);
-    const offers = offersOf(compiled, opened);
-    if ('kind' in offers) throw priceless(offers);
-    const { sessionId, accountId, agentId, meter, model, startTimeMs, known, counted, generation } = opened;
-    const work = [agentId, meter, model, startTimeMs, opened.expectedMax, opened.whole ? 1 : 0, ...counted];
-    const result = await this.operations.open(
-      {
-        ...{ accountId, sessionId, agentId, meter, model, startTimeMs, offers, generation },
-        hash: sessionFingerprint(work, known),
-        holdTimeMs: this.limits.sessionHoldMs,
-        catalogVersion: compiled.version,
-        details: { meter, model, agentId, quantities: quantitiesAt(opened, []) },
-      },
-      { deadlineMs: this.#deadlineMs() },
-    );
-    if (result.kind === 'open') return this.#begin(session, result, compiled);
-    if (result.kind === 'denied') return { answer: denied(opened.number, result), position: null };
-    if (result.kind === 'ended') throw endedError(result.outcome.state);
-    throw new DrawdownError('ID_CONFLICT', 'open.session_id: is already used with another payload');
-  }
-
-  async #begin(
-    session: Session,
-    result: OpenedSession & { kind: 'open' },
-    current: CompiledCatalog,
-  ): Promise<Judged<SessionVerdict>> {
-    const { opened } = session;
-    const { unit, held, covers, available, catalogVersion, generation, details, position } = result;
-    const catalog = catalogVersion === current.version ? current : await this.#catalog(catalogVersion);
-    const quantities = new Map(details?.quantities);
-    const counts = details === null ? [] : opened.counted.map((name) => quantities.get(name) ?? 0);
-    session.begin(new SessionPrice(catalog, opened, unit), covers, generation, counts, Date.now());
-    if (details === null) this.metrics.sessionSliceUnits.inc({ unit: UNIT_LABELS[session.unit] }, covers);
-    else this.metrics.sessionsResumed.inc();
-    const { number, allowedThrough } = session;
-    const stand = { number, denied: null, allowedThrough, unit, held, available, missing: 0 };
-    return { answer: { ...stand, catalogVersion, counts, generation }, position };
-  }
-
-  async #catalog(version: number): Promise<CompiledCatalog> {
-    const published = await this.catalogs.version(version);
-    if (published === null) throw new DrawdownError('INTERNAL', `a session names catalog version ${version}`);
-    return published.compiled;
-  }
-
-  /** Ends an open session with what was really used. */
-  settle(session: Session, call: SessionSettle): Promise<Judged<SessionOutcome>> {
-    return this.#end(session, async () => {
-      const { sessionId: holdId, accountId, agentId, meter, model } = session.opened;
-      const { generation } = session;
-      const final = { kind: 'quantities' as const, quantities: call.quantities };
-      const settled = await this.meter.settle(
-        { holdId, accountId, agentId, meter, model, final, eventTimeMs: call.eventTimeMs, generation },
-        { durable: false, deadlineMs: this.#deadlineMs() },
-      );
-      if (!settled.duplicate) {
-        const overrun = settled.unit === session.unit ? settled.charged - session.covers : 0;
-        if (overrun > 0) this.metrics.sessionOverrunUnits.inc({ unit: UNIT_LABELS[settled.unit] }, overrun);
-        if (settled.late) this.metrics.sessionLateSettles.inc();
-      }
-      return { answer: { number: call.number, kind: 'settled', settled }, position: settled.position };
+    const opening = new Opening(session, this.#environment, (judged) => {
+      if (session.state === 'opening') this.drop(session);
+      else if (session.isAbandoned) this.leave(session);
+      this.#inFlight.end();
+      told(judged);
     });
+    opening.send();
   }
 
-  /** Ends an open session without a charge. */
-  release(session: Session, { number, eventTimeMs }: SessionRelease): Promise<Judged<SessionOutcome>> {
-    return this.#end(session, async () => {
-      const { sessionId: holdId, accountId } = session.opened;
-      const released = await this.meter.release(
-        { holdId, accountId, eventTimeMs, generation: session.generation },
-        { durable: false, deadlineMs: this.#deadlineMs() },
+  /**
+   * Ends an open session with what was really used. After that it is gone, also where somebody else has it; where it could not be judged, it goes
+   * on as it was.
+   */
+  settle(session: Session, call: SessionSettle, told: Told<SessionOutcome>): void {
+    const failed = this.#beginEnd(session, told);
+    const { sessionId: holdId, accountId, agentId, meter, model } = session.opened;
+    const { quantities, eventTimeMs } = call;
+    const { generation } = session;
+    const final = { kind: 'quantities' as const, quantities };
+    const done = (settled: Settled): void => {
+      this.#countSettled(session, settled);
+      const answer = { number: call.number, kind: 'settled' as const, settled };
+      this.#ended(session, { answer, position: settled.position }, told);
+    };
+    try {
+      this.meter.startSettle(
+        { holdId, accountId, agentId, meter, model, final, eventTimeMs, generation },
+        { deadlineMs: this.#deadlineMs() },
+        { done, failed },
       );
-      return { answer: { number, kind: 'released', released }, position: released.position };
-    });
+    } catch (error) {
+      failed(error);
+    }
   }
 
-  /** After that it is gone, also where somebody else has it; where it could not be judged, it goes on as it was. */
-  async #end(session: Session, call: () => Promise<Judged<SessionOutcome>>): Promise<Judged<SessionOutcome>> {
+  /** Ends an open session without a charge; as `settle`. */
+  release(session: Session, { number, eventTimeMs }: SessionRelease, told: Told<SessionOutcome>): void {
+    const failed = this.#beginEnd(session, told);
+    const { sessionId: holdId, accountId } = session.opened;
+    const { generation } = session;
+    const options = { durable: false, deadlineMs: this.#deadlineMs() };
+    void this.meter.release({ holdId, accountId, eventTimeMs, generation }, options).then((released) => {
+      const answer = { number, kind: 'released' as const, released };
+      this.#ended(session, { answer, position: released.position }, told);
+    }, failed);
+  }
+
+  /** Returns what to do where it cannot be judged; that happens later, because a stream takes the rest of its message first. */
+  #beginEnd(session: Session, told: Told<SessionOutcome>): (error: unknown) => void {
     const before = session.state;
     session.state = 'ending';
     this.#inFlight.begin();
-    const judged = await this.#guarded(session, call);
-    if ('answer' in judged || judged.refusal.reason === 'SESSION_MOVED') this.drop(session);
+    return (error) => queueMicrotask(() => this.#notEnded(session, before, error, told));
+  }
+
+  #ended(session: Session, judged: Judged<SessionOutcome>, told: Told<SessionOutcome>): void {
+    this.drop(session);
+    this.#inFlight.end();
+    told(judged);
+  }
+
+  #notEnded(session: Session, before: Session['state'], error: unknown, told: Told<SessionOutcome>): void {
+    const refusal = refusalOf(session.number, error, this.logger);
+    if (refusal.reason === 'SESSION_MOVED') this.drop(session);
     else {
       session.state = before;
       if (session.isAbandoned) this.leave(session);
     }
     this.#inFlight.end();
-    return judged;
+    told({ refusal });
+  }
+
+  #countSettled(session: Session, settled: Settled): void {
+    if (settled.duplicate) return;
+    const overrun = settled.unit === session.unit ? settled.charged - session.covers : 0;
+    if (overrun > 0) this.#overruns[settled.unit].add(overrun);
+    if (settled.late) this.metrics.sessionLateSettles.inc();
   }
 
   /** Its stream is gone: it gets the grace period, once nothing of it is on its way. */
@@ -207,23 +180,12 @@ export class Sessions {
     this.#checkpointer.stop();
   }
 
-  async #guarded<T>(session: Session, call: () => Promise<Judged<T>>): Promise<Judged<T>> {
-    try {
-      return await call();
-    } catch (error) {
-      return { refusal: refusalOf(session.number, error, this.logger) };
-    }
-  }
-
   #deadlineMs(): number {
     return Date.now() + this.limits.callDeadlineDefaultMs;
   }
 }
 
-function denied(
-  number: number,
-  { reason, unit, available, missing }: OpenedSession & { kind: 'denied' },
-): SessionVerdict {
-  const nothing = { allowedThrough: 0, held: 0, catalogVersion: 0, counts: [], generation: 0 };
-  return { ...nothing, number, denied: reason, unit, available, missing };
+function unitTallies(metrics: Metrics, counter: Metrics['sessionSliceUnits']): UnitTallies {
+  const tally = (unit: Unit) => metrics.tally(counter, { unit: UNIT_LABELS[unit] });
+  return { 1: tally(1), 2: tally(2), 3: tally(3) };
 }

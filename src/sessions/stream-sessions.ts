@@ -1,8 +1,9 @@
 import type { Metrics } from '../metrics.js';
 import type { Position, Reason, Released, Settled } from '../usage/types.js';
 import { type Session, type SessionListener, UPDATE, type Update } from './session.js';
-import type { Judged, Sessions } from './sessions.js';
+import type { Sessions } from './sessions.js';
 import type {
+  Judged,
   SessionOpen,
   SessionOutcome,
   SessionRefusal,
@@ -207,12 +208,10 @@ export class StreamSessions implements SessionListener {
     if (known !== undefined) this.sessions.drop(known.session);
     const row: Row = { session: admitted, openedBy: message.number, end: null };
     this.#rows.set(number, row);
-    void this.#judgeOpen(row, message);
+    this.sessions.open(admitted, (judged) => this.#opened(row, message, judged));
   }
 
-  /** Never rejects. */
-  async #judgeOpen(row: Row, message: MessageInFlight): Promise<void> {
-    const judged = await this.sessions.open(row.session);
+  #opened(row: Row, message: MessageInFlight, judged: Judged<SessionVerdict>): void {
     if ('answer' in judged) {
       this.counts.sessionOpened(judged.answer);
       this.#tell(this.#waiting.opened, judged.answer);
@@ -223,7 +222,7 @@ export class StreamSessions implements SessionListener {
     const { session, end } = row;
     if (!session.isOpen) this.#forget(row);
     if (end !== null) {
-      if (session.isOpen) void this.#judgeEnd(row, end.call, end.message);
+      if (session.isOpen) this.#sendEnd(row, end.call, end.message);
       else this.#refuseEnd(end.call, end.message);
     }
     this.#finished(message, 'answer' in judged ? judged.position : null);
@@ -234,17 +233,23 @@ export class StreamSessions implements SessionListener {
     const isKnown = row !== undefined && row.openedBy <= message.number;
     const { state } = isKnown ? row.session : { state: 'gone' };
     if (isKnown && state === 'opening' && row.end === null) row.end = { call, message };
-    else if (isKnown && (state === 'open' || state === 'stopped')) void this.#judgeEnd(row, call, message);
+    else if (isKnown && (state === 'open' || state === 'stopped')) this.#sendEnd(row, call, message);
     else this.#refuseEnd(call, message);
   }
 
-  /** Never rejects. */
-  async #judgeEnd(row: Row, call: SessionSettle | SessionRelease, message: MessageInFlight): Promise<void> {
+  #sendEnd(row: Row, call: SessionSettle | SessionRelease, message: MessageInFlight): void {
+    const told = (judged: Judged<SessionOutcome>): void => this.#ended(row, call, message, judged);
+    if ('quantities' in call) this.sessions.settle(row.session, call, told);
+    else this.sessions.release(row.session, call, told);
+  }
+
+  #ended(
+    row: Row,
+    call: SessionSettle | SessionRelease,
+    message: MessageInFlight,
+    judged: Judged<SessionOutcome>,
+  ): void {
     const { session } = row;
-    const judged: Judged<SessionOutcome> =
-      'quantities' in call
-        ? await this.sessions.settle(session, call)
-        : await this.sessions.release(session, call);
     if ('answer' in judged) {
       const { answer } = judged;
       if (answer.kind === 'settled') this.counts.settled(session.opened, answer.settled);

@@ -1,4 +1,4 @@
-import type { Quantities, Reason, Released, Settled, Unit } from '../usage/types.js';
+import type { Position, Quantities, Reason, Released, Settled, Unit } from '../usage/types.js';
 
 /** What the transport hands to the sessions and gets back. Times are milliseconds since the Unix epoch, counts and amounts integers up to 2^53-1. */
 
@@ -76,3 +76,10 @@ export interface SessionStopped {
 export type SessionOutcome =
   | { readonly number: number; readonly kind: 'settled'; readonly settled: Settled }
   | { readonly number: number; readonly kind: 'released'; readonly released: Released };
+
+/** What an open, a settle or a release came to, and where that stands in the journal; null: nothing was changed. */
+export type Judged<T> =
+  | { readonly answer: T; readonly position: Position | null }
+  | { readonly refusal: SessionRefusal };
+
+export type Told<T> = (judged: Judged<T>) => void;

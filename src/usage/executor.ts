@@ -1,5 +1,5 @@
 import { DrawdownError } from '../errors.js';
-import { CODE, type Denial, type PackedOperation, REASON } from '../redis/format.js';
+import { CODE, type Denial, type PackedOperation, REASON, type StoredOutcome } from '../redis/format.js';
 import { partitionOf } from '../redis/keys.js';
 import type { LedgerDetails } from '../redis/opaque.js';
 import type { Decision, FinalResult, Operation } from './operation.js';
@@ -91,6 +91,12 @@ export function reasonOf(denial: Pick<Denial, 'reason'>): Reason {
 export function unitOf(number: number): Unit | 0 {
   if (number < 0 || number > 3) throw new Error(`a script answered unit ${number}`);
   return number as Unit | 0;
+}
+
+/** What the id of a call is remembered with, applied now or before; throws what else its result means. */
+export function outcomeOf(result: FinalResult, accountId: string): StoredOutcome {
+  if (result.code === CODE.ok || result.code === CODE.duplicate) return result.outcome;
+  throw resultError(result, accountId);
 }
 
 /** The error that a result means for a call for which it is not a verdict. */

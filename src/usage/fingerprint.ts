@@ -91,17 +91,14 @@ function addQuantities(quantities: Quantities): void {
   add(highs);
 }
 
-/** The fields in their order, then what was used or is expected. */
-function workFingerprint(fields: readonly (string | number)[], estimate: Estimate): number {
-  begin();
-  addFields(fields);
+/** What was used or is expected. */
+function addEstimate(estimate: Estimate): void {
   if (estimate.kind === 'amount') {
     addNumber(estimate.unit);
     addNumber(estimate.value);
   } else {
     addQuantities(estimate.quantities);
   }
-  return end();
 }
 
 export function usageFingerprint({ agentId, meter, model, eventTimeMs, quantities }: UsageEvent): number {
@@ -116,23 +113,49 @@ export function usageFingerprint({ agentId, meter, model, eventTimeMs, quantitie
 
 export function reserveFingerprint(call: ReserveCall): number {
   const { agentId, meter, model, startTimeMs, holdTimeMs } = call;
-  return workFingerprint([agentId, meter, model, startTimeMs, holdTimeMs], call.estimate);
+  begin();
+  addFields([agentId, meter, model, startTimeMs, holdTimeMs]);
+  addEstimate(call.estimate);
+  return end();
 }
 
 export function extendFingerprint(call: ExtendCall): number {
   return fingerprint([call.holdId, call.addAmount, call.holdTimeMs, call.eventTimeMs]);
 }
 
-/** `work` is what the session is about: its agent, meter, model, counted quantities and the like. */
-export function sessionFingerprint(work: readonly (string | number)[], known: Quantities): number {
+/** What a session is about: all of its open but its names, and which generation it takes over. */
+export interface SessionWork {
+  readonly agentId: string;
+  readonly meter: string;
+  readonly model: string;
+  readonly startTimeMs: number;
+  readonly expectedMax: number;
+  readonly whole: boolean;
+  readonly known: Quantities;
+  readonly counted: readonly string[];
+}
+
+export function sessionFingerprint(work: SessionWork): number {
   begin();
-  addFields(work);
-  addQuantities(known);
+  addText(work.agentId);
+  addText(work.meter);
+  addText(work.model);
+  addNumber(work.startTimeMs);
+  addNumber(work.expectedMax);
+  addNumber(work.whole ? 1 : 0);
+  addFields(work.counted);
+  addQuantities(work.known);
   return end();
 }
 
-export function settleFingerprint(call: SettleCall): number {
-  return workFingerprint([call.agentId, call.meter, call.model, call.eventTimeMs], call.final);
+export function settleFingerprint({ agentId, meter, model, eventTimeMs, final }: SettleCall): number {
+  begin();
+  addText(agentId);
+  addText(meter);
+  addText(model);
+  addNumber(eventTimeMs);
+  addEstimate(final);
+  return end();
 }
 
 export function releaseFingerprint(call: ReleaseCall): number {

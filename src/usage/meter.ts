@@ -2,31 +2,23 @@ import { DrawdownError } from '../errors.js';
 import type { Metrics } from '../metrics.js';
 import { findEntries } from '../postgres/entries.js';
 import type { Pool } from '../postgres/pool.js';
-import {
-  type AccountState,
-  CODE,
-  OP,
-  type PackedOperation,
-  STATE,
-  type StoredOutcome,
-} from '../redis/format.js';
-import type { LedgerDetails } from '../redis/opaque.js';
+import { type AccountState, CODE, OP, type PackedOperation, STATE } from '../redis/format.js';
 import { checkedBalance } from './balance-check.js';
-import type { Catalogs, PublishedCatalog } from './catalogs.js';
+import type { Catalogs } from './catalogs.js';
 import { checkEventTime, type EventTimeLimits, untimely, untimelyText } from './event-times.js';
-import { type Executed, type Executor, reasonOf, resultError, unitOf } from './executor.js';
+import { type Executed, type Executor, outcomeOf, reasonOf, resultError, unitOf } from './executor.js';
 import {
   extendFingerprint,
   releaseFingerprint,
   reserveFingerprint,
-  settleFingerprint,
   usageFingerprint,
 } from './fingerprint.js';
-import { positionOf } from './operation.js';
-import { chargedBefore, settledOf, statusOf } from './outcome-views.js';
+import { positionOf, type Taker } from './operation.js';
+import { chargedBefore, statusOf } from './outcome-views.js';
 import { appendCosts, appendEstimate, refusalText } from './pricing.js';
 import { RecordCollector, refused, UsageOperation, usageOperation } from './record.js';
 import { HOLD_ENDS } from './resolver.js';
+import { Settling } from './settling.js';
 import {
   type BalanceCheck,
   type CallOptions,
@@ -54,9 +46,6 @@ export interface MeterLimits extends EventTimeLimits {
   readonly holdTimeDefaultMs: number;
   readonly holdTimeMaxMs: number;
 }
-
-/** A settle is priced again when its hold has another catalog version; versions do not change under it more often than this. */
-const REPRICE_ATTEMPTS_MAX = 3;
 
 /** Validates times, prices, and sends usage and holds through the partition queues. */
 export class Meter implements UsageMeter {
@@ -145,64 +134,21 @@ export class Meter implements UsageMeter {
   }
 
   async settle(call: SettleCall, options: CallOptions): Promise<Settled> {
-    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
-    const hash = settleFingerprint(call);
-    let catalog = this.catalogs.current();
-    for (let attempt = 1; attempt <= REPRICE_ATTEMPTS_MAX; attempt++) {
-      const version = call.final.kind === 'quantities' ? catalog.version : 0;
-      const packed: PackedOperation = [
-        OP.settle,
-        0,
-        call.holdId,
-        hash,
-        call.eventTimeMs,
-        -1,
-        version,
-        call.agentId,
-        call.generation ?? 0,
-      ];
-      try {
-        appendEstimate(packed, catalog.compiled, call, call.final, 'final');
-      } catch (error) {
-        // A meter, wallet or quantity that is gone: the version that the hold began with has it.
-        catalog = await this.#catalogOfHold(call, catalog, options, error);
-        continue;
-      }
-      const details: LedgerDetails = {
-        meter: call.meter,
-        model: call.model,
-        agentId: call.agentId,
-        quantities: call.final.kind === 'quantities' ? call.final.quantities : [],
-      };
-      const executed = await this.executor.run(
-        { accountId: call.accountId, packed, ending: true, details, catalogVersion: version },
-        options,
-      );
-      const { result, decision } = executed;
-      if (result.code !== CODE.reprice) {
-        const outcome = outcomeOrThrow(executed, call.accountId);
-        const position = positionOf(decision, outcome.seq);
-        await this.executor.settleDurability([position], options);
-        return settledOf(outcome, result.code === CODE.duplicate, position);
-      }
-      const wanted = await this.catalogs.version(result.catalogVersion);
-      if (wanted === null)
-        throw new DrawdownError('INTERNAL', `a hold names catalog version ${result.catalogVersion}`);
-      catalog = wanted;
-    }
-    throw new DrawdownError('INTERNAL', "the hold's catalog version changed while it was settled");
+    const settled = await new Promise<Settled>((resolve, reject) => {
+      this.startSettle(call, options, { done: resolve, failed: reject });
+    });
+    await this.executor.settleDurability([settled.position], options);
+    return settled;
   }
 
-  /** The catalog that a hold began with, where that is another than one that cannot price it; rejects with `why` where not. */
-  async #catalogOfHold(call: SettleCall, other: PublishedCatalog, options: CallOptions, why: unknown) {
-    const { result } = await this.executor.run(
-      { accountId: call.accountId, packed: [OP.lookup, 0, call.holdId, 0, 0, -1, 'h'], ending: true },
-      options,
-    );
-    const version = result.code === CODE.duplicate ? result.outcome.catalogVersion : 0;
-    const begun = version === 0 || version === other.version ? null : await this.catalogs.version(version);
-    if (begun === null) throw why;
-    return begun;
+  /** Settles and tells `taker`, once it is applied; throws what is wrong with the call itself. */
+  startSettle(
+    call: SettleCall,
+    { deadlineMs }: Pick<CallOptions, 'deadlineMs'>,
+    taker: Taker<Settled>,
+  ): void {
+    checkEventTime(call.eventTimeMs, 'event_time_ms', this.limits);
+    new Settling(call, deadlineMs, this.executor, this.catalogs, taker).send(this.catalogs.current());
   }
 
   async release(call: ReleaseCall, options: CallOptions): Promise<Released> {
@@ -217,7 +163,7 @@ export class Meter implements UsageMeter {
       call.generation ?? 0,
     ];
     const executed = await this.executor.run({ accountId: call.accountId, packed, ending: true }, options);
-    const outcome = outcomeOrThrow(executed, call.accountId);
+    const outcome = outcomeOf(executed.result, call.accountId);
     const position = positionOf(executed.decision, outcome.seq);
     await this.executor.settleDurability([position], options);
     return {
@@ -310,7 +256,7 @@ export class Meter implements UsageMeter {
         missing: denial.missing,
       };
     }
-    const outcome = outcomeOrThrow({ result, decision }, accountId);
+    const outcome = outcomeOf(result, accountId);
     await this.executor.settleDurability([positionOf(decision, outcome.seq)], options);
     return {
       verdict: 'allowed',
@@ -335,11 +281,6 @@ export class Meter implements UsageMeter {
     }
     return holdTimeMs;
   }
-}
-
-function outcomeOrThrow({ result }: Executed, accountId: string): StoredOutcome {
-  if (result.code === CODE.ok || result.code === CODE.duplicate) return result.outcome;
-  throw resultError(result, accountId);
 }
 
 export function accountOrThrow(executed: Executed, accountId: string): AccountState {

@@ -40,3 +40,9 @@ export interface Operation {
   done(result: FinalResult, decision: Decision): void;
   failed(error: DrawdownError): void;
 }
+
+/** Who waits for what a call comes to: exactly one of the two is called, once. `failed` may be called before the call was even sent. */
+export interface Taker<T> {
+  done(result: T): void;
+  failed(error: unknown): void;
+}

@@ -22,10 +22,17 @@ export interface QueueLimits {
 const REST_PER_DURATION = 40;
 
 /**
- * Single calls rest, too, while the event loop is under pressure: then a script for each few of them is what there is no time for.
- * At 15,000 pairs of calls a second 25 ms give each of 16 partitions batches of some 50, where a script's own cost, 100 us, is 2 us a call.
+ * Single calls rest, too, while the event loop is under pressure, the longer the less time it has left: then a script for each few of them is
+ * what there is no time for. At 15,000 pairs of calls a second 100 ms give each of 16 partitions batches of some 200, three to an
+ * account where there are 1,000: a script's own cost, 100 us, is half a microsecond a call then, and an account's, 4 us, is shared by three.
  */
-const CALLS_REST_MAX_MS = 25;
+const CALLS_REST_MAX_MS = 100;
+
+/** Where it is bulk usage that fills scripts, the few calls beside it gain little from each other: they only must not have a script each. */
+const CALLS_BESIDE_BULK_REST_MAX_MS = 25;
+
+/** A script that carries fewer operations says that callers wait for each other's answers: a rest would gather nothing. */
+const GATHER_FROM = 4;
 
 /** Looks up in Postgres what Redis cannot decide alone, and puts the operations back into the queue or ends them. */
 export interface Resolver {
@@ -83,7 +90,7 @@ export class PartitionQueue {
     private readonly scripts: Scripts,
     private readonly resolver: Resolver,
     private readonly slots: ScriptSlots,
-    private readonly pressure: { readonly isHigh: boolean },
+    private readonly pressure: { readonly level: number },
     private readonly limits: QueueLimits,
     private readonly metrics: Metrics,
   ) {}
@@ -130,7 +137,7 @@ export class PartitionQueue {
         const ending = batch.every((operation) => operation.ending);
         const startedMs = performance.now();
         if (batch.length > 0) await this.#apply(batch, ending);
-        this.#restAfter(performance.now() - startedMs, batch.at(-1)?.bulk === true);
+        this.#restAfter(performance.now() - startedMs, batch);
       } finally {
         this.slots.giveBack();
       }
@@ -144,11 +151,12 @@ export class PartitionQueue {
     return this.#urgent.length > 0 ? this.#callsRestUntilMs : this.#bulkRestUntilMs;
   }
 
-  #restAfter(durationMs: number, bulk: boolean): void {
+  #restAfter(durationMs: number, batch: readonly Operation[]): void {
     const nowMs = performance.now();
     const restMs = REST_PER_DURATION * durationMs;
-    if (bulk) this.#bulkRestUntilMs = nowMs + Math.min(this.limits.bulkRestMaxMs, restMs);
-    this.#callsRestUntilMs = this.pressure.isHigh ? nowMs + Math.min(CALLS_REST_MAX_MS, restMs) : 0;
+    if (batch.at(-1)?.bulk === true)
+      this.#bulkRestUntilMs = nowMs + Math.min(this.limits.bulkRestMaxMs, restMs);
+    this.#callsRestUntilMs = nowMs + Math.min(this.pressure.level * callsRestMaxMs(batch), restMs);
   }
 
   #rest(): Promise<void> {
@@ -271,6 +279,14 @@ export class PartitionQueue {
     if (missing.length > 0 || unchecked.length > 0)
       this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
   }
+}
+
+/** `batch` is what the script before carried: calls, then bulk usage. */
+function callsRestMaxMs(batch: readonly Operation[]): number {
+  const usage = batch.findIndex((operation) => operation.bulk);
+  const calls = usage < 0 ? batch.length : usage;
+  if (calls >= GATHER_FROM) return CALLS_REST_MAX_MS;
+  return batch.length >= GATHER_FROM ? CALLS_BESIDE_BULK_REST_MAX_MS : 0;
 }
 
 /** Whatever is asked of it: its state must be put right by hand. Those beside it in the batch go on. */

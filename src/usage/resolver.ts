@@ -18,7 +18,7 @@ import {
   writeAccount,
   writeOutcome,
 } from '../redis/format.js';
-import { accountScope } from '../redis/keys.js';
+import { accountScope, holdField } from '../redis/keys.js';
 import type { LoadedAccount, Scripts } from '../redis/scripts.js';
 import type { Operation } from './operation.js';
 import { chargedBefore } from './outcome-views.js';
@@ -280,8 +280,11 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
     special: agents.some(isSpecial),
     wallets,
   };
-  const scope = accountScope(snapshot.accountId);
-  const holds = snapshot.holds.flatMap((hold) => [scope + hold.holdId, hold.state, hold.deadlineMs]);
+  const holds = snapshot.holds.flatMap((hold) => [
+    holdField(snapshot.accountId, hold.holdId),
+    hold.state,
+    hold.deadlineMs,
+  ]);
   const packed = subscription?.state ?? Buffer.alloc(0);
   return [snapshot.accountId, writeAccount(state), snapshot.nextDueMs, packed, holds];
 }

@@ -5,8 +5,8 @@ import type { PoolClient } from '../postgres/pool.js';
 import { readAccountsById, readHoldPlaces } from '../postgres/verified-accounts.js';
 import type { RedisConnection } from '../redis/connection.js';
 import type { AccountState } from '../redis/format.js';
-import { type PartitionKeys, splitScope } from '../redis/keys.js';
-import { type HotHold, type HotState, holdField, readHot, scanFields } from '../redis/verify.js';
+import { holdField, type PartitionKeys, splitScope } from '../redis/keys.js';
+import { type HotHold, type HotState, readHot, scanFields } from '../redis/verify.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 import type { Tally } from './report.js';
 import { ACCOUNTS_PER_PAGE_MAX, readStoredAccounts } from './stored-accounts.js';
@@ -221,7 +221,7 @@ async function verifyHolds(
   fields: readonly string[],
 ): Promise<void> {
   const holds = fields.map((field) => {
-    const { accountId, id } = splitScope(field);
+    const { accountId, id } = splitScope(field.slice(1));
     return { field, accountId, holdId: id };
   });
   const hot = await readHot(

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { SimulatedClock } from '../../src/demo/simulated-clock.js';
 import { packageRoot } from '../../src/paths.js';
-import { accountScope } from '../../src/redis/keys.js';
-import type { Checkpoint, OpenSession } from '../../src/usage/session-operations.js';
+import { holdField } from '../../src/redis/keys.js';
+import type { Checkpoint, OpenedSession, OpenSession } from '../../src/usage/session-operations.js';
 import { type Estimate, type Quantities, UNITS, type Unit } from '../../src/usage/types.js';
 import { verifyInstallation } from '../../src/verify/index.js';
 import { START_MS } from '../simulation/simulation.js';
@@ -79,22 +79,22 @@ export class SessionStage {
   /** Opens a session of the model with so many input tokens known. */
   open(accountId: string, sessionId: string, more: Partial<OpenSession> = {}) {
     const charge = cost(100, 0);
-    return this.core.sessions.open(
-      {
-        accountId,
-        sessionId,
-        agentId: '',
-        meter: 'llm',
-        model: MODEL,
-        startTimeMs: START_MS,
-        hash: 1,
-        holdTimeMs: HOLD_MS,
-        catalogVersion: 1,
-        details: { meter: 'llm', model: MODEL, agentId: '', quantities: [['input_tokens', 100]] },
-        offers: [{ unit: UNITS.credits, charge, least: charge, wanted: 1_000 }],
-        ...more,
-      },
-      this.options,
+    const call: OpenSession = {
+      accountId,
+      sessionId,
+      agentId: '',
+      meter: 'llm',
+      model: MODEL,
+      startTimeMs: START_MS,
+      hash: 1,
+      holdTimeMs: HOLD_MS,
+      catalogVersion: 1,
+      details: { meter: 'llm', model: MODEL, agentId: '', quantities: [['input_tokens', 100]] },
+      offers: [{ unit: UNITS.credits, charge, least: charge, wanted: 1_000 }],
+      ...more,
+    };
+    return new Promise<OpenedSession>((done, failed) =>
+      this.core.sessions.open(call, this.options, { done, failed }),
     );
   }
 
@@ -163,13 +163,13 @@ export class SessionStage {
   async drop(accountId: string): Promise<void> {
     await this.stack.durable();
     const { client } = this.stack.connection;
-    const scope = accountScope(accountId);
+    const scope = holdField(accountId, '');
     const { keys } = this.core.executor.queueOf(accountId).partition;
     await client.hdel(keys[1], accountId);
     for (const field of await client.hkeys(keys[3])) {
       if (!field.startsWith(scope)) continue;
       await client.hdel(keys[3], field);
-      await client.zrem(keys[6], `h${field}`);
+      await client.zrem(keys[6], field);
     }
   }
 
@@ -178,7 +178,7 @@ export class SessionStage {
     await this.stack.durable();
     const { client } = this.stack.connection;
     const { keys } = this.core.executor.queueOf(accountId).partition;
-    const field = `h${accountScope(accountId)}${holdId}`;
+    const field = holdField(accountId, holdId);
     await client.hdel(keys[4], field);
     await client.hdel(keys[5], field);
     await client.hset(keys[0], 'ids_since', this.clock.nowMs);

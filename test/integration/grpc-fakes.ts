@@ -32,7 +32,9 @@ import { serviceClient } from '../../src/grpc/proto.js';
 import { createGrpcServer, type GrpcServer } from '../../src/grpc/server.js';
 import { createMetrics, type Metrics } from '../../src/metrics.js';
 import { Sessions } from '../../src/sessions/sessions.js';
-import type { SessionOperations } from '../../src/usage/session-operations.js';
+import type { Meter } from '../../src/usage/meter.js';
+import type { Taker } from '../../src/usage/operation.js';
+import type { OpenedSession, SessionOperations } from '../../src/usage/session-operations.js';
 import type {
   CallOptions,
   Position,
@@ -107,6 +109,13 @@ export class FakeMeter implements UsageMeter {
     catalogVersion: 3,
     position: { partition: 0, epoch: 1, seq: ++this.#seq },
   });
+
+  startSettle: Meter['startSettle'] = (call, options, taker) => {
+    this.settle(call, { ...options, durable: false }).then(
+      (settled) => taker.done(settled),
+      (error) => taker.failed(error),
+    );
+  };
 
   release: UsageMeter['release'] = async () => ({
     unit: 1,
@@ -423,7 +432,8 @@ const fakePublisher: CatalogPublisher = {
 
 /** Nobody opens a session here: real ones are in the tests of sessions. */
 const fakeSessionOperations = {
-  open: async () => ({ kind: 'conflict' as const }),
+  open: (_call: unknown, _options: unknown, taker: Taker<OpenedSession>) =>
+    queueMicrotask(() => taker.done({ kind: 'conflict' })),
   checkpoint: async () => ({ kind: 'moved' as const }),
 };
 
@@ -511,6 +521,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     catalogJson: reader.current().json,
     logged,
     async gauge(name) {
+      // Some is counted before a scrape only.
+      await metrics.render();
       const metric = await metrics.registry.getSingleMetric(name)?.get();
       return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
     },

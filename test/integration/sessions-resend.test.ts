@@ -18,7 +18,7 @@ class FakeOperations implements Pick<SessionOperations, 'open' | 'checkpoint'> {
   readonly generations = new Map<string, number>();
   seq = 0;
 
-  open: SessionOperations['open'] = async ({ sessionId, offers, details }) => {
+  open: SessionOperations['open'] = ({ sessionId, offers, details }, _options, taker) => {
     const generation = (this.generations.get(sessionId) ?? 0) + 1;
     this.generations.set(sessionId, generation);
     const covers = offers[0]?.wanted ?? 0;
@@ -32,7 +32,8 @@ class FakeOperations implements Pick<SessionOperations, 'open' | 'checkpoint'> {
       charge: 0,
     };
     const position = { partition: 0, epoch: 1, seq: ++this.seq };
-    return { kind: 'open', ...stand, generation, details: generation > 1 ? details : null, position };
+    const acknowledged = generation > 1 ? details : null;
+    queueMicrotask(() => taker.done({ kind: 'open', ...stand, generation, details: acknowledged, position }));
   };
 
   checkpoint: SessionOperations['checkpoint'] = async () => ({ kind: 'unknown' });

@@ -79,6 +79,8 @@ describe('a simulation', () => {
     const [one, other] = [await start(), await start()];
     const simulation = new Simulation(one, clock, options, async () => {
       await Promise.all([one.strayingSweeper.sweep(), other.strayingSweeper.sweep()]);
+      // The simulation itself waits for what the first sidecar has seen.
+      await other.durable();
     });
     await play(simulation, options.days);
     await simulation.finish();

@@ -100,16 +100,16 @@ describe('after damage in Redis', () => {
   });
 
   it('an open hold that Redis forgot is found', async () => {
-    expect(await withField(keys()[3], '4:acmeopen', () => null)).toEqual([
+    expect(await withField(keys()[3], 'h4:acmeopen', () => null)).toEqual([
       'redis acme: hold open is open in Postgres, Redis does not have it',
     ]);
   });
 
   it('a hold that only Redis has is found', async () => {
-    const copy = (await scene.connection.client.hgetBuffer(keys()[3], '4:acmeopen')) as Buffer;
-    await scene.connection.client.hset(keys()[3], '4:acmeghost', copy);
+    const copy = (await scene.connection.client.hgetBuffer(keys()[3], 'h4:acmeopen')) as Buffer;
+    await scene.connection.client.hset(keys()[3], 'h4:acmeghost', copy);
     expect(await messages()).toEqual(['redis acme: hold ghost is open in Redis, Postgres does not have it']);
-    await scene.connection.client.hdel(keys()[3], '4:acmeghost');
+    await scene.connection.client.hdel(keys()[3], 'h4:acmeghost');
   });
 
   it('a hold that would never be swept is found', async () => {

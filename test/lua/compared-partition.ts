@@ -27,7 +27,7 @@ import {
 } from '../../src/redis/format.js';
 import { type Hold, readHold } from '../../src/redis/hold-format.js';
 import { type JournalEntry, readJournal } from '../../src/redis/journal.js';
-import { accountScope, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
+import { accountScope, holdField, type PartitionKeys, partitionKeys } from '../../src/redis/keys.js';
 import { OpaqueBuilder } from '../../src/redis/opaque.js';
 import type { BatchReply, Fence } from '../../src/redis/scripts.js';
 import { burnDown, heldOf, remainingOf } from '../oracle/account.js';
@@ -209,9 +209,10 @@ export class ComparedPartition {
       expect(state).toEqual(unpack(agents.get(accountScope(accountId)) as Buffer));
     }
     const holds = await this.hash(3);
-    for (const { accountId, holdId, state } of record.holds) {
-      const packed = holds.get(accountScope(accountId) + holdId);
-      expect(state).toEqual(packed ? readHold(packed) : null);
+    for (const { accountId, holdId, beganSeq, packed } of record.holds) {
+      const hold = holds.get(holdField(accountId, holdId));
+      expect(packed().toString('hex')).toEqual(hold ? hold.toString('hex') : '');
+      expect(beganSeq).toBe(hold ? readHold(hold).seq : 0);
     }
   }
 
@@ -315,8 +316,8 @@ export function packOperation(
     id,
     hashOf(payload),
     timeMs,
-    // Grants are always looked up in Postgres: it knew nothing, before anything was ever forgotten. Usage needs no look.
-    kind === OP.usage ? -1 : 0,
+    // Grants are always looked up in Postgres: it knew nothing, before anything was ever forgotten. These need no look, and else would never be said in short.
+    kind === OP.usage || kind === OP.openSession || kind === OP.settle ? -1 : 0,
   ];
   switch (op.kind) {
     case 'usage':
@@ -925,6 +926,7 @@ function expectedHoldEntries(op: Op, outcome: Outcome, state: AccountState, opIn
   if (entry === undefined) return [];
   const { kind, unit, amount } = entry;
   const wallet = state.wallets[unit];
+  const saysMore = kind !== ENTRY.hold;
   const expected = {
     opIndex,
     kind,
@@ -933,9 +935,9 @@ function expectedHoldEntries(op: Op, outcome: Outcome, state: AccountState, opIn
     unit: UNIT_NUMBERS[unit],
     amount: Number(amount),
     debt: 0,
-    remaining: Number(remainingOf(wallet)),
-    held: Number(heldOf(wallet)),
-    debtAfter: Number(wallet.debt),
+    remaining: saysMore ? Number(remainingOf(wallet)) : 0,
+    held: saysMore ? Number(heldOf(wallet)) : 0,
+    debtAfter: saysMore ? Number(wallet.debt) : 0,
     flags: 0,
     released: 0,
     lots: [],
@@ -1062,29 +1064,29 @@ function packedPeriod({ plan, startMs, endMs, granted }: Period): unknown[] {
 }
 
 function observedHold(hold: Hold): unknown {
-  const { firstHeld: held, firstAvailable: available, firstDeadlineMs: deadlineMs } = hold;
-  const { unit, amount, deadlineMs: ends, catalogVersion, hash, meter, model } = hold;
+  const { unit, amount, deadlineMs, catalogVersion, hash, first, meter, model } = hold;
   const { agentId: agent, accountKey: key, parts, generation, charge, details, terms } = hold;
-  const first = { held, available, deadlineMs };
   const session = { generation, charge, details };
-  const head = { unit, amount, deadlineMs: ends, catalogVersion, hash, first, agent, meter, model, key };
+  const head = { unit, amount, deadlineMs, catalogVersion, hash, first, agent, meter, model, key };
   return { ...head, parts, session, terms };
 }
 
 function expectedHolds([account, state]: [string, AccountState]): [string, unknown][] {
   return [...state.holds].map(([id, hold]) => [
-    accountScope(account) + id,
+    holdField(account, id),
     {
       unit: UNIT_NUMBERS[hold.unit],
       amount: Number(hold.amount),
       deadlineMs: hold.deadlineMs,
       catalogVersion: hold.catalogVersion,
       hash: hashOf(hold.payload),
-      first: {
-        held: Number(hold.outcome.held),
-        available: Number(hold.outcome.available),
-        deadlineMs: hold.outcome.deadlineMs,
-      },
+      first: hold.session
+        ? null
+        : {
+            held: Number(hold.outcome.held),
+            available: Number(hold.outcome.available),
+            deadlineMs: hold.outcome.deadlineMs,
+          },
       agent: hold.agent || AGENT,
       meter: 'llm',
       model: 'model-1',
@@ -1115,7 +1117,7 @@ function expectedIds([account, state]: [string, AccountState]): [string, unknown
 
 function expectedDeadlines([account, state]: [string, AccountState]): [string, string][] {
   const holds = [...state.holds].map(([id, hold]): [string, string] => [
-    `h${accountScope(account)}${id}`,
+    holdField(account, id),
     String(hold.deadlineMs),
   ]);
   const due = dueAt(state);

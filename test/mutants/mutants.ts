@@ -32,7 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'lua/batch.lua',
-        find: '  hash_write(IDS[meta.ids_current + 1], ctx.id_pairs)\n',
+        find: '  hash_write(ids_current, ctx.id_pairs)\n',
         replace: '',
       },
     ],
@@ -187,15 +187,10 @@ export const MUTANTS: readonly Mutant[] = [
           '    amount = amount_for(op, 10, hold[H_UNIT])\n    if amount then amount = math.max(amount, hold[H_CHARGE]) end\n',
       },
       {
-        file: 'lua/includes/plain_sessions.lua',
-        find: 'parts, generation, _, _, block_units, _, _, place =\n',
-        replace: 'parts, generation, charge, _, block_units, _, _, place =\n',
-      },
-      {
-        file: 'lua/includes/plain_sessions.lua',
-        find: '    local amount = amount_of(op, unit)\n',
+        file: 'lua/includes/apply_rows.lua',
+        find: '            local wallet = plain_wallet(account, unit)\n            local lot',
         replace:
-          '    local amount = amount_of(op, unit)\n    if amount then amount = math.max(amount, charge) end\n',
+          "            amount = math.max(amount, (unpack('<I7', held, 38)))\n            local wallet = plain_wallet(account, unit)\n            local lot",
       },
     ],
     caughtBy: {
@@ -211,7 +206,7 @@ export const MUTANTS: readonly Mutant[] = [
         file: 'lua/includes/op_reserve.lua',
         find: '  if not covered then return denied(REASON_INSUFFICIENT_BALANCE, unit, have, amount - have) end\n',
         replace: `  if not covered then
-    redis.call('HSET', KEYS[5], 'h' .. field, struct.pack(OUTCOME, op[P_HASH], ctx.seq, STATE_RELEASED, unit, 0, 0, have, 0, 0, 0))
+    redis.call('HSET', KEYS[5], field, struct.pack(OUTCOME, op[P_HASH], ctx.seq, STATE_RELEASED, unit, 0, 0, have, 0, 0, 0))
     return denied(REASON_INSUFFICIENT_BALANCE, unit, have, amount - have)
   end
 `,
@@ -250,7 +245,7 @@ export const MUTANTS: readonly Mutant[] = [
         file: 'lua/includes/operations.lua',
         find: 'local function op_expire_hold() return CODE_OK end\n',
         replace: `local function op_expire_hold(_, op)
-  local hold = hold_get(hold_field(op, op[P_ID]))
+  local hold = hold_get(hold_field(op[P_ACCOUNT], op[P_ID]))
   if hold then rare().end_due_hold(op[P_ACCOUNT], op[P_ID], hold) end
   return CODE_OK
 end

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { settleFingerprint, usageFingerprint } from '../../src/usage/fingerprint.js';
+import {
+  reserveFingerprint,
+  sessionFingerprint,
+  settleFingerprint,
+  usageFingerprint,
+} from '../../src/usage/fingerprint.js';
 import type { Quantities, UsageEvent } from '../../src/usage/types.js';
 
 const event: UsageEvent = {
@@ -85,4 +90,26 @@ it('a settle by amount differs from one by quantities, and by its unit', () => {
     settleFingerprint({ ...call, final: { kind: 'amount', unit: 2, value: 10 } }),
   ];
   expect(new Set(values).size).toBe(3);
+});
+
+/** They are stored: a repetition that comes after an upgrade must not look like another call. */
+it('fingerprints of sessions, settles and reserves stay as they are', () => {
+  const known: Quantities = [
+    ['input_tokens', 300],
+    ['cached_input_tokens', 2 ** 40],
+  ];
+  const work = { agentId: 'agent', meter: 'llm', model: 'model', startTimeMs: 1_795_000_000_000 };
+  const counted = ['output_tokens', 'audio_tokens'];
+  const call = { ...work, holdId: 'hold', accountId: 'account', eventTimeMs: work.startTimeMs };
+  const quantities = { kind: 'quantities', quantities: known } as const;
+  expect([
+    sessionFingerprint({ ...work, known, counted, expectedMax: 4_096, whole: true }),
+    sessionFingerprint({
+      ...{ ...work, agentId: '', known: [], counted: ['output_tokens'] },
+      ...{ expectedMax: 0, whole: false },
+    }),
+    settleFingerprint({ ...call, final: quantities }),
+    settleFingerprint({ ...call, final: { kind: 'amount', unit: 2, value: 10 } }),
+    reserveFingerprint({ ...call, holdTimeMs: 60_000, estimate: quantities }),
+  ]).toEqual([97509359243611, 162550222259745, 209005850065177, 272082581600336, 130296618570333]);
 });

@@ -11,8 +11,8 @@ import { PartitionQueue } from '../../src/usage/partition-queue.js';
 import { ScriptSlots } from '../../src/usage/script-slots.js';
 
 /** Each script takes so long; the queue rests forty times as long. */
-const SCRIPT_MS = 2;
-const REST_MS = 80;
+const SCRIPT_MS = 3;
+const REST_MS = 120;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -24,13 +24,13 @@ afterEach(() => {
 /** A queue whose scripts take SCRIPT_MS, and how many operations each was sent. */
 function queueWith({
   code = CODE.none,
-  pressed = false,
+  pressure = 0,
   ...limits
 }: {
   bulkRestMaxMs?: number;
   batchOpsMax?: number;
   code?: typeof CODE.none | typeof CODE.broken;
-  pressed?: boolean;
+  pressure?: number;
 } = {}) {
   const sent: number[] = [];
   const failures: DrawdownError[] = [];
@@ -54,7 +54,7 @@ function queueWith({
     { batch } as unknown as Scripts,
     { resolve: () => undefined },
     new ScriptSlots(1),
-    { isHigh: pressed },
+    { level: pressure },
     { batchOpsMax: 10, queueOpsMax: 100, bulkRestMaxMs: 250, ...limits },
     createMetrics(),
   );
@@ -163,39 +163,64 @@ describe('after a script of single calls', () => {
 
 describe('while the event loop is under pressure', () => {
   /** What a rest of single calls is at most. */
-  const CALLS_REST_MS = 25;
+  const CALLS_REST_MS = 100;
+  /** And beside bulk usage. */
+  const BESIDE_BULK_REST_MS = 25;
+  /** A script with as many operations says that resting gathers more. */
+  const MANY = 4;
+
+  /** Sends a first batch and waits until its script has answered; the rest begins now. */
+  async function afterScript(count: number, limits: Parameters<typeof queueWith>[0], bulk = false) {
+    const made = queueWith(limits);
+    for (let i = 0; i < count; i++) made.push(bulk);
+    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+    expect(made.sent).toEqual([count]);
+    return made;
+  }
 
   it('single calls wait after a script, and go together', async () => {
-    const { sent, push } = queueWith({ pressed: true });
-    push(false);
-    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
+    const { sent, push } = await afterScript(MANY, { pressure: 1 });
     push(false);
     await vi.advanceTimersByTimeAsync(CALLS_REST_MS - 1);
     push(false);
-    expect(sent).toEqual([1]);
+    expect(sent).toEqual([MANY]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(sent).toEqual([1, 2]);
+    expect(sent).toEqual([MANY, 2]);
+  });
+
+  it('single calls wait shorter where the loop has time left', async () => {
+    const { sent, push } = await afterScript(MANY, { pressure: 0.25 });
+    push(false);
+    await vi.advanceTimersByTimeAsync(CALLS_REST_MS / 4 - 1);
+    expect(sent).toEqual([MANY]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(sent).toEqual([MANY, 1]);
+  });
+
+  it('single calls do not wait after a script with so few that callers wait for each other', async () => {
+    const { sent, push } = await afterScript(MANY - 1, { pressure: 1 });
+    push(false);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(sent).toEqual([MANY - 1, 1]);
   });
 
   it('a single call does not wait for the longer rest of bulk usage, and takes what waits along', async () => {
-    const { sent, push } = await afterBulk({ pressed: true });
+    const { sent, push } = await afterScript(MANY, { pressure: 1 }, true);
     push(true);
     push(false);
-    await vi.advanceTimersByTimeAsync(CALLS_REST_MS - 1);
-    expect(sent).toEqual([1]);
+    await vi.advanceTimersByTimeAsync(BESIDE_BULK_REST_MS - 1);
+    expect(sent).toEqual([MANY]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(sent).toEqual([1, 2]);
+    expect(sent).toEqual([MANY, 2]);
   });
 
   it('a whole batch (batchOpsMax) ends the rest', async () => {
-    const { sent, push } = queueWith({ pressed: true, batchOpsMax: 2 });
-    push(false);
-    await vi.advanceTimersByTimeAsync(SCRIPT_MS);
-    push(false);
+    const { sent, push } = await afterScript(MANY, { pressure: 1, batchOpsMax: MANY });
+    for (let i = 1; i < MANY; i++) push(false);
     await vi.advanceTimersByTimeAsync(1);
     push(false);
     await vi.advanceTimersByTimeAsync(0);
-    expect(sent).toEqual([1, 2]);
+    expect(sent).toEqual([MANY, MANY]);
   });
 });
 

@@ -21,11 +21,11 @@ describe('a script', () => {
       operations: '-- @include "clock"\n-- @include "account_status"\nlocal operations = 1',
       clock: 'local clock = 1',
       account_status: 'local account_status = 1',
-      plain_sessions: '-- @include "judging"\n-- @include "account_status"\nlocal plain_sessions = 1',
+      apply_rows: '-- @include "judging"\n-- @include "account_status"\nlocal apply_rows = 1',
     });
     expect(text.match(/^local clock = 1$/gm)).toHaveLength(1);
     expect(text).toMatch(/local function make\(\)\nlocal account_status = 1\s+local operations = 1\n {2}end/);
-    expect(text).toMatch(/\nlocal account_status = 1\s+local plain_sessions = 1\n/);
+    expect(text).toMatch(/\nlocal account_status = 1\s+local apply_rows = 1\n/);
   });
 
   it('does not need itself, before it or inside', () => {

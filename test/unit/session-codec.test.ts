@@ -6,9 +6,9 @@ import {
   type AnswerReader,
   beginMessage,
   decodeMeterAnswer,
-  encodeOpen,
   endMessage,
   hasRoom,
+  openSize,
   writeOpen,
   writeProgress,
   writeRelease,
@@ -22,6 +22,7 @@ const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => join(protoDirectory, target);
 root.loadSync('drawdown/v1/usage_service.proto');
 const requestType = root.lookupType('drawdown.v1.MeterUsageRequest');
+const openType = root.lookupType('drawdown.v1.SessionOpen');
 const responseType = root.lookupType('drawdown.v1.MeterUsageResponse');
 
 const name = fc.stringMatching(/^[A-Za-z0-9._\-:@/]{1,128}$/).filter((text) => text !== '__proto__');
@@ -61,10 +62,8 @@ test('others read what the client writes', () => {
       fc.array(anySettle, { maxLength: 2 }),
       fc.array(anyRelease, { maxLength: 3 }),
       (messageNumber, opens, progress, settles, releases) => {
-        const encoded = opens.map((open) => encodeOpen(open, open.startTimeMs));
         beginMessage(messageNumber);
-        for (const [i, { session, generation }] of opens.entries())
-          writeOpen(session, encoded[i] as Buffer, generation);
+        for (const open of opens) writeOpen(open.session, open, open.startTimeMs, open.generation);
         for (const { session, counts } of progress) writeProgress(session, counts);
         for (const { session, quantities, eventTimeMs } of settles) {
           writeSettle(session, quantities, eventTimeMs);
@@ -79,11 +78,21 @@ test('others read what the client writes', () => {
 
 test('what an open leaves out is left out', () => {
   const request = { sessionId: 's', accountId: 'a', meter: 'm', model: 'x', counted: ['n'] };
-  const bytes = encodeOpen(request, 5);
   beginMessage(1);
-  writeOpen(7, bytes, 0);
+  writeOpen(7, request, 5, 0);
   const read = requestType.toObject(requestType.decode(endMessage()), { longs: Number });
   expect(read).toEqual({ messageNumber: 1, opens: [{ session: 7, ...request, startTimeMs: 5 }] });
+});
+
+test('an open counts with the bytes that it has on the wire', () => {
+  fc.assert(
+    fc.property(anyOpen, (open) => {
+      const { session: _, generation: __, ...said } = open;
+      expect(openSize(open, open.startTimeMs)).toBe(
+        openType.encode(openType.fromObject(said)).finish().length,
+      );
+    }),
+  );
 });
 
 test('a message ends before the smallest limit of a sidecar, whatever its last part', () => {
@@ -91,23 +100,22 @@ test('a message ends before the smallest limit of a sidecar, whatever its last p
     Array.from({ length: 24 }, (_, i) => [`${i}`.padEnd(128, 'x'), Number.MAX_SAFE_INTEGER]),
   );
   const text = 'x'.repeat(128);
-  const open = encodeOpen(
-    {
-      sessionId: text,
-      accountId: text,
-      agentId: text,
-      meter: text,
-      model: text,
-      known: longest,
-      counted: Object.keys(longest).map((one) => one.replace('x', 'y')),
-      expectedMax: Number.MAX_SAFE_INTEGER,
-      whole: true,
-    },
-    Number.MAX_SAFE_INTEGER,
-  );
+  const open = {
+    sessionId: text,
+    accountId: text,
+    agentId: text,
+    meter: text,
+    model: text,
+    known: longest,
+    counted: Object.keys(longest).map((one) => one.replace('x', 'y')),
+    expectedMax: Number.MAX_SAFE_INTEGER,
+    whole: true,
+  };
   beginMessage(Number.MAX_SAFE_INTEGER);
   let opens = 0;
-  for (; hasRoom(); opens++) writeOpen(2 ** 32 - 1, open, 2 ** 31 - 1);
+  for (; hasRoom(); opens++) {
+    writeOpen(2 ** 32 - 1, open, Number.MAX_SAFE_INTEGER, 2 ** 31 - 1);
+  }
   const bytes = endMessage();
   expect(bytes.length).toBeLessThan(65_536);
   expect(requestType.toObject(requestType.decode(bytes)).opens).toHaveLength(opens);
@@ -117,7 +125,7 @@ test('a message ends before the smallest limit of a sidecar, whatever its last p
 function read(response: object): unknown[] {
   const parts: unknown[] = [];
   const reader: AnswerReader = {
-    opened: (opened) => parts.push(['opened', opened]),
+    opened: (opened) => parts.push(['opened', { ...opened, counts: [...opened.counts] }]),
     acknowledged: (session, counts, through) => parts.push(['acknowledged', session, [...counts], through]),
     stopped: (...given) => parts.push(['stopped', ...given]),
     settled: (...given) => parts.push(['settled', ...given]),

@@ -30,6 +30,12 @@ class Stage {
     this.session.begin(price, this.#covers, 1, [], 0);
   }
 
+  /** It was open before, and had so much acknowledged. */
+  takenOver(acknowledged: number): void {
+    const price = new SessionPrice(catalog, this.session.opened, UNITS.credits);
+    this.session.begin(price, this.#covers, 2, [acknowledged], 0);
+  }
+
   /** Is it to grow before the next tick? */
   count(count: number): boolean {
     return this.session.update(Float64Array.of(count), 1, 0) === 1;
@@ -104,4 +110,18 @@ describe('a session that may not grow', () => {
     expect(stage.count(11)).toBe(true);
     expect(stage.refused(true)).toBe('at its end');
   });
+});
+
+it('a session that counts leaves the counts of those that do not as they are', () => {
+  const [one, other, again] = [new Stage(), new Stage(), new Stage()];
+  one.count(4);
+  one.granted(1);
+  expect([...one.session.counts, ...one.session.acknowledged]).toEqual([4, 4]);
+  other.granted(1);
+  expect([...other.session.counts, ...other.session.acknowledged]).toEqual([0, 0]);
+  again.takenOver(6);
+  expect([...again.session.counts, ...again.session.acknowledged]).toEqual([6, 6]);
+  again.count(7);
+  expect([...again.session.counts, ...again.session.acknowledged]).toEqual([7, 6]);
+  expect([...new Stage().session.counts]).toEqual([0]);
 });

@@ -2,15 +2,18 @@
 import { describe, expect, it } from 'vitest';
 import { StateChanges } from '../../src/flush/state-changes.js';
 import type { AccountState } from '../../src/redis/format.js';
-import type { Hold } from '../../src/redis/hold-format.js';
+import { packBegunHold } from '../../src/redis/hold-format.js';
 import type { JournalRecord } from '../../src/redis/journal.js';
 
 const account = { key: 7, wallets: [], lotsMade: 0 } as unknown as AccountState;
 
 /** A record that leaves one hold like this: begun by operation `begunBy`, or ended (null). */
 function record(firstSeq: number, begunBy: number | null): JournalRecord {
-  const state = begunBy === null ? null : ({ seq: begunBy, unit: 1 } as Hold);
-  const hold = { accountId: 'acme', holdId: 'h', state, packed: Buffer.alloc(0) };
+  const said = Buffer.from(`${'\x01'.repeat(17)}agent\0llm\0model\0{}\0`);
+  const opened = { holdTimeMs: 3, charge: 5, said };
+  const held = { seq: begunBy ?? 0, accountKey: 7, unit: 1, amount: 8, lot: 1, nowMs: 10 };
+  const packed = (): Buffer => packBegunHold(opened, held);
+  const hold = { accountId: 'acme', holdId: 'h', beganSeq: held.seq, packed };
   const rest = { entries: [], subscriptions: [], batch: { accountIds: ['acme'] } };
   return { ...rest, firstSeq, accounts: [[0, account]], holds: [hold] } as unknown as JournalRecord;
 }
