@@ -81,7 +81,8 @@ describe('a Redis that is restarted', () => {
       },
     );
     await restarting;
-    await until('it is ready', async () => (await readiness(sidecar)).ready);
+    for (const account of holds)
+      await until('it serves again', () => client.balance(account).catch(() => null));
     for (const account of holds)
       expect(await client.release(account, 'hold')).toMatchObject({ released: '1000' });
     await expectClean(sidecar.config, client, workload.expected);
