@@ -18,8 +18,8 @@
 -- is written first, under the id epoch-firstSeq, so that a call repeated after a half-applied one fails on it; seq is
 -- written last. A batch that changes nothing writes nothing.
 --
--- @include "apply_rows"
 -- @include "apply_usage"
+-- @include "apply_rows"
 
 local META, ACCOUNTS, AGENTS, HOLDS, DEADLINES, JOURNAL = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[7], KEYS[8]
 local IDS = { KEYS[5], KEYS[6] }
@@ -51,18 +51,7 @@ do
 end
 
 -- Read: accounts, ids, holds.
-local due_before = {}
-do
-  local packed_states = hash_values(ACCOUNTS, account_ids)
-  for i = 1, #account_ids do
-    local packed = packed_states[i]
-    if packed then
-      local account = unpack_account(packed)
-      ctx.states[i] = account
-      due_before[i] = account[A_DUE]
-    end
-  end
-end
+ctx.packed_states = hash_values(ACCOUNTS, account_ids)
 
 -- Nothing is to be read of a generation that has only its sentinel.
 local ids_current, ids_previous = IDS[meta.ids_current + 1], IDS[2 - meta.ids_current]
@@ -105,16 +94,14 @@ if #short_fields < rows_count then
   hash_read(HOLDS, wanted_holds, ctx.holds)
 end
 if #short_fields > 0 then
-  local packed_holds, unheld, unheld_count = hash_values(HOLDS, short_fields), {}, 0
+  local short_holds, unheld, unheld_count = hash_values(HOLDS, short_fields), {}, 0
   for i = 1, #short_fields do
-    local field, packed = short_fields[i], packed_holds[i]
-    if packed then
-      ctx.holds[field] = packed
-    else
+    if not short_holds[i] then
       unheld_count = unheld_count + 1
-      unheld[unheld_count] = field
+      unheld[unheld_count] = short_fields[i]
     end
   end
+  ctx.short_holds = short_holds
   -- A hold that is open has no outcome.
   read_ids(unheld)
 end
@@ -128,16 +115,17 @@ apply_usage(usage, rows_count + 1, codes, outcomes)
 -- Writes what was decided; a function, because Lua allows 200 local names in a script.
 local first_seq, entries = meta.seq + 1, ctx.entries
 local function write()
-  local states, state_indexes, account_pairs, hold_pairs, ended, due, not_due = {}, {}, {}, {}, {}, {}, {}
-  local changed, states_count = ctx.changed, 0
+  local states, state_indexes, account_pairs, not_due = {}, {}, {}, {}
+  local hold_pairs, ended, due = ctx.hold_pairs, ctx.ended, ctx.due
+  local changed, payers, states_count = ctx.changed, ctx.payers, 0
   for i = 1, #account_ids do
-    if changed[i] then
+    local payer, packed = payers[i], nil
+    if payer then
+      packed = payer[Y_SEQ] > 0 and pack_payer(payer)
+    elseif changed[i] then
       local account = ctx.states[i]
-      local packed = pack_account(account)
-      states_count = states_count + 1
-      account_pairs[2 * states_count - 1], account_pairs[2 * states_count] = account_ids[i], packed
-      state_indexes[states_count], states[states_count] = i, packed
-      if account[A_DUE] ~= (due_before[i] or 0) then
+      packed = pack_account(account)
+      if account[A_DUE] ~= (ctx.due_before[i] or 0) then
         if account[A_DUE] > 0 then
           due[#due + 1] = account[A_DUE]
           due[#due + 1] = 'a' .. account_ids[i]
@@ -146,9 +134,14 @@ local function write()
         end
       end
     end
+    if packed then
+      states_count = states_count + 1
+      account_pairs[2 * states_count - 1], account_pairs[2 * states_count] = account_ids[i], packed
+      state_indexes[states_count], states[states_count] = i, packed
+    end
   end
   local hold_fields, holds, said, told, told_ended, texts = ctx.hold_fields, ctx.holds, ctx.hold_said, {}, {}, {}
-  local pairs_count, due_count, ended_count = 0, #due, 0
+  local pairs_count, due_count, ended_count = #hold_pairs, #due, #ended
   for i = 1, #hold_fields do
     local field = hold_fields[i]
     local packed = holds[field]

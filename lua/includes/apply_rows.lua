@@ -1,10 +1,10 @@
--- @include "find_wallet"
+-- @include "payers"
 -- @include "judging"
 
 -- The operations of a batch before its usage events. Answers go into `codes` and `outcomes`.
 -- Nearly every session is opened and settled by an active account of which nothing is due and no agent must be looked at, and is held in the first
--- lot of one wallet, which has more than enough. Those are booked here, without a table each, and come to what op_open_session and op_settle, which
--- judge all others, would come to.
+-- lot of one wallet, which has more than enough. Those are booked here, without the tables that op_open_session and op_settle, which judge all others,
+-- need of an operation, its hold and its account, and come to what these would come to.
 local apply_rows
 do
   -- The row that says the same as an operation in short.
@@ -23,24 +23,35 @@ do
     return row
   end
 
-  -- A wallet, and what it has for sessions. One of characters may be too full to set some aside, and credits may be converted for them: it is none here.
-  local function plain_wallet(account, unit)
-    if unit == UNIT_TTS_CHARACTERS then return nil, AMOUNT_MAX end
-    local wallet = account[A_WALLETS][1]
-    if not wallet or wallet[W_UNIT] ~= unit then wallet = find_wallet(account, unit) end
-    if not wallet then return nil, 0 end
-    return wallet, wallet[W_REMAINING] - wallet[W_HELD]
-  end
-
   apply_rows = function(rows, shorts, packed, codes, outcomes)
     local accounts, fields, place, short = shorts[SHORT_ACCOUNT], shorts[SHORT_FIELD], 1, 0
-    local states, changed, known, id_pairs, entries = ctx.states, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
+    local known, id_pairs, entries = ctx.ids, ctx.id_pairs, ctx.entries
     local holds, hold_said, hold_fields = ctx.holds, ctx.hold_said, ctx.hold_fields
     local refuse_new, refuse_ending, check_before, now = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now
     local pack, unpack, floor = struct.pack, struct.unpack, math.floor
     local opened, booked = string.char(CODE_OPENED), string.char(CODE_OK)
+    local short_holds, hold_pairs, ended, due, is_spread = ctx.short_holds, ctx.hold_pairs, ctx.ended, ctx.due, false
+    -- Most have the same: a number becomes text once.
+    local last_deadline, last_text = 0, ''
     -- Counted here, because #list searches for the end each time.
-    local seq, entries_count, pairs_count, holds_count = ctx.seq, 0, 0, 0
+    local seq, entries_count, pairs_count, begun_count, ended_count = ctx.seq, 0, 0, 0, 0
+
+    -- A table by names costs several times what a list does, and only those who judge at length look for names.
+    ctx.spread = function()
+      for s = 1, #fields do
+        if short_holds[s] then holds[fields[s]] = short_holds[s] end
+      end
+      for p = 1, begun_count, 2 do
+        local field = hold_pairs[p]
+        holds[field], hold_said[field], hold_fields[#hold_fields + 1] = hold_pairs[p + 1], hold_pairs[p + 1], field
+      end
+      for e = 1, ended_count do
+        local field = ended[e]
+        holds[field], hold_said[field], hold_fields[#hold_fields + 1] = false, false, field
+      end
+      for p = 1, pairs_count, 2 do known[id_pairs[p]] = id_pairs[p + 1] end
+      ctx.hold_pairs, ctx.ended, ctx.due, ctx.spread, is_spread = {}, {}, {}, nil, true
+    end
 
     for i = 1, #rows do
       local op, begin, outcome = rows[i], place, nil
@@ -48,73 +59,75 @@ do
       if is_open or op == OP_SETTLE then
         short = short + 1
         local account_index, field = accounts[short], fields[short]
-        local account, entry, hold = states[account_index], nil, nil
-        local is_plain = account and account[A_STATUS] == STATUS_ACTIVE and not account[A_NOTED] and (account[A_DUE] == 0 or account[A_DUE] > now)
+        local payer, held, entry, hold = payer_of(account_index), short_holds[short], nil, nil
+        if is_spread then held = holds[field] end
         if is_open then
           local time, hold_time, unit, charge, least, wanted, unit_2, charge_2, least_2, wanted_2, said, next_place = unpack(SHORT_OPEN, packed, place)
           place = next_place
-          if is_plain and not refuse_new and not holds[field] and not known[field] and time >= check_before then
-            local wallet, have = plain_wallet(account, unit)
-            if have < least and unit_2 > 0 then
+          if payer and not refuse_new and not held and not known[field] and time >= check_before then
+            local have = free_in(payer, unit)
+            if have and have < least and unit_2 > 0 then
               unit, charge, least, wanted = unit_2, charge_2, least_2, wanted_2
-              wallet, have = plain_wallet(account, unit)
+              have = free_in(payer, unit)
             end
-            local lot = wallet and have >= least and wallet[W_LOTS][1]
-            if lot then
+            if have and have >= least and payer[Y_UNIT] == unit then
               -- As session_share.of_first says.
-              local more = floor((have - least) / (SESSION_FIRST_SHARE * (account[A_HOLDS] + 1)))
+              local more = floor((have - least) / (SESSION_FIRST_SHARE * (payer[Y_HOLDS] + 1)))
               local amount = more < wanted - least and least + more or wanted
-              if amount > 0 and lot[L_REMAINING] - lot[L_HELD] > amount then
-                local deadline = now + hold_time
+              if amount > 0 and payer[Y_REMAINING] - payer[Y_HELD] > amount then
+                local deadline, lot = now + hold_time, payer[Y_LOT]
+                if deadline ~= last_deadline then last_deadline, last_text = deadline, string.format('%.0f', deadline) end
                 seq = seq + 1
-                lot[L_HELD], wallet[W_HELD], account[A_HOLDS] = lot[L_HELD] + amount, wallet[W_HELD] + amount, account[A_HOLDS] + 1
-                entry = pack(ENTRY_HELD, i, ENTRY_HOLD, account_index, unit, amount, lot[L_ID], seq, have - amount)
+                payer[Y_HELD], payer[Y_HOLDS] = payer[Y_HELD] + amount, payer[Y_HOLDS] + 1
+                entry = pack(ENTRY_HELD, i, ENTRY_HOLD, account_index, unit, amount, lot, seq, have - amount)
                 outcome = entry
-                hold = pack(HOLD_SESSION, FORMAT, unit, amount, deadline, 1, 1, 0, seq, account[A_KEY], charge, said, lot[L_ID], amount)
+                hold = pack(HOLD_SESSION, FORMAT, unit, amount, deadline, 1, 1, 0, seq, payer[Y_KEY], charge, said, lot, amount)
               end
             end
           end
         else
           local hash, _, version, newest, unit_1, amount, unit_2, amount_2, _, next_place = unpack(SHORT_SETTLE, packed, place)
           place = next_place
-          local held = holds[field]
-          if is_plain and type(held) == 'string' and not refuse_ending then
+          if payer and type(held) == 'string' and not refuse_ending then
             local unit, set_aside, deadline, generation, parts, has_terms = unpack(HOLD_HEAD, held, HOLD_HEAD_PLACE)
             local hold_version, _, _, agent_id = unpack(HOLD_SAID, held, HOLD_SAID_PLACE)
             if unit_1 ~= unit then amount = unit_2 == unit and amount_2 or 0 end
-            local wallet = plain_wallet(account, unit)
-            local lot = wallet and wallet[W_LOTS][1]
             -- With something left beside what is held, the account is due no sooner than it was, and a lot whose time is reached, which has nothing, is
             -- another.
-            if lot and parts == 1 and has_terms == 0 and deadline > now and (version == 0 or version == hold_version)
-              and (newest == 0 or newest >= generation) and amount > 0 and wallet[W_DEBT] == 0 and lot[L_ID] == unpack(HOLD_LOT, held, #held - HOLD_LOT_FROM_END)
-              and lot[L_REMAINING] - lot[L_HELD] > (amount > set_aside and amount - set_aside or 0) then
-              local remaining, held_after, number = wallet[W_REMAINING] - amount, wallet[W_HELD] - set_aside, account[A_ENTRIES] + 1
+            if parts == 1 and has_terms == 0 and deadline > now and (version == 0 or version == hold_version)
+              and (newest == 0 or newest >= generation) and amount > 0 and free_in(payer, unit) and payer[Y_UNIT] == unit
+              and payer[Y_LOT] == unpack(HOLD_LOT, held, #held - HOLD_LOT_FROM_END)
+              and payer[Y_REMAINING] - payer[Y_HELD] > (amount > set_aside and amount - set_aside or 0) then
+              local lot_remaining, lot_held, number = payer[Y_REMAINING] - amount, payer[Y_HELD] - set_aside, payer[Y_ENTRIES] + 1
+              local remaining, held_after = payer[Y_REST_REMAINING] + lot_remaining, payer[Y_REST_HELD] + lot_held
               local released, flags = set_aside - amount, 0
               if released < 0 then released, flags = 0, FLAG_OVER_HOLD end
-              lot[L_REMAINING], lot[L_HELD] = lot[L_REMAINING] - amount, lot[L_HELD] - set_aside
-              wallet[W_REMAINING], wallet[W_HELD] = remaining, held_after
-              account[A_HOLDS], account[A_ENTRIES], seq = account[A_HOLDS] - 1, number, seq + 1
+              payer[Y_REMAINING], payer[Y_HELD], payer[Y_HOLDS], payer[Y_ENTRIES], seq = lot_remaining, lot_held, payer[Y_HOLDS] - 1, number, seq + 1
               entry = pack(ENTRY_SETTLED, i, ENTRY_SETTLE_PAID, account_index, number, unit, amount, remaining, held_after, flags, released,
-                lot[L_ID], agent_id)
+                payer[Y_LOT], agent_id)
               hold = false
               outcome = pack(OUTCOME, hash, seq, STATE_SETTLED, unit, amount, 0, remaining - held_after, flags, released, version)
-              known[field] = outcome
               id_pairs[pairs_count + 1], id_pairs[pairs_count + 2] = field, outcome
               pairs_count = pairs_count + 2
             end
           end
         end
         if outcome then
-          account[A_SEQ], account[A_CHANGED_AT] = seq, now
-          changed[account_index] = true
+          payer[Y_SEQ] = seq
           entries_count = entries_count + 1
           entries[entries_count] = entry
-          if hold_said[field] == nil then
-            holds_count = holds_count + 1
-            hold_fields[holds_count] = field
+          if is_spread then
+            if hold_said[field] == nil then hold_fields[#hold_fields + 1] = field end
+            holds[field], hold_said[field] = hold, hold
+            if not hold then known[field] = outcome end
+          elseif hold then
+            hold_pairs[begun_count + 1], hold_pairs[begun_count + 2] = field, hold
+            due[begun_count + 1], due[begun_count + 2] = last_text, field
+            begun_count = begun_count + 2
+          else
+            ended_count = ended_count + 1
+            ended[ended_count] = field
           end
-          holds[field], hold_said[field] = hold, hold
           codes[i], outcomes[i] = is_open and opened or booked, outcome
         else
           op = long_row(op, account_index, field, packed, begin)
@@ -124,7 +137,7 @@ do
         ctx.seq = seq
         local code, text = judging().judge(i, op)
         codes[i], outcomes[i] = string.char(code), text or ''
-        seq, entries_count, pairs_count, holds_count = ctx.seq, #entries, #id_pairs, #hold_fields
+        seq, entries_count, pairs_count = ctx.seq, #entries, #id_pairs
       end
     end
     ctx.seq = seq

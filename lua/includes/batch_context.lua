@@ -7,12 +7,17 @@
 -- What one call works on: everything is read before, changed here in memory, and written after the last decision.
 --   now, seq           time of the call; seq of the last entry
 --   at                 time of what is being done: now, or earlier where it was due earlier
---   account_ids        external ids; states[i] unpacked or nil; changed[i] true once changed; touched[i] once lots were checked
+--   account_ids        external ids; packed_states[i] as they were read (false: absent); states[i] unpacked or nil, once somebody asks (includes/payers.lua);
+--                      due_before[i] when those were due; changed[i] true once changed; touched[i] once lots were checked
+--   payers[i]          account i as the short ways change it; false where it has its tables, or must get them
 --   prefixes[i]        scope of ids and holds of account i: length, colon, id; once somebody asked: prefix_of
 --   fields             by operation, the field of its id
 --   ids                stored outcomes by field, packed: those found in Redis and those of this batch (id_pairs: for HSET)
 --   holds              field -> hold, packed until it is looked at; false once ended; what entries say of those that changed:
 --   hold_said[field]   as `holds`; true where they do not say all
+--   short_holds        as they were read, by the place of an operation in short; those that were begun and ended the short way while nothing was judged at
+--                      length, which looks into `holds`: hold_pairs (for HSET), due (for ZADD), ended (fields)
+--   spread             puts them there, once somebody judges at length
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
 --   agent              the agent for whom the present operation is, where it must be looked at; nil: the operation simply draws on the account
@@ -23,8 +28,8 @@
 --   entries            the journal record's decisions
 --   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
 local ctx = {
-  fields = {}, states = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_said = {},
-  hold_fields = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
+  fields = {}, packed_states = {}, states = {}, due_before = {}, payers = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_said = {},
+  hold_fields = {}, hold_pairs = {}, due = {}, ended = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
   entries = {}, paid_lots = {}, expired_holds = 0,
 }
 

@@ -30,7 +30,7 @@ local P_KIND, P_ACCOUNT, P_ID, P_HASH, P_TIME, P_CHECKED = 1, 2, 3, 4, 5, 6
 -- (number of the event, ids_since at the check or -1, further (unit, amount) pairs). The last two say for which agent an event is: its place in
 -- the list of the batch's agents (0: for none), and that list.
 -- Sessions that are opened and settled, and holds that are settled, are many, too: where they have nothing unusual to say, there stands only their kind
--- among the rows, in two columns their account and the field of their id, and the rest is packed, one after the other: of an open start time, hold
+-- among the rows, in two columns their account and the field of their id, which no two of them share, and the rest is packed, one after the other: of an open start time, hold
 -- time, twice unit, charge of what is known, least and wanted to set aside (the second of unit 0 where there is none), and what its hold keeps as it is, in
 -- one piece (catalog version, payload hash, start time, agent, meter, model, details: SAID); of a settle payload hash, time, catalog version, generation, twice unit and amount, agent.
 local SHORT_ACCOUNT, SHORT_FIELD = 1, 2
@@ -124,20 +124,28 @@ local AGENT_EVENT_SUSPENDED, AGENT_EVENT_REMOVED = 5, 6
 local FLAG_OVERDRAWN, FLAG_UNRATED, FLAG_LATE, FLAG_HOLD_UNKNOWN, FLAG_OVER_HOLD = 1, 2, 4, 8, 16
 local FLAG_FROZEN, FLAG_CLOSED, FLAG_CONVERTED, FLAG_AGENT_SUSPENDED, FLAG_DIFFERENCE = 64, 128, 256, 512, 1024
 
--- Account: format, key, status, entries, seq of the last change, time of the last change, lots made, open holds,
--- when its subscription is due (0: never), count of wallets, WALLETS_SPECIAL more where it has special agents; the wallets. Unpacked: a table of
--- these; when it is due, which is sooner where a lot expires before; 0 or WALLETS_SPECIAL; and whether some agent must be looked at: a special one,
--- or one that has credits of its own.
-local ACCOUNT, WALLET, LOT = '<BI7BI7I7I7I4I4I7B', '<BI7H', '<I4BI4I7I7I7'
-local WALLETS_SPECIAL = 128
+-- Account: format, seq of the last change, time of the last change, entries, open holds; key, lots made, when its subscription is due (0: never), when it is
+-- due at all, which is sooner where a lot expires before, status, count of wallets, WALLETS_NOTED more where some agent must be looked at (a special one, or
+-- one that has credits of its own), WALLETS_SPECIAL more where it has special agents; the wallets. Unpacked: a table as A_ says, without the flags:
+-- A_SPECIAL is 0 or WALLETS_SPECIAL, A_NOTED false or true.
+-- Wallet: unit, debt, remaining and held of all its lots but the first, count of its lots, the lots.
+local ACCOUNT, WALLET, LOT = '<BI7I7I7I4I7I4I7I7BB', '<BI7I7I7H', '<I4BI4I7I7I7'
+local WALLETS_SPECIAL, WALLETS_NOTED = 128, 64
 -- Behind a lot of source AGENT_CYCLE: the number of the agent whose own it is.
 local LOT_OWNER = '<I4'
-local ACCOUNT_ONE_LOT = '<BI7BI7I7I7I4I4I7BBI7HI4BI4I7I7I7'
-local A_FORMAT, A_KEY, A_STATUS, A_ENTRIES, A_SEQ = 1, 2, 3, 4, 5
-local A_CHANGED_AT, A_LOTS, A_HOLDS, A_PLAN_DUE, A_WALLETS, A_DUE = 6, 7, 8, 9, 10, 11
+local ACCOUNT_ONE_LOT = '<BI7I7I7I4I7I4I7I7BBBI7I7I7HI4BI4I7I7I7'
+-- What the short ways need of an account, which they read and write without its tables: a payer, who pays from the first lot of one wallet. Of the head all
+-- from entries on; then, for each wallet until it is the right one, the wallet with its first lot; other bytes of a wallet's lots are skipped.
+local PAYER_HEAD, PAYER_HEAD_PLACE, PAYER_WALLET, PAYER_WALLETS_PLACE = '<I7I4I7I4I7I7BB', 16, '<BI7I7I7HI4BI4I7I7I7', 54
+local ONE_LOT_BYTES, WALLET_BYTES, LOT_BYTES, PAYER_WALLET_BYTES = 107, 24, 30, 54
+-- Written: format, seq, time, entries, open holds, what does not change up to the lot's remaining, remaining, held, what follows.
+local PAYER, PAYER_KEPT_PLACE, LOT_AMOUNTS_PLACE, LOT_AMOUNTS_BYTES = '<BI7I7I7I4c0I7I7c0', 27, 40, 14
+local Y_ENTRIES, Y_HOLDS, Y_KEY, Y_UNIT, Y_LOT, Y_REMAINING, Y_HELD, Y_REST_REMAINING, Y_REST_HELD, Y_PACKED, Y_PLACE, Y_SEQ = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+local A_FORMAT, A_SEQ, A_CHANGED_AT, A_ENTRIES, A_HOLDS = 1, 2, 3, 4, 5
+local A_KEY, A_LOTS, A_PLAN_DUE, A_DUE, A_STATUS, A_WALLETS = 6, 7, 8, 9, 10, 11
 local A_SPECIAL, A_NOTED = 12, 13
 local STATUS_ACTIVE, STATUS_FROZEN, STATUS_CLOSED = 1, 2, 3
--- Wallet: unit, debt, lots in burn-down order; and, not packed, the sums of its lots' remaining and held, and what of them is agents' own and available.
+-- Unpacked: unit, debt, lots in burn-down order, the sums of its lots' remaining and held, and what of them is agents' own and available.
 local W_UNIT, W_DEBT, W_LOTS, W_REMAINING, W_HELD, W_OWN = 1, 2, 3, 4, 5, 6
 -- Lot: number, source, priority, expiry (0: never), remaining, held; and, where it is an agent's own, the agent's number.
 local L_ID, L_SOURCE, L_PRIORITY, L_EXPIRES, L_REMAINING, L_HELD, L_OWNER = 1, 2, 3, 4, 5, 6, 7

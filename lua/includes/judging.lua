@@ -19,6 +19,7 @@ do
 -- @inside "operations"
   end
   judging = function()
+    if ctx.spread then ctx.spread() end
     made = made or make()
     return made
   end

@@ -1,4 +1,4 @@
--- @include "formats"
+-- @include "account_pack"
 -- @include "find_wallet"
 
 -- Is lot `a` burnt before lot `b`? Priority, soonest expiry (0 = never, last), lowest number. Those of agents stand behind the account's own.
@@ -178,10 +178,7 @@ end
 local function soonest_due(account)
   local due = account[A_PLAN_DUE]
   for _, wallet in ipairs(account[A_WALLETS]) do
-    for _, lot in ipairs(wallet[W_LOTS]) do
-      local expires = lot[L_EXPIRES]
-      if expires > 0 and lot[L_REMAINING] > lot[L_HELD] and (due == 0 or expires < due) then due = expires end
-    end
+    for _, lot in ipairs(wallet[W_LOTS]) do due = due_with(due, lot) end
   end
   return due
 end

@@ -53,7 +53,7 @@ local function op_create(op_index, op)
   if ctx.refuse_new then return CODE_LIMIT, ctx.refuse_new end
   local refusal = import_refusal(op)
   if refusal then return denied(refusal) end
-  ctx.states[account_index] = { FORMAT, op[7], STATUS_ACTIVE, 0, 0, ctx.now, 0, 0, 0, {}, 0, 0, false }
+  ctx.states[account_index] = { FORMAT, 0, ctx.now, 0, 0, op[7], 0, 0, 0, STATUS_ACTIVE, {}, 0, false }
   ctx.touched[account_index] = true
   add_entry(op_index, ENTRY_ACCOUNT_CREATED, account_index, nil, 0, 0, 0, {})
   if op[14] == 1 then import_account(op_index, op) end

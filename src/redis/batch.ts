@@ -25,7 +25,7 @@ export interface PackedBatch {
   readonly shorts: Buffer;
 }
 
-/** Of operations in short: the account, and the field of the hold. */
+/** Of operations in short: the account, and the field of the hold, which no other of them has. */
 type ShortColumns = readonly [accounts: number[], fields: string[]];
 
 /**
@@ -70,6 +70,7 @@ export function packBatch(
   const rowsCount = first < 0 ? operations.length : first;
   const rows = new Array<PackedOperation | number>(rowsCount);
   const shorts: ShortColumns = [[], []];
+  const named = new Set<string>();
   const writer = new BinaryWriter(128);
   for (let i = 0; i < rowsCount; i++) {
     const operation = operations[i] as PackedOperation;
@@ -78,9 +79,15 @@ export function packBatch(
       rows[i] = operation;
       continue;
     }
+    const field = holdField(accountIds[(operation[1] as number) - 1] as string, operation[2] as string);
+    // The short way looks for no name in what it did before: what comes again in a batch goes the long one.
+    if (named.size === named.add(field).size) {
+      rows[i] = operation;
+      continue;
+    }
     rows[i] = operation[0] as number;
     shorts[0].push(operation[1] as number);
-    shorts[1].push(holdField(accountIds[(operation[1] as number) - 1] as string, operation[2] as string));
+    shorts[1].push(field);
     if (isOpen) writeOpen(writer, operation);
     else writeSettle(writer, operation);
   }

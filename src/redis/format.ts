@@ -412,8 +412,9 @@ export function readDenial(reader: BinaryReader): Denial {
   return { reason: reader.u8(), unit: reader.u8(), available: reader.u56(), missing: reader.u56() };
 }
 
-/** Added to the count of wallets where an account has special agents. */
+/** Added to the count of wallets where an account has special agents, and where some agent must be looked at (special, or with lots of its own). */
 const WALLETS_SPECIAL = 128;
+const WALLETS_NOTED = 64;
 /** The source of lots that are an agent's own. */
 const AGENT_CYCLE = 5;
 
@@ -434,31 +435,22 @@ export function subscriptionDueMs([, , , , period, , next, change, , agents]: Pa
 export function readAccount(reader: BinaryReader): AccountState {
   const format = reader.u8();
   if (format !== FORMAT) throw new Error(`account state of format ${format}`);
-  const key = reader.u56();
-  const status = reader.u8();
-  const entries = reader.u56();
   const seq = reader.u56();
   const changedAtMs = reader.u56();
-  const lotsMade = reader.u32();
+  const entries = reader.u56();
   const openHolds = reader.u32();
+  const key = reader.u56();
+  const lotsMade = reader.u32();
   const planDueMs = reader.u56();
-  let dueAtMs = planDueMs;
-  const wallets: Wallet[] = [];
+  const dueAtMs = reader.u56();
+  const status = reader.u8();
   const count = reader.u8();
+  const wallets: Wallet[] = [];
+  for (let walletsLeft = count % WALLETS_NOTED; walletsLeft > 0; walletsLeft--)
+    wallets.push(readWallet(reader));
   const special = count >= WALLETS_SPECIAL;
-  for (let walletsLeft = count % WALLETS_SPECIAL; walletsLeft > 0; walletsLeft--) {
-    const unit = reader.u8();
-    const debt = reader.u56();
-    const lots: Lot[] = [];
-    for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) {
-      const lot = readLot(reader);
-      const { expiresAtMs } = lot;
-      if (expiresAtMs > 0 && lot.remaining > lot.held && (dueAtMs === 0 || expiresAtMs < dueAtMs))
-        dueAtMs = expiresAtMs;
-      lots.push(lot);
-    }
-    wallets.push({ unit, debt, lots });
-  }
+  if (dueAtMs !== soonestDue(planDueMs, wallets) || count !== flaggedCount(wallets, special))
+    throw new Error('an account state contradicts itself');
   return {
     key,
     status,
@@ -472,6 +464,45 @@ export function readAccount(reader: BinaryReader): AccountState {
     dueAtMs,
     wallets,
   };
+}
+
+function readWallet(reader: BinaryReader): Wallet {
+  const unit = reader.u8();
+  const debt = reader.u56();
+  const rest = { remaining: reader.u56(), held: reader.u56() };
+  const lots: Lot[] = [];
+  for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) lots.push(readLot(reader));
+  const { remaining, held } = sumOfRest(lots);
+  if (rest.remaining !== remaining || rest.held !== held)
+    throw new Error('a wallet in an account state contradicts its lots');
+  return { unit, debt, lots };
+}
+
+/** Of all lots but the first. */
+function sumOfRest(lots: readonly Lot[]): Pick<Lot, 'remaining' | 'held'> {
+  let remaining = 0;
+  let held = 0;
+  for (let i = 1; i < lots.length; i++) {
+    remaining += (lots[i] as Lot).remaining;
+    held += (lots[i] as Lot).held;
+  }
+  return { remaining, held };
+}
+
+/** When an account is due: its subscription, or the soonest expiry of a lot of which something could still expire; 0: never. */
+function soonestDue(planDueMs: number, wallets: readonly Wallet[]): number {
+  let due = planDueMs;
+  for (const { lots } of wallets) {
+    for (const { expiresAtMs, remaining, held } of lots)
+      if (expiresAtMs > 0 && remaining > held && (due === 0 || expiresAtMs < due)) due = expiresAtMs;
+  }
+  return due;
+}
+
+/** The count of wallets, with what is added to it. */
+function flaggedCount(wallets: readonly Wallet[], special: boolean): number {
+  const hasOwn = wallets.some(({ lots }) => lots.some(({ owner }) => owner > 0));
+  return wallets.length + (special ? WALLETS_SPECIAL : 0) + (special || hasOwn ? WALLETS_NOTED : 0);
 }
 
 function readLot(reader: BinaryReader): Lot {
@@ -491,18 +522,22 @@ function readLot(reader: BinaryReader): Lot {
 export function writeAccount(state: Omit<AccountState, 'dueAtMs'>): Buffer {
   const writer = new BinaryWriter(64);
   writer.u8(FORMAT);
-  writer.u56(state.key);
-  writer.u8(state.status);
-  writer.u56(state.entries);
   writer.u56(state.seq);
   writer.u56(state.changedAtMs);
-  writer.u32(state.lotsMade);
+  writer.u56(state.entries);
   writer.u32(state.openHolds);
+  writer.u56(state.key);
+  writer.u32(state.lotsMade);
   writer.u56(state.planDueMs);
-  writer.u8(state.wallets.length + (state.special ? WALLETS_SPECIAL : 0));
+  writer.u56(soonestDue(state.planDueMs, state.wallets));
+  writer.u8(state.status);
+  writer.u8(flaggedCount(state.wallets, state.special));
   for (const wallet of state.wallets) {
+    const rest = sumOfRest(wallet.lots);
     writer.u8(wallet.unit);
     writer.u56(wallet.debt);
+    writer.u56(rest.remaining);
+    writer.u56(rest.held);
     writer.u16(wallet.lots.length);
     for (const lot of wallet.lots) {
       writer.u32(lot.id);

@@ -188,9 +188,9 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'lua/includes/apply_rows.lua',
-        find: '            local wallet = plain_wallet(account, unit)\n            local lot',
+        find: '            if unit_1 ~= unit then amount = unit_2 == unit and amount_2 or 0 end\n',
         replace:
-          "            amount = math.max(amount, (unpack('<I7', held, 38)))\n            local wallet = plain_wallet(account, unit)\n            local lot",
+          "            if unit_1 ~= unit then amount = unit_2 == unit and amount_2 or 0 end\n            amount = math.max(amount, (unpack('<I7', held, 38)))\n",
       },
     ],
     caughtBy: {

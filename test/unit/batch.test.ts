@@ -70,6 +70,14 @@ describe('a batch', () => {
     expect(unpackBatch(packBatch(['acme', 'b'], [operation])).rows).toEqual([operation]);
   });
 
+  it('names a hold in short once', () => {
+    const [first, again] = [open('s', credits), settle('s', 1, 8).with(1, 2)];
+    const elsewhere = settle('s', 1, 8);
+    const { rows, shorts } = unpackBatch(packBatch(['acme', 'b'], [first, again, elsewhere, again]));
+    expect(rows).toEqual([OP.openSession, again, OP.settle, again]);
+    expect(shorts[1]).toEqual(['h1:bs', 'h4:acmes']);
+  });
+
   it('of which something is missing is not taken for a whole one', () => {
     const { batch, shorts } = packBatch(['acme', 'b'], [settle('s0', 1, 8), open('s1', credits)]);
     expect(() => unpackBatch({ batch, shorts: shorts.subarray(0, -1) })).toThrow('not what a batch says');
