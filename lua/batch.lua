@@ -3,7 +3,7 @@
 -- KEYS  1 meta  2 accounts  3 agents  4 holds  5 ids generation 0  6 ids generation 1  7 deadlines  8 journal
 -- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms
 --       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax  10 journalAgeMaxMs
---       11 batch: msgpack {format, account ids, rows, operations in short, usage}: the operations are the rows (one array each, or a mere kind where it
+--       11 batch: msgpack {format, account ids, rows, operations in short, usage}, the last two false where there are none: the operations are the rows (one array each, or a mere kind where it
 --       is in short), then the usage events, which are many and travel as columns (includes/formats.lua); 12 what is packed of the operations in short;
 --       13 what only the ledger needs, stored unread
 -- Returns a list of strings:
@@ -61,8 +61,8 @@ local function read_ids(fields)
   hash_read(ids_current, fields, ctx.ids)
 end
 
-local short_fields = shorts[SHORT_FIELD]
-if #short_fields < rows_count then
+local short_fields = shorts and shorts[SHORT_FIELD]
+if not shorts or #short_fields < rows_count then
   local ID_KINDS = {
     [OP_RESERVE] = 'h', [OP_EXTEND] = 'x', [OP_SETTLE] = 'h', [OP_RELEASE] = 'h', [OP_EXPIRE_HOLD] = 'h',
     [OP_OPEN_SESSION] = 'h', [OP_CHECKPOINT] = 'h',
@@ -93,7 +93,7 @@ if #short_fields < rows_count then
   read_ids(wanted_ids)
   hash_read(HOLDS, wanted_holds, ctx.holds)
 end
-if #short_fields > 0 then
+if shorts then
   local short_holds, unheld, unheld_count = hash_values(HOLDS, short_fields), {}, 0
   for i = 1, #short_fields do
     if not short_holds[i] then
@@ -105,12 +105,12 @@ if #short_fields > 0 then
   -- A hold that is open has no outcome.
   read_ids(unheld)
 end
-read_ids(usage[U_FIELD])
+if usage then read_ids(usage[U_FIELD]) end
 
 -- Decide.
 local codes, outcomes = {}, {}
-apply_rows(rows, shorts, ARGV[12], codes, outcomes)
-apply_usage(usage, rows_count + 1, codes, outcomes)
+if rows_count > 0 then apply_rows(rows, shorts or { {}, {} }, ARGV[12], codes, outcomes) end
+if usage then apply_usage(usage, rows_count + 1, codes, outcomes) end
 
 -- Writes what was decided; a function, because Lua allows 200 local names in a script.
 local first_seq, entries = meta.seq + 1, ctx.entries

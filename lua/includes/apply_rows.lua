@@ -50,7 +50,7 @@ do
         holds[field], hold_said[field], hold_fields[#hold_fields + 1] = false, false, field
       end
       for p = 1, pairs_count, 2 do known[id_pairs[p]] = id_pairs[p + 1] end
-      ctx.hold_pairs, ctx.ended, ctx.due, ctx.spread, is_spread = {}, {}, {}, nil, true
+      ctx.hold_pairs, ctx.ended, ctx.due, ctx.spread, is_spread = {}, {}, {}, false, true
     end
 
     for i = 1, #rows do

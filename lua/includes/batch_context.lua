@@ -27,10 +27,13 @@
 --   overdue            holds whose deadline has passed, once somebody asked: includes/overdue_holds.lua
 --   entries            the journal record's decisions
 --   paid_lots[i]       the lot from which the last entries of account i were paid in full; nil where its last entry says itself what it changed
+-- All names stand here, so that the table is made at its size.
 local ctx = {
-  fields = {}, packed_states = {}, states = {}, due_before = {}, payers = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {}, hold_said = {},
-  hold_fields = {}, hold_pairs = {}, due = {}, ended = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, due_work = DUE_WORK_MAX,
-  entries = {}, paid_lots = {}, expired_holds = 0,
+  now = 0, at = 0, seq = 0, ids_since = 0, check_before = 0, evicted_through = 0, due_work = DUE_WORK_MAX, expired_holds = 0,
+  account_ids = false, packed_states = false, short_holds = false, spread = false, agent = nil, refuse_new = nil, refuse_ending = nil, settled_for = nil,
+  overdue = nil, fields = {}, states = {}, due_before = {}, payers = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {},
+  hold_said = {}, hold_fields = {}, hold_pairs = {}, due = {}, ended = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, entries = {},
+  paid_lots = {},
 }
 
 local function prefix_of(account_index)

@@ -91,12 +91,13 @@ export function packBatch(
     if (isOpen) writeOpen(writer, operation);
     else writeSettle(writer, operation);
   }
-  const usage: UsageColumns = [[], [], [], [], [], [], [], [], [], [], []];
+  const usage = noUsage();
   const places = new Map([['', 0]]);
   const scopes: string[] = [];
   for (let i = rowsCount; i < operations.length; i++)
     addUsage(usage, places, scopes, accountIds, operations[i] as PackedOperation);
-  return { batch: pack([FORMAT, accountIds, rows, shorts, usage]), shorts: writer.take() };
+  const columns = [shorts[0].length > 0 && shorts, usage[0].length > 0 && usage];
+  return { batch: pack([FORMAT, accountIds, rows, ...columns]), shorts: writer.take() };
 }
 
 /** A new session that one or two wallets can pay, none of them with credits that are converted. */
@@ -236,9 +237,20 @@ function addUsage(
 /** Throws on a format that this version does not know. */
 export function unpackBatch({ batch, shorts: packedShorts }: PackedBatch): Batch {
   const [format, accountIds, rows, shorts, usage] =
-    unpack<[number, string[], (PackedOperation | number)[], ShortColumns, UsageColumns]>(batch);
+    unpack<[number, string[], Batch['rows'], ShortColumns | false, UsageColumns | false]>(batch);
   if (format !== FORMAT) throw new Error(`a batch has format ${format}`);
-  return { accountIds, rows, shorts, packedShorts, usage, ...findShorts(rows, packedShorts) };
+  return {
+    accountIds,
+    rows,
+    shorts: shorts || [[], []],
+    packedShorts,
+    usage: usage || noUsage(),
+    ...findShorts(rows, packedShorts),
+  };
+}
+
+function noUsage(): UsageColumns {
+  return [[], [], [], [], [], [], [], [], [], [], []];
 }
 
 /** The field of the hold of an operation in short. */
