@@ -248,10 +248,15 @@ export interface AccountState {
   readonly planDueMs: number;
   /** Has it agents that are not active or do not simply draw on it? */
   readonly special: boolean;
-  /** When it is due: its subscription, or the next lot that expires; 0: never. Not packed. */
+  /** When it is due: its subscription, or the next lot that expires; 0: never. */
   readonly dueAtMs: number;
   readonly wallets: readonly Wallet[];
+  /** What scripts go by that do not look at the lots (when it is due, its flags, the sums of its wallets) follows from them. */
+  readonly isConsistent: boolean;
 }
+
+/** An account to be packed: the rest follows from it. */
+export type NewAccountState = Omit<AccountState, 'dueAtMs' | 'isConsistent'>;
 
 /** A billing period as a subscription has it; what follows `keeps` is there once it has begun. */
 export type PackedPeriod = [
@@ -442,15 +447,25 @@ export function readAccount(reader: BinaryReader): AccountState {
   const key = reader.u56();
   const lotsMade = reader.u32();
   const planDueMs = reader.u56();
-  const dueAtMs = reader.u56();
+  const packedDueMs = reader.u56();
   const status = reader.u8();
   const count = reader.u8();
-  const wallets: Wallet[] = [];
-  for (let walletsLeft = count % WALLETS_NOTED; walletsLeft > 0; walletsLeft--)
-    wallets.push(readWallet(reader));
   const special = count >= WALLETS_SPECIAL;
-  if (dueAtMs !== soonestDue(planDueMs, wallets) || count !== flaggedCount(wallets, special))
-    throw new Error('an account state contradicts itself');
+  const wallets: Wallet[] = [];
+  let isConsistent = true;
+  for (let walletsLeft = count % WALLETS_NOTED; walletsLeft > 0; walletsLeft--) {
+    const unit = reader.u8();
+    const debt = reader.u56();
+    const restRemaining = reader.u56();
+    const restHeld = reader.u56();
+    const lots: Lot[] = [];
+    for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) lots.push(readLot(reader));
+    const rest = sumOfRest(lots);
+    isConsistent &&= rest.remaining === restRemaining && rest.held === restHeld;
+    wallets.push({ unit, debt, lots });
+  }
+  const dueAtMs = soonestDue(planDueMs, wallets);
+  isConsistent &&= dueAtMs === packedDueMs && count === flaggedCount(wallets, special);
   return {
     key,
     status,
@@ -463,19 +478,8 @@ export function readAccount(reader: BinaryReader): AccountState {
     special,
     dueAtMs,
     wallets,
+    isConsistent,
   };
-}
-
-function readWallet(reader: BinaryReader): Wallet {
-  const unit = reader.u8();
-  const debt = reader.u56();
-  const rest = { remaining: reader.u56(), held: reader.u56() };
-  const lots: Lot[] = [];
-  for (let lotsLeft = reader.u16(); lotsLeft > 0; lotsLeft--) lots.push(readLot(reader));
-  const { remaining, held } = sumOfRest(lots);
-  if (rest.remaining !== remaining || rest.held !== held)
-    throw new Error('a wallet in an account state contradicts its lots');
-  return { unit, debt, lots };
 }
 
 /** Of all lots but the first. */
@@ -519,7 +523,7 @@ function readLot(reader: BinaryReader): Lot {
   };
 }
 
-export function writeAccount(state: Omit<AccountState, 'dueAtMs'>): Buffer {
+export function writeAccount(state: NewAccountState): Buffer {
   const writer = new BinaryWriter(64);
   writer.u8(FORMAT);
   writer.u56(state.seq);

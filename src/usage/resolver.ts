@@ -5,9 +5,9 @@ import type { Metrics } from '../metrics.js';
 import { type AccountSnapshot, readSnapshots } from '../postgres/accounts.js';
 import { findEntries, findReversals, type KnownEntry } from '../postgres/entries.js';
 import {
-  type AccountState,
   FLAG,
   isSpecial,
+  type NewAccountState,
   OP,
   type PackedOperation,
   type PackedSubscription,
@@ -268,7 +268,7 @@ function packSnapshot(snapshot: AccountSnapshot): LoadedAccount {
     .sort((a, b) => a.unit - b.unit);
   const { subscription } = snapshot;
   const agents = subscription === null ? [] : unpack<PackedSubscription>(subscription.state)[9];
-  const state: Omit<AccountState, 'dueAtMs'> = {
+  const state: NewAccountState = {
     key: snapshot.accountKey,
     status: snapshot.status,
     entries: snapshot.entries,

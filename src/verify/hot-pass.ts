@@ -99,6 +99,7 @@ export async function compareWithStored(
       if (!isDeepStrictEqual(subscription, account.subscription?.state?.packed ?? null))
         find('its subscription differs between Redis and Postgres');
       compareHolds(account, accountId, hot, find);
+      if (!state.isConsistent) find('what its state in Redis says of its lots contradicts them');
       if (sweptAtMs !== state.dueAtMs) find(`it is due at ${state.dueAtMs}, Redis will look at ${sweptAtMs}`);
       const drift = creditsOfRedis(state) - creditsOfPostgres(account);
       tally.driftMicros += drift < 0n ? -drift : drift;

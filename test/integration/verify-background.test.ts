@@ -119,8 +119,8 @@ describe('the background verification of a sidecar', () => {
     const key = partitionKeys('drawdown', partitionOf('hot', PARTITIONS))[1];
     const state = (await direct.hgetBuffer(key, 'hot')) as Buffer;
     const changed = Buffer.from(state);
-    // The first lot's remaining: head 46, wallet 10, lot number, source, priority and expiry 16 bytes in.
-    const at = 46 + 10 + 16;
+    // The first lot's remaining: head 53, wallet 24, lot number, source, priority and expiry 16 bytes in.
+    const at = 53 + 24 + 16;
     changed.writeUInt8(changed.readUInt8(at) ^ 2, at);
     await sql(database.url, `UPDATE entries SET spent = spent + 7 WHERE id = 'u0' AND ${own('acme')}`);
     await direct.hset(key, 'hot', changed);

@@ -38,8 +38,8 @@ describe('after damage in Redis', () => {
     const key = keys()[1];
     const before = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;
     const after = Buffer.from(before);
-    // The first lot's remaining: head 46, wallet 10, lot number, source, priority and expiry 16 bytes in.
-    const at = 46 + 10 + 16;
+    // The first lot's remaining: head 53, wallet 24, lot number, source, priority and expiry 16 bytes in.
+    const at = 53 + 24 + 16;
     after.writeUInt8(after.readUInt8(at) ^ 1, at);
     await scene.connection.client.hset(key, 'acme', after);
     const report = await scene.verify();
@@ -52,12 +52,23 @@ describe('after damage in Redis', () => {
     expect(report.driftMicros).toBe(1n);
   });
 
+  it('a sum that contradicts its lots is found', async () => {
+    const found = await withField(keys()[1], 'acme', (value) => {
+      const after = Buffer.from(value);
+      // What remains in the lots behind the first: head 53, unit and debt 8 bytes in.
+      const at = 53 + 8;
+      after.writeUInt8(after.readUInt8(at) ^ 1, at);
+      return after;
+    });
+    expect(found).toEqual(['redis acme: what its state in Redis says of its lots contradicts them']);
+  });
+
   it('an account that went back is found', async () => {
     const found = await withField(keys()[1], 'acme', (value) => {
       const after = Buffer.from(value);
       // The seq of the last change.
-      after.writeUInt8(0, 1 + 7 + 1 + 7);
-      after.writeUInt8(0, 1 + 7 + 1 + 7 + 1);
+      after.writeUInt8(0, 1);
+      after.writeUInt8(0, 2);
       return after;
     });
     expect(found).toEqual([expect.stringMatching(/^redis acme: Redis has it at seq \d+, Postgres at \d+$/)]);
@@ -67,7 +78,7 @@ describe('after damage in Redis', () => {
     const key = keys()[1];
     const before = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;
     const after = Buffer.from(before);
-    after.writeUInt8(1, 1 + 7 + 1 + 7 + 5);
+    after.writeUInt8(1, 1 + 5);
     await scene.connection.client.hset(key, 'acme', after);
     const report = await scene.verify();
     await scene.connection.client.hset(key, 'acme', before);
@@ -78,7 +89,7 @@ describe('after damage in Redis', () => {
     const key = keys()[1];
     const before = (await scene.connection.client.hgetBuffer(key, 'acme')) as Buffer;
     const after = Buffer.from(before);
-    after.writeUInt8(1, 1 + 7 + 1 + 7 + 5);
+    after.writeUInt8(1, 1 + 5);
     await scene.connection.client.hset(key, 'acme', after);
     const verified = scene.verify();
     setTimeout(() => void scene.connection.client.hset(key, 'acme', before), 500);

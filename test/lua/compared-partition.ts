@@ -986,9 +986,9 @@ function observedEntry(entry: JournalEntry, accounts: readonly string[]): unknow
 // --- state ------------------------------------------------------------------------------------------------------------
 
 function observedAccount(stored: StoredAccount): unknown {
-  const { key, status, entries, lotsMade, openHolds, dueAtMs, special } = stored;
+  const { key, status, entries, lotsMade, openHolds, dueAtMs, special, isConsistent } = stored;
   const wallets = stored.wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0);
-  return { key, status, entries, lotsMade, openHolds, dueAtMs, special, wallets };
+  return { key, status, entries, lotsMade, openHolds, dueAtMs, special, wallets, isConsistent };
 }
 
 function expectedAccount(state: AccountState): unknown {
@@ -1016,6 +1016,7 @@ function expectedAccount(state: AccountState): unknown {
       ({ state: is, tier }) => is !== 'active' || !tier.draws || tier.own > 0n,
     ),
     wallets: wallets.filter(({ debt, lots }) => debt !== 0 || lots.length > 0),
+    isConsistent: true,
   };
 }
 

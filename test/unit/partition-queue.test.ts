@@ -163,7 +163,7 @@ describe('after a script of single calls', () => {
 
 describe('while the event loop is under pressure', () => {
   /** What a rest of single calls is at most. */
-  const CALLS_REST_MS = 100;
+  const CALLS_REST_MS = 75;
   /** And beside bulk usage. */
   const BESIDE_BULK_REST_MS = 25;
   /** A script with as many operations says that resting gathers more. */
