@@ -169,6 +169,22 @@ const settle = (hold: string, amount: bigint): Op => ({
   pricedWith: 1,
 });
 
+it('a session that is settled beside debt, where its lot has room again, comes to what the oracle says', async () => {
+  const compared = await ComparedPartition.open(scripts, START_MS);
+  await compared.batch([...BEGINNING, open('s', 10n), open('room', 30n), open('rest', 60n)], START_MS);
+  const beyond: Op = {
+    kind: 'usage',
+    account: 'a',
+    id: 'u',
+    payload: 'p',
+    prices: [{ unit: 'credits', amount: 5n }],
+  };
+  expect(await compared.batch([beyond], START_MS)).toMatchObject([{ outcome: { overdrawn: 5n } }]);
+  await compared.batch([settle('room', 1n)], START_MS);
+  expect(await compared.batch([settle('s', 7n)], START_MS)).toMatchObject([{ outcome: { charged: 7n } }]);
+  expect(await compared.batch([open('again', 3n)], START_MS)).toMatchObject([{ verdict: 'done' }]);
+});
+
 it.each<[string, Op[], number]>([
   ['took all that its lot had, whose time was reached', [open('s', 40n)], EXPIRES_MS],
   ['took all but one of a lot whose time was reached', [open('s', 39n)], EXPIRES_MS],
