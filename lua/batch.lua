@@ -3,9 +3,9 @@
 -- KEYS  1 meta  2 accounts  3 agents  4 holds  5 ids generation 0  6 ids generation 1  7 deadlines  8 journal
 -- ARGV  1 installation  2 epoch  3 run_id of the connection  4 highest seq seen  5 sidecar's time in ms
 --       6 clockSkewMaxMs  7 eventFutureMaxMs  8 idsPerGenerationMax  9 journalBytesMax  10 journalAgeMaxMs
---       11 batch: msgpack {format, account ids, rows, operations in short, usage}, the last two false where there are none: the operations are the rows (one array each, or a mere kind where it
---       is in short), then the usage events, which are many and travel as columns (includes/formats.lua); 12 what is packed of the operations in short;
---       13 what only the ledger needs, stored unread
+--       11 batch: msgpack {format, account ids, rows, operations in short, usage}, the last two false where there are none: the operations are the
+--       rows (one array each, or a mere kind where it is in short), then the usage events, which are many and travel as columns (includes/formats.lua);
+--       12 what is packed of the operations in short; 13 what only the ledger needs, stored unread
 -- Returns a list of strings:
 --       1 msgpack {status, epoch, seq, durable seq, now, ids_since, first seq, bytes not durable}; any status but 'OK'
 --         comes alone and means that nothing was read or written

@@ -195,7 +195,7 @@ export const settings = {
     min: 0,
     max: 1_000,
     description:
-      'Longest rest of a partition between two scripts of bulk usage; it rests 40 times as long as the last one took. 250 ms at 45,000 events/s make batches of 700, which cost Redis a tenth less and Postgres a fifteenth less than batches of 280. 0: never. Single calls never wait for it (up to 100 ms for each other where the event loop is busy), and a full batch does not.',
+      'Longest rest of a partition between two scripts of bulk usage; it rests 40 times as long as the last one took. 250 ms at 45,000 events/s make batches of 700, which cost Redis a tenth less and Postgres a fifteenth less than batches of 280. 0: never. Single calls never wait for it (up to 75 ms for each other where the event loop is busy), and a full batch does not.',
   }),
   queueOpsMax: integer({
     default: 20_000,

@@ -140,6 +140,8 @@ local PAYER_HEAD, PAYER_HEAD_PLACE, PAYER_WALLET, PAYER_WALLETS_PLACE = '<I7I4I7
 local ONE_LOT_BYTES, WALLET_BYTES, LOT_BYTES, PAYER_WALLET_BYTES = 107, 24, 30, 54
 -- Written: format, seq, time, entries, open holds, what does not change up to the lot's remaining, remaining, held, what follows.
 local PAYER, PAYER_KEPT_PLACE, LOT_AMOUNTS_PLACE, LOT_AMOUNTS_BYTES = '<BI7I7I7I4c0I7I7c0', 27, 40, 14
+-- Unpacked: a table of these; Y_UNIT is 0 until it is known in which unit it pays, Y_PACKED the state as it was read, Y_PLACE where its wallet stands there,
+-- Y_SEQ of the last change, 0 where there was none.
 local Y_ENTRIES, Y_HOLDS, Y_KEY, Y_UNIT, Y_LOT, Y_REMAINING, Y_HELD, Y_REST_REMAINING, Y_REST_HELD, Y_PACKED, Y_PLACE, Y_SEQ = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 local A_FORMAT, A_SEQ, A_CHANGED_AT, A_ENTRIES, A_HOLDS = 1, 2, 3, 4, 5
 local A_KEY, A_LOTS, A_PLAN_DUE, A_DUE, A_STATUS, A_WALLETS = 6, 7, 8, 9, 10, 11
