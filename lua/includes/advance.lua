@@ -66,7 +66,8 @@ local function advance_due(account_index)
   while at <= through and not broken and ctx.due_work > 0 do
     local entries, planned = #ctx.entries, account[A_PLAN_DUE] == at
     next_hold = advance_instant(account_index, at, holds, next_hold)
-    broken = planned and account[A_PLAN_DUE] == at
+    -- Something may be due once more at the same instant: an agent, whose grace ended with a grant, at the end of its next cycle.
+    broken = planned and account[A_PLAN_DUE] == at and #ctx.entries == entries
     local looks = count_lots(account) + (planned and #subscription_of(account_index)[S_AGENTS] or 0)
     ctx.due_work = ctx.due_work - (#ctx.entries - entries) - 1 - looks / LOOKS_PER_ENTRY
     at = next_instant()

@@ -165,6 +165,23 @@ describe('at one instant', () => {
     const ended = world.ledger.filter(({ kind }) => kind === 'hold_expired').map(({ id }) => id);
     expect(ended).toEqual(['h2', 'h1']);
   });
+
+  it('an agent is renewed twice, where its grace is as long as its cycle and ends with a grant', async () => {
+    const tier: Tier = {
+      ...monthly,
+      cycle: { unit: 'day', count: 2 },
+      unlock: 0n,
+      renewal: 9n,
+      graceMs: 2 * DAY,
+    };
+    const world = await play([
+      [day(0), create],
+      [day(0), unlock('n1', tier)],
+      [day(0), start(PLANS[1] as Plan, day(4), day(90))],
+      [day(5), touch],
+    ]);
+    expect(story(world)).toEqual(['unpaid 2', 'plan_grant 4', 'renewed 4', 'renewed 4']);
+  });
 });
 
 it('what a hold gives back to a lot expires with it, not before', async () => {
