@@ -115,8 +115,8 @@ if usage then apply_usage(usage, rows_count + 1, codes, outcomes) end
 -- Writes what was decided; a function, because Lua allows 200 local names in a script.
 local first_seq, entries = meta.seq + 1, ctx.entries
 local function write()
-  local states, state_indexes, account_pairs, not_due = {}, {}, {}, {}
-  local hold_pairs, ended, due = ctx.hold_pairs, ctx.ended, ctx.due
+  local states, state_indexes, account_pairs, due = {}, {}, {}, {}
+  local hold_pairs, ended, not_due = ctx.hold_pairs, ctx.ended, ctx.not_due
   local changed, payers, states_count = ctx.changed, ctx.payers, 0
   for i = 1, #account_ids do
     local payer, packed = payers[i], nil
@@ -140,8 +140,12 @@ local function write()
       state_indexes[states_count], states[states_count] = i, packed
     end
   end
+  for deadline, fields in pairs(ctx.ending) do
+    due[#due + 1] = string.format('%.0f', deadline)
+    due[#due + 1] = DEADLINE_OF_MANY .. table.concat(fields, HOLD_STATE_END)
+  end
   local hold_fields, holds, said, told, told_ended, texts = ctx.hold_fields, ctx.holds, ctx.hold_said, {}, {}, {}
-  local pairs_count, due_count, ended_count = #hold_pairs, #due, #ended
+  local pairs_count, due_count, ended_count, not_due_count = #hold_pairs, #due, #ended, #not_due
   for i = 1, #hold_fields do
     local field = hold_fields[i]
     local packed = holds[field]
@@ -160,8 +164,8 @@ local function write()
       due[due_count + 1], due[due_count + 2] = text, field
       due_count = due_count + 2
     else
-      ended_count = ended_count + 1
-      ended[ended_count] = field
+      ended_count, not_due_count = ended_count + 1, not_due_count + 1
+      ended[ended_count], not_due[not_due_count] = field, field
       if said[field] ~= false then told_ended[#told_ended + 1] = field end
     end
   end
@@ -190,7 +194,6 @@ local function write()
   for first = 1, #due, 2 * CHUNK_MAX do
     redis.call('ZADD', DEADLINES, unpack(due, first, math.min(first + 2 * CHUNK_MAX - 1, #due)))
   end
-  remove_chunked('ZREM', DEADLINES, ended)
   remove_chunked('ZREM', DEADLINES, not_due)
   redis.call('HSET', META, 'time', string.format('%.0f', ctx.now), 'bytes', string.format('%.0f', bytes),
     'pending_since', string.format('%.0f', meta.pending_since or ctx.now), 'seq', string.format('%.0f', ctx.seq))

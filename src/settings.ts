@@ -349,7 +349,7 @@ export const settings = {
     min: secondMs,
     max: hourMs,
     description:
-      'Deadline of a session, renewed with every checkpoint and at least when half of it is over. A minute: the sidecar may be away for half of it before another one settles the session at its last acknowledged counts.',
+      'Deadline of a session, renewed with every checkpoint and at least when half of it is over. A minute: the sidecar may be away for half of it before another one settles the session at its last acknowledged counts. For so long Redis keeps some 30 bytes also of a session that was settled.',
   }),
   sessionGraceMs: integer({
     default: 30 * secondMs,

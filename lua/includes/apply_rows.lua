@@ -30,11 +30,11 @@ do
     local refuse_new, refuse_ending, check_before, now = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now
     local pack, unpack, floor = struct.pack, struct.unpack, math.floor
     local opened, booked = string.char(CODE_OPENED), string.char(CODE_OK)
-    local short_holds, hold_pairs, ended, due, is_spread = ctx.short_holds, ctx.hold_pairs, ctx.ended, ctx.due, false
-    -- Most have the same: a number becomes text once.
-    local last_deadline, last_text = 0, ''
+    local short_holds, hold_pairs, ended, not_due, is_spread = ctx.short_holds, ctx.hold_pairs, ctx.ended, ctx.not_due, false
+    -- Most have the same deadline.
+    local ending, ending_at, ending_count = nil, 0, 0
     -- Counted here, because #list searches for the end each time.
-    local seq, entries_count, pairs_count, begun_count, ended_count = ctx.seq, 0, 0, 0, 0
+    local seq, entries_count, pairs_count, begun_count, ended_count, not_due_count = ctx.seq, 0, 0, 0, 0, 0
 
     -- A table by names costs several times what a list does, and only those who judge at length look for names.
     ctx.spread = function()
@@ -50,7 +50,7 @@ do
         holds[field], hold_said[field], hold_fields[#hold_fields + 1] = false, false, field
       end
       for p = 1, pairs_count, 2 do known[id_pairs[p]] = id_pairs[p + 1] end
-      ctx.hold_pairs, ctx.ended, ctx.due, ctx.spread, is_spread = {}, {}, {}, false, true
+      ctx.hold_pairs, ctx.ended, ctx.ending, ctx.not_due, ctx.spread, is_spread = {}, {}, {}, {}, false, true
     end
 
     for i = 1, #rows do
@@ -59,7 +59,7 @@ do
       if is_open or op == OP_SETTLE then
         short = short + 1
         local account_index, field = accounts[short], fields[short]
-        local payer, held, entry, hold = payer_of(account_index), short_holds[short], nil, nil
+        local payer, held, entry, hold, leaves_deadline = payer_of(account_index), short_holds[short], nil, nil, nil
         if is_spread then held = holds[field] end
         if is_open then
           local time, hold_time, unit, charge, least, wanted, unit_2, charge_2, least_2, wanted_2, said, next_place = unpack(SHORT_OPEN, packed, place)
@@ -76,7 +76,10 @@ do
               local amount = more < wanted - least and least + more or wanted
               if amount > 0 and payer[Y_REMAINING] - payer[Y_HELD] > amount then
                 local deadline, lot = now + hold_time, payer[Y_LOT]
-                if deadline ~= last_deadline then last_deadline, last_text = deadline, string.format('%.0f', deadline) end
+                if deadline ~= ending_at and not is_spread then
+                  ending, ending_at = ctx.ending[deadline] or {}, deadline
+                  ctx.ending[deadline], ending_count = ending, #ending
+                end
                 seq = seq + 1
                 payer[Y_HELD], payer[Y_HOLDS] = payer[Y_HELD] + amount, payer[Y_HOLDS] + 1
                 entry = pack(ENTRY_HELD, i, ENTRY_HOLD, account_index, unit, amount, lot, seq, have - amount)
@@ -105,7 +108,7 @@ do
               payer[Y_REMAINING], payer[Y_HELD], payer[Y_HOLDS], payer[Y_ENTRIES], seq = lot_remaining, lot_held, payer[Y_HOLDS] - 1, number, seq + 1
               entry = pack(ENTRY_SETTLED, i, ENTRY_SETTLE_PAID, account_index, number, unit, amount, remaining, held_after, flags, released,
                 payer[Y_LOT], agent_id)
-              hold = false
+              hold, leaves_deadline = false, generation > 0
               outcome = pack(OUTCOME, hash, seq, STATE_SETTLED, unit, amount, 0, remaining - held_after, flags, released, version)
               id_pairs[pairs_count + 1], id_pairs[pairs_count + 2] = field, outcome
               pairs_count = pairs_count + 2
@@ -122,11 +125,15 @@ do
             if not hold then known[field] = outcome end
           elseif hold then
             hold_pairs[begun_count + 1], hold_pairs[begun_count + 2] = field, hold
-            due[begun_count + 1], due[begun_count + 2] = last_text, field
-            begun_count = begun_count + 2
+            begun_count, ending_count = begun_count + 2, ending_count + 1
+            ending[ending_count] = field
           else
             ended_count = ended_count + 1
             ended[ended_count] = field
+            if not leaves_deadline then
+              not_due_count = not_due_count + 1
+              not_due[not_due_count] = field
+            end
           end
           codes[i], outcomes[i] = is_open and opened or booked, outcome
         else

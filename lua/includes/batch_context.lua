@@ -16,7 +16,8 @@
 --   holds              field -> hold, packed until it is looked at; false once ended; what entries say of those that changed:
 --   hold_said[field]   as `holds`; true where they do not say all
 --   short_holds        as they were read, by the place of an operation in short; those that were begun and ended the short way while nothing was judged at
---                      length, which looks into `holds`: hold_pairs (for HSET), due (for ZADD), ended (fields)
+--                      length, which looks into `holds`: hold_pairs (for HSET), ending (their fields by their deadline), ended and
+--                      not_due (fields: those whose deadlines go with them)
 --   spread             puts them there, once somebody judges at length
 --   subscriptions[i]   unpacked, or false where account i has none; nil until somebody asks. subscription_changed[i] = true
 --   agents_by_id[i]    agents of account i by their ids, once somebody asked
@@ -32,7 +33,7 @@ local ctx = {
   now = 0, at = 0, seq = 0, ids_since = 0, check_before = 0, evicted_through = 0, due_work = DUE_WORK_MAX, expired_holds = 0,
   account_ids = false, packed_states = false, short_holds = false, spread = false, agent = nil, refuse_new = nil, refuse_ending = nil, settled_for = nil,
   overdue = nil, fields = {}, states = {}, due_before = {}, payers = {}, changed = {}, touched = {}, prefixes = {}, ids = {}, id_pairs = {}, holds = {},
-  hold_said = {}, hold_fields = {}, hold_pairs = {}, due = {}, ended = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, entries = {},
+  hold_said = {}, hold_fields = {}, hold_pairs = {}, ending = {}, ended = {}, not_due = {}, subscriptions = {}, subscription_changed = {}, agents_by_id = {}, entries = {},
   paid_lots = {},
 }
 

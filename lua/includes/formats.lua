@@ -177,6 +177,9 @@ local H_START, H_KEY, H_CHARGE, H_AGENT, H_METER, H_MODEL, H_DETAILS = 14, 15, 1
 -- The states of holds in the journal, but of those that are as entries say: fields and holds in turn, ended each by this; and the fields of those that
 -- ended.
 local HOLD_STATE_END = '\0'
+-- Members of deadlines: the field of a hold; 'a' and an account's id; or this and the fields of holds that were begun together the short way, with a zero
+-- byte between any two. A deadline says when to look, and a hold whether it ends: sessions that end the short way leave theirs to the sweeper.
+local DEADLINE_OF_MANY = 'm'
 
 -- Of what is left beyond the least that a session needs, it sets one part in so many aside at once, and where more holds of the account are open, one in
 -- as many as those; with its opening one in so many times as many as are open.

@@ -1,25 +1,39 @@
 -- @include "batch_context"
 -- @include "hold_pack"
 
--- Which holds have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
+-- Which holds may have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
 -- through which there are no others}.
 local function read_overdue()
-  local members = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'LIMIT', 0, DEADLINES_LOOKED_MAX)
-  local count, fields, through = #members, {}, ctx.now
+  local fields = {}
   for i = 1, #ctx.account_ids do
     if ctx.states[i] and ctx.states[i][A_HOLDS] > 0 then fields[prefix_of(i)] = {} end
   end
-  for i = 1, count do
-    local digits = string.match(members[i], '^h(%d+):')
-    local of_account = digits and fields[string.sub(members[i], 2, 2 + #digits + tonumber(digits))]
-    if of_account then of_account[#of_account + 1] = members[i] end
+  local function look(field)
+    local digits = string.match(field, '^h(%d+):')
+    local of_account = digits and fields[string.sub(field, 2, 2 + #digits + tonumber(digits))]
+    if of_account and not of_account[field] then
+      of_account[#of_account + 1], of_account[field] = field, true
+    end
   end
-  if count == DEADLINES_LOOKED_MAX then
-    local first, last = tonumber(redis.call('ZSCORE', KEYS[7], members[1])), tonumber(redis.call('ZSCORE', KEYS[7], members[count]))
-    -- More of the same time as the last may follow.
-    through = first < last and last - 1 or last
+  local due = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'WITHSCORES', 'LIMIT', 0, DEADLINES_LOOKED_MAX)
+  local count, looked, place = #due, 0, 1
+  while place < count and looked < DEADLINES_LOOKED_MAX do
+    local member = due[place]
+    if string.sub(member, 1, 1) == DEADLINE_OF_MANY then
+      for field in string.gmatch(string.sub(member, 2), '%Z+') do
+        looked = looked + 1
+        look(field)
+      end
+    else
+      looked = looked + 1
+      look(member)
+    end
+    place = place + 2
   end
-  return { fields, through }
+  if looked < DEADLINES_LOOKED_MAX then return { fields, ctx.now } end
+  local first, last = tonumber(due[2]), tonumber(due[place - 1])
+  -- More of the same time as the last may follow.
+  return { fields, first < last and last - 1 or last }
 end
 
 -- Open holds of an account whose deadline has passed, in the order in which they end: {id, hold} each; and the time through which there are no others.

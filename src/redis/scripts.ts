@@ -21,7 +21,7 @@ import {
   readOpenedHold,
   readShortOpened,
 } from './hold-format.js';
-import { accountScope, type PartitionKeys } from './keys.js';
+import { accountScope, type PartitionKeys, splitScope } from './keys.js';
 import { callScript } from './script-call.js';
 import { readScript, type ScriptOptions, type ScriptSource } from './script-source.js';
 
@@ -87,6 +87,22 @@ export type OperationResult =
         | 'swept';
     };
 
+/** What has become due of a partition, in the order of its deadlines. */
+export interface DueReply {
+  readonly status: 'OK';
+  readonly due: readonly DueWork[];
+  /** Deadlines of which nothing was left. */
+  readonly dropped: number;
+  /** There are more that have passed. */
+  readonly more: boolean;
+}
+
+/** A hold whose deadline has passed; '': what is due of its account. */
+export interface DueWork {
+  readonly accountId: string;
+  readonly holdId: string;
+}
+
 export interface DurableReply {
   readonly status: 'OK';
   readonly rotated: boolean;
@@ -123,6 +139,7 @@ export class Scripts {
   readonly #durable: ScriptSource;
   readonly #load: ScriptSource;
   readonly #evict: ScriptSource;
+  readonly #due: ScriptSource;
 
   constructor(
     private readonly connection: RedisConnection,
@@ -136,6 +153,7 @@ export class Scripts {
     this.#durable = read('durable', true);
     this.#load = read('load', true);
     this.#evict = read('evict', true);
+    this.#due = read('due', true);
   }
 
   /**
@@ -272,6 +290,26 @@ export class Scripts {
     const head = unpack<unknown[]>(reply[0] as Buffer);
     return head[0] === 'OK' ? (head[1] as number) : refusalOf(head);
   }
+
+  /** Looks at `looks` holds and accounts whose deadlines have passed, and drops deadlines of which nothing is left. */
+  async due(fence: Fence, looks: number): Promise<DueReply | FenceRefusal> {
+    const reply = await callScript(this.connection, this.#due, fence.keys, [
+      ...fenceArguments(fence),
+      this.limits.clockSkewMaxMs,
+      looks,
+    ]);
+    const head = unpack<unknown[]>(reply[0] as Buffer);
+    if (head[0] !== 'OK') return refusalOf(head);
+    const due = reply.slice(1).map((member) => readDue((member as Buffer).toString()));
+    return { status: 'OK', due, dropped: head[1] as number, more: head[2] === 1 };
+  }
+}
+
+/** The field of a hold, or `a` and an account's id. */
+function readDue(member: string): DueWork {
+  if (member.startsWith('a')) return { accountId: member.slice(1), holdId: '' };
+  const { accountId, id } = splitScope(member.slice(1));
+  return { accountId, holdId: id };
 }
 
 function fenceArguments(fence: Fence): (string | number)[] {

@@ -35,6 +35,7 @@ async function answers(believed: (fence: Fence) => Partial<Fence>): Promise<Reco
     }),
     load: await scripts.load(fence, partition.seq, [['other', state, 0, Buffer.alloc(0), []]], []),
     evict: await scripts.evict(fence, START_MS, [account]),
+    due: await scripts.due(fence, 10),
   };
   return { ...answered, isUnchanged: isDeepStrictEqual(await everything(), before) };
 }
@@ -44,6 +45,7 @@ const byAll = (refusal: unknown) => ({
   durable: refusal,
   load: refusal,
   evict: refusal,
+  due: refusal,
   isUnchanged: true,
 });
 
