@@ -112,6 +112,11 @@ local codes, outcomes = {}, {}
 if rows_count > 0 then apply_rows(rows, shorts or { {}, {} }, ARGV[12], codes, outcomes) end
 if usage then apply_usage(usage, rows_count + 1, codes, outcomes) end
 
+local codes_text = {}
+for first = 1, #codes, CHUNK_MAX do
+  codes_text[#codes_text + 1] = string.char(unpack(codes, first, math.min(first + CHUNK_MAX - 1, #codes)))
+end
+
 -- Writes what was decided; a function, because Lua allows 200 local names in a script.
 local first_seq, entries = meta.seq + 1, ctx.entries
 local function write()
@@ -203,6 +208,6 @@ if #entries > 0 then write() end
 
 return {
   cmsgpack.pack({ 'OK', meta.epoch, ctx.seq, meta.durable_seq, ctx.now, meta.ids_since, first_seq, meta.bytes - meta.durable_bytes, ctx.expired_holds }),
-  table.concat(codes),
+  table.concat(codes_text),
   table.concat(outcomes),
 }

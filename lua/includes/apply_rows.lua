@@ -27,9 +27,8 @@ do
     local accounts, fields, place, short = shorts[SHORT_ACCOUNT], shorts[SHORT_FIELD], 1, 0
     local known, id_pairs, entries = ctx.ids, ctx.id_pairs, ctx.entries
     local holds, hold_said, hold_fields = ctx.holds, ctx.hold_said, ctx.hold_fields
-    local refuse_new, refuse_ending, check_before, now = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now
+    local refuse_new, refuse_ending, check_before, now, payers = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now, ctx.payers
     local pack, unpack, floor = struct.pack, struct.unpack, math.floor
-    local opened, booked = string.char(CODE_OPENED), string.char(CODE_OK)
     local short_holds, hold_pairs, ended, not_due, is_spread = ctx.short_holds, ctx.hold_pairs, ctx.ended, ctx.not_due, false
     -- Most have the same deadline.
     local ending, ending_at, ending_count = nil, 0, 0
@@ -59,7 +58,8 @@ do
       if is_open or op == OP_SETTLE then
         short = short + 1
         local account_index, field = accounts[short], fields[short]
-        local payer, held, entry, hold, leaves_deadline = payer_of(account_index), short_holds[short], nil, nil, nil
+        local payer, held, entry, hold, leaves_deadline = payers[account_index], short_holds[short], nil, nil, nil
+        if payer == nil then payer = payer_of(account_index) end
         if is_spread then held = holds[field] end
         if is_open then
           local time, hold_time, unit, charge, least, wanted, unit_2, charge_2, least_2, wanted_2, said, next_place = unpack(SHORT_OPEN, packed, place)
@@ -82,9 +82,9 @@ do
                 end
                 seq = seq + 1
                 payer[Y_HELD], payer[Y_HOLDS] = payer[Y_HELD] + amount, payer[Y_HOLDS] + 1
-                entry = pack(ENTRY_HELD, i, ENTRY_HOLD, account_index, unit, amount, lot, seq, have - amount)
+                entry = pack(ENTRY_BEGUN, i + ENTRY_BEGUN_KIND + account_index * 16777216 + unit * 1099511627776, amount, lot, seq, have - amount)
                 outcome = entry
-                hold = pack(HOLD_SESSION, FORMAT, unit, amount, deadline, 1, 1, 0, seq, payer[Y_KEY], charge, said, lot, amount)
+                hold = pack(HOLD_SESSION, FORMAT + unit * 256, amount, deadline, HOLD_SESSION_FIRST, seq, payer[Y_KEY], charge, said, lot, amount)
               end
             end
           end
@@ -106,10 +106,10 @@ do
               local released, flags = set_aside - amount, 0
               if released < 0 then released, flags = 0, FLAG_OVER_HOLD end
               payer[Y_REMAINING], payer[Y_HELD], payer[Y_HOLDS], payer[Y_ENTRIES], seq = lot_remaining, lot_held, payer[Y_HOLDS] - 1, number, seq + 1
-              entry = pack(ENTRY_SETTLED, i, ENTRY_SETTLE_PAID, account_index, number, unit, amount, remaining, held_after, flags, released,
+              entry = pack(ENTRY_SETTLED, i + ENTRY_SETTLED_KIND + account_index * 16777216, number, unit, amount, remaining, held_after, flags, released,
                 payer[Y_LOT], agent_id)
               hold, leaves_deadline = false, generation > 0
-              outcome = pack(OUTCOME, hash, seq, STATE_SETTLED, unit, amount, 0, remaining - held_after, flags, released, version)
+              outcome = pack(OUTCOME_SETTLED, hash, seq, STATE_SETTLED + unit * 256, amount, 0, remaining - held_after, flags, released, version)
               id_pairs[pairs_count + 1], id_pairs[pairs_count + 2] = field, outcome
               pairs_count = pairs_count + 2
             end
@@ -135,7 +135,7 @@ do
               not_due[not_due_count] = field
             end
           end
-          codes[i], outcomes[i] = is_open and opened or booked, outcome
+          codes[i], outcomes[i] = is_open and CODE_OPENED or CODE_OK, outcome
         else
           op = long_row(op, account_index, field, packed, begin)
         end
@@ -143,7 +143,7 @@ do
       if not outcome then
         ctx.seq = seq
         local code, text = judging().judge(i, op)
-        codes[i], outcomes[i] = string.char(code), text or ''
+        codes[i], outcomes[i] = code, text or ''
         seq, entries_count, pairs_count = ctx.seq, #entries, #id_pairs
       end
     end

@@ -11,7 +11,7 @@ local function apply_usage(usage, first_index, codes, outcomes)
   for m = 1, #more, 3 do more_at[more[m]] = m end
   local states, touched, changed, known, pairs_list, entries = ctx.states, ctx.touched, ctx.changed, ctx.ids, ctx.id_pairs, ctx.entries
   local refuse_new, refuse_ending, check_before, now = ctx.refuse_new, ctx.refuse_ending, ctx.check_before, ctx.now
-  local booked, pack, sub = string.char(CODE_OK), struct.pack, string.sub
+  local pack, sub = struct.pack, string.sub
   -- Counted here, because #list searches for the end each time.
   local entries_count, pairs_count, paid_lots = #entries, #pairs_list, ctx.paid_lots
   -- The run of entries that were paid in full: its first operation, the one that would go on with it, and behind which entry it belongs.
@@ -34,11 +34,11 @@ local function apply_usage(usage, first_index, codes, outcomes)
       end
     end
     if refuse_ending then
-      codes[op_index], outcomes[op_index] = string.char(CODE_LIMIT), refuse_ending
+      codes[op_index], outcomes[op_index] = CODE_LIMIT, refuse_ending
     elseif not account then
-      codes[op_index], outcomes[op_index] = string.char(CODE_MISS), ''
+      codes[op_index], outcomes[op_index] = CODE_MISS, ''
     elseif undone then
-      codes[op_index], outcomes[op_index] = string.char(undone), ''
+      codes[op_index], outcomes[op_index] = undone, ''
     else
       local field, unit, amount = fields[u], units[u], amounts[u]
       local wallets = account[A_WALLETS]
@@ -79,7 +79,7 @@ local function apply_usage(usage, first_index, codes, outcomes)
         known[field] = outcome
         pairs_list[pairs_count + 1], pairs_list[pairs_count + 2] = field, outcome
         pairs_count = pairs_count + 2
-        codes[op_index], outcomes[op_index] = booked, outcome
+        codes[op_index], outcomes[op_index] = CODE_OK, outcome
       else
         local op = { OP_USAGE, account_index, sub(field, #prefix_of(account_index) + 2), hashes[u], times[u], -1, agent_ids[agents[u]] or '', units[u], amounts[u] }
         if units_2[u] ~= 0 then op[10], op[11] = units_2[u], amounts_2[u] end
@@ -89,7 +89,7 @@ local function apply_usage(usage, first_index, codes, outcomes)
           for i = 1, #more[m + 2] do op[11 + i] = more[m + 2][i] end
         end
         local code, outcome = judging().op_usage(op_index, field, op)
-        codes[op_index], outcomes[op_index] = string.char(code), outcome or ''
+        codes[op_index], outcomes[op_index] = code, outcome or ''
         entries_count, pairs_count = #entries, #pairs_list
       end
     end

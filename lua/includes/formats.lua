@@ -60,6 +60,8 @@ local REASON_AGENT_UNKNOWN, REASON_AGENT_EXISTS, REASON_AGENT_ACTIVE = 120, 121,
 
 -- A stored outcome: hash (48 bits), seq, state, unit, amount, overdrawn, available, flags, extra, catalog version.
 local OUTCOME = '<I6I7BBI7I7I7HI7I4'
+-- The same of a session that was settled the short way, state + unit x 256 as one, because what is packed costs by the value.
+local OUTCOME_SETTLED = '<I6I7HI7I7I7HI7I4'
 -- Behind an outcome with FLAG_CONVERTED: micro-credits that were converted.
 local OUTCOME_CONVERTED = '<I7'
 -- Behind an outcome of an agent: when its cycle began.
@@ -97,11 +99,14 @@ local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
 -- Of a HOLD the account's state says the rest: op index, kind, account index, unit, amount; and where it is a session that was opened the short way, and so
 -- follows from these and from its operation, its lot, seq and what is available (else 0): such an entry is the answer, too.
 local ENTRY_HELD = '<HBHBI7I4I7I7'
+-- The same of one that began the short way, the first four as one: op index + ENTRY_HOLD x 2^16 + account index x 2^24 + unit x 2^40.
+local ENTRY_BEGUN, ENTRY_BEGUN_KIND = '<I6I7I4I7I7', 6553600
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- A SETTLE of an operation in short that one lot without debt paid, by far the most frequent; it ended its hold: op index, kind, account index, number within the account, unit, amount, remaining and
 -- held after, flags, what the hold gave back, lot, for which agent.
-local ENTRY_SETTLED = '<HBHI7BI7I7I7HI7I4s'
+-- The first three are one: op index + ENTRY_SETTLE_PAID x 2^16 + account index x 2^24.
+local ENTRY_SETTLED, ENTRY_SETTLED_KIND = '<I5I7BI7I7I7HI7I4s', 1638400
 -- Usage that one lot paid in full, by far the most frequent entry, is not written down one by one, but as what it can be counted from: op index, kind and
 -- count of operations in a row whose numbers, amounts and balances follow from the batch (readers turn each into usage); and before them, for each
 -- of their accounts, 0, kind, account index, number of its last line, unit, remaining and held of the wallet before the first of them, and the lot that pays.
@@ -166,8 +171,8 @@ local LOTS_MAX, LOTS_HOLDING_MAX, OWN_LOTS_MAX = 1000, 2000, 2000
 -- Unpacked: a table of these; H_PARTS a flat list, H_TERMS false or a table as T_ says.
 local HOLD, HOLD_FIRST, HOLD_TERMS, HOLD_PART = '<BBI7I7I4HBI7I7I7I4I6I7ssss', '<I7I7I7', '<I7I7I4', '<I4I7'
 -- A session of one part without terms, packed at once, with what its call said in one piece. What its settle looks at: from unit to terms, from catalog
--- version to agent, and from the end the lot.
-local HOLD_SESSION, HOLD_HEAD, HOLD_HEAD_PLACE, HOLD_SAID, HOLD_SAID_PLACE = '<BBI7I7I4HBI7I7I7c0I4I7', '<BI7I7I4HB', 2, '<I4I6I7s', 45
+-- version to agent, and from the end the lot. Packed with its first two in one (format + unit x 256), and generation 1, one part and no terms as well.
+local HOLD_SESSION, HOLD_SESSION_FIRST, HOLD_HEAD, HOLD_HEAD_PLACE, HOLD_SAID, HOLD_SAID_PLACE = '<HI7I7I7I7I7I7c0I4I7', 4294967297, '<BI7I7I4HB', 2, '<I4I6I7s', 45
 local HOLD_LOT, HOLD_LOT_FROM_END = '<I4', 10
 -- Where the deadline of a packed hold stands.
 local HOLD_DEADLINE, HOLD_DEADLINE_PLACE = '<I7', 10
