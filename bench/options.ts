@@ -20,6 +20,7 @@ export const help = `npm run bench -- [options]
   --seconds N       length of the measured window (default 20); warm-up and ramp come before it
   --rate N          events (updates, pairs) a second for the open-loop load (default: 80 % of what a saturating ramp reaches)
   --accounts N      accounts that the events are spread over (default 1000)
+  --partitions N    partitions of the sidecar (default: the sidecar's own); plain has none
   --streams N       streams, or connections of unary calls (default 2)
   --batch N         events in a batch (default 1000)
   --kept N          events that a client keeps because they are not durable; past it it waits (default 100000)
@@ -41,6 +42,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
       seconds: text,
       rate: text,
       accounts: text,
+      partitions: text,
       streams: text,
       batch: text,
       kept: text,
@@ -65,6 +67,7 @@ export function parseBenchOptions(argv: readonly string[]): BenchOptions | null 
     seconds: whole('seconds', 20),
     ratePerSecond: values.rate === undefined ? null : whole('rate', 1),
     accounts: whole('accounts', 1_000),
+    partitions: values.partitions === undefined ? null : whole('partitions', 1),
     streams: whole('streams', 2),
     seed: whole('seed', 1),
     profileDir: values.profile,

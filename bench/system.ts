@@ -14,6 +14,8 @@ export interface System {
 
 export interface StartOptions {
   readonly accountIds: readonly string[];
+  /** Null: as many as the sidecar has by default. */
+  readonly partitions: number | null;
   /** Where the sidecar writes a CPU profile when it ends; undefined: it is not profiled. */
   readonly profileDir: string | undefined;
 }

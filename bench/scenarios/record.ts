@@ -15,6 +15,7 @@ export interface RecordOptions {
   readonly keptEventsMax: number;
   readonly callsInFlight: number;
   readonly seed: number;
+  readonly partitions: number | null;
   readonly profileDir: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -51,13 +52,13 @@ export function runRecord(
   const variant = variants[name];
   if (variant === undefined) throw new Error(`record has no variant ${name}: ${recordVariants.join(', ')}`);
   const accountIds = Array.from({ length: options.accounts }, (_, i) => `acct-${String(i).padStart(6, '0')}`);
-  const { streams, batchEvents, keptEventsMax, callsInFlight, seed, profileDir } = options;
+  const { streams, batchEvents, keptEventsMax, callsInFlight, seed, partitions, profileDir } = options;
   return runLoad(
     {
       scenario: 'record',
       variant: name,
       what: 'events',
-      start: () => variant.start({ accountIds, profileDir }),
+      start: () => variant.start({ accountIds, partitions, profileDir }),
       clientFile: variant.clientFile,
       client: { accountIds, streams, batchEvents, keptEventsMax, callsInFlight, sessions: 0, seed },
       load: variant.load,

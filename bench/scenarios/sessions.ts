@@ -11,6 +11,7 @@ export interface SessionsOptions {
   readonly streams: number;
   readonly sessions: number;
   readonly seed: number;
+  readonly partitions: number | null;
   readonly profileDir: string | undefined;
   readonly signal: AbortSignal;
 }
@@ -50,13 +51,13 @@ export function runSessions(
   if (variant === undefined)
     throw new Error(`sessions has no variant ${name}: ${sessionsVariants.join(', ')}`);
   const accountIds = Array.from({ length: options.accounts }, (_, i) => `acct-${String(i).padStart(6, '0')}`);
-  const { streams, sessions, seed, seconds, ratePerSecond, profileDir, signal } = options;
+  const { streams, sessions, seed, seconds, ratePerSecond, partitions, profileDir, signal } = options;
   return runLoad(
     {
       scenario: 'sessions',
       variant: name,
       ...variant,
-      start: () => startDrawdown({ accountIds, profileDir }),
+      start: () => startDrawdown({ accountIds, partitions, profileDir }),
       clientFile: new URL('../clients/sessions.js', import.meta.url),
       clientArguments: [name],
       client: {

@@ -9,17 +9,21 @@ const setupCallsAtOnce = 64;
 /** 1,000,000,000 credits: no run spends them. */
 const grantMicros = '1000000000000000';
 
-/** A sidecar of its own with the embedded stores and the default settings. */
-export async function startDrawdown({ accountIds, profileDir }: StartOptions): Promise<System> {
+/** A sidecar of its own with the embedded stores and, but for the partitions, the default settings. */
+export async function startDrawdown({ accountIds, partitions, profileDir }: StartOptions): Promise<System> {
   const nodeFlags = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
-  const sidecar = await startSidecarProcess({ name: 'drawdown-bench', nodeFlags });
+  const flags = partitions === null ? [] : ['--partition-count', String(partitions)];
+  const sidecar = await startSidecarProcess({ name: 'drawdown-bench', nodeFlags, flags });
   try {
     await createAccounts(sidecar.grpcAddress, accountIds);
   } catch (error) {
     await sidecar.stop();
     throw error;
   }
-  const config = { stores: 'embedded', settings: 'default' };
+  const config = {
+    stores: 'embedded',
+    settings: partitions === null ? 'default' : { partitionCount: partitions },
+  };
   return {
     address: sidecar.grpcAddress,
     metricsUrl: `http://${sidecar.httpAddress}/metrics`,

@@ -28,6 +28,8 @@ export interface SidecarProcessOptions {
   readonly name: string;
   /** Flags of Node, such as those of a profiler. */
   readonly nodeFlags?: readonly string[];
+  /** Settings beside its folder and its addresses. */
+  readonly flags?: readonly string[];
 }
 
 export async function startSidecarProcess(options: SidecarProcessOptions): Promise<SidecarProcess> {
@@ -36,7 +38,7 @@ export async function startSidecarProcess(options: SidecarProcessOptions): Promi
   // A process group of its own: Ctrl-C reaches only us, and we stop the sidecar in order.
   const child = spawn(
     process.execPath,
-    [...START_FLAGS, ...(options.nodeFlags ?? []), mainFile, '--json', ...flags],
+    [...START_FLAGS, ...(options.nodeFlags ?? []), mainFile, '--json', ...flags, ...(options.flags ?? [])],
     {
       stdio: ['ignore', 'pipe', 'inherit'],
       detached: true,
