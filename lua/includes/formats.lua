@@ -215,6 +215,7 @@ local AGENTS_MAX, AGENTS_REMOVED_MAX = 1000, 100
 -- What a call does at most of what has become due: entries, and with each instant a share of the looks at the account's agents and lots, which cost a
 -- twentieth of an entry. 2,000 entries take 10 ms. What is left is done by the next call.
 local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20
--- How many of a partition's members of `deadlines` a call looks at, to find holds of accounts of which something is due: at 1 us each half of what the
--- work above may take. Above the 500 that a sweep takes, so that what it takes is always among them.
+-- How many holds and accounts a call looks at among a partition's deadlines that have passed, to find holds of accounts of which something is due: at 1 us
+-- each half of what the work above may take. Above the 2,000 that a sweep looks at (and 2,000 more of sessions that began together), so that what it finds is
+-- always among them.
 local DEADLINES_LOOKED_MAX = 5000
