@@ -261,6 +261,24 @@ end
     },
   },
   {
+    name: 'deadline-dropped-too-soon',
+    promise:
+      'Nothing to clean up: a deadline that many sessions share stays until none of them is open, whatever becomes of the sweep that finds it.',
+    edits: [
+      {
+        file: 'lua/due.lua',
+        find: '      is_left = true\n',
+        replace: '',
+      },
+    ],
+    caughtBy: {
+      file: 'test/lua/deadlines.test.ts',
+      titles: [
+        'sessions that begin together share a deadline; once it has passed, those that are open are due, and it goes with the last',
+      ],
+    },
+  },
+  {
     name: 'watermark-by-seq-alone',
     promise:
       'Not lost: what was lost with an epoch is not called durable because the next one has come as far.',
