@@ -166,7 +166,7 @@ export const settings = {
     min: 1,
     max: 1_024,
     description:
-      'Number of partitions; changes offline only. 16 spread over several Redis primaries later and still cost a single core nothing; 1024 keep one lease and one cursor each affordable.',
+      'Number of partitions; changes offline only. 16 spread over several Redis primaries later and cost a single core about a twentieth; 1024 keep one lease and one cursor each affordable.',
   }),
   catalogFile: text({
     default: catalogFile,
