@@ -112,6 +112,7 @@ local codes, outcomes = {}, {}
 if rows_count > 0 then apply_rows(rows, shorts or { {}, {} }, ARGV[12], codes, outcomes) end
 if usage then apply_usage(usage, rows_count + 1, codes, outcomes) end
 
+-- Before the first write, and in pieces, because unpack() can fail.
 local codes_text = {}
 for first = 1, #codes, CHUNK_MAX do
   codes_text[#codes_text + 1] = string.char(unpack(codes, first, math.min(first + CHUNK_MAX - 1, #codes)))

@@ -10,25 +10,19 @@
 -- @include "formats"
 -- @include "fence"
 -- @include "hash_chunks"
+-- @include "passed_deadlines"
 
 local META, HOLDS, DEADLINES = KEYS[1], KEYS[4], KEYS[7]
 local meta, refusal = fence(META)
 if not meta then return { refusal } end
 
-local looks = tonumber(ARGV[7])
-local members = redis.call('ZRANGEBYSCORE', DEADLINES, '-inf', string.format('%.0f', meta.now), 'LIMIT', 0, looks)
-local due, dropped, looked, place = { '' }, {}, 0, 1
-while place <= #members and looked < looks do
-  local member = members[place]
-  local kind = string.sub(member, 1, 1)
-  local fields = {}
-  if kind == DEADLINE_OF_MANY then
-    for field in string.gmatch(string.sub(member, 2), '%Z+') do fields[#fields + 1] = field end
-  elseif kind == 'h' then
-    fields[1] = member
+local due, dropped = { '' }, {}
+local more = look_at_deadlines(meta.now, tonumber(ARGV[7]), function(member, fields)
+  if string.sub(member, 1, 1) == 'a' then
+    due[#due + 1] = member
+    return
   end
-  local holds, is_left = hash_values(HOLDS, fields), kind == 'a'
-  if is_left then due[#due + 1] = member end
+  local holds, is_left = hash_values(HOLDS, fields), false
   for i = 1, #fields do
     -- One whose deadline was moved has another.
     if holds[i] and struct.unpack(HOLD_DEADLINE, holds[i], HOLD_DEADLINE_PLACE) <= meta.now then
@@ -37,8 +31,7 @@ while place <= #members and looked < looks do
     end
   end
   if not is_left then dropped[#dropped + 1] = member end
-  looked, place = looked + math.max(1, #fields), place + 1
-end
+end)
 remove_chunked('ZREM', DEADLINES, dropped)
-due[1] = cmsgpack.pack({ 'OK', #dropped, (place <= #members or #members == looks) and 1 or 0 })
+due[1] = cmsgpack.pack({ 'OK', #dropped, more and 1 or 0 })
 return due

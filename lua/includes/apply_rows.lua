@@ -82,9 +82,9 @@ do
                 end
                 seq = seq + 1
                 payer[Y_HELD], payer[Y_HOLDS] = payer[Y_HELD] + amount, payer[Y_HOLDS] + 1
-                entry = pack(ENTRY_BEGUN, i + ENTRY_BEGUN_KIND + account_index * 16777216 + unit * 1099511627776, amount, lot, seq, have - amount)
+                entry = pack(ENTRY_BEGUN, i + ENTRY_HOLD * TWO_16 + account_index * TWO_24 + unit * TWO_40, amount, lot, seq, have - amount)
                 outcome = entry
-                hold = pack(HOLD_SESSION, FORMAT + unit * 256, amount, deadline, HOLD_SESSION_FIRST, seq, payer[Y_KEY], charge, said, lot, amount)
+                hold = pack(HOLD_SESSION, FORMAT + unit * TWO_8, amount, deadline, HOLD_SESSION_FIRST, seq, payer[Y_KEY], charge, said, lot, amount)
               end
             end
           end
@@ -106,10 +106,10 @@ do
               local released, flags = set_aside - amount, 0
               if released < 0 then released, flags = 0, FLAG_OVER_HOLD end
               payer[Y_REMAINING], payer[Y_HELD], payer[Y_HOLDS], payer[Y_ENTRIES], seq = lot_remaining, lot_held, payer[Y_HOLDS] - 1, number, seq + 1
-              entry = pack(ENTRY_SETTLED, i + ENTRY_SETTLED_KIND + account_index * 16777216, number, unit, amount, remaining, held_after, flags, released,
+              entry = pack(ENTRY_SETTLED, i + ENTRY_SETTLE_PAID * TWO_16 + account_index * TWO_24, number, unit, amount, remaining, held_after, flags, released,
                 payer[Y_LOT], agent_id)
               hold, leaves_deadline = false, generation > 0
-              outcome = pack(OUTCOME_SETTLED, hash, seq, STATE_SETTLED + unit * 256, amount, 0, remaining - held_after, flags, released, version)
+              outcome = pack(OUTCOME_SETTLED, hash, seq, STATE_SETTLED + unit * TWO_8, amount, 0, remaining - held_after, flags, released, version)
               id_pairs[pairs_count + 1], id_pairs[pairs_count + 2] = field, outcome
               pairs_count = pairs_count + 2
             end

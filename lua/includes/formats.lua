@@ -14,6 +14,9 @@ local AMOUNT_MAX = 9007199254740991
 -- Every key holds this field or member, so that none appears or vanishes while the cluster slot moves.
 local SENTINEL = ''
 
+-- What stands behind so many bits of a number that holds several.
+local TWO_8, TWO_16, TWO_24, TWO_40 = 256, 65536, 16777216, 1099511627776
+
 -- Rows of a batch: {kind, account index, id, payload hash, time in ms, ids_since at the check in Postgres or -1, ...}
 local OP_USAGE, OP_RESERVE, OP_EXTEND, OP_SETTLE, OP_RELEASE, OP_EXPIRE_HOLD = 1, 2, 3, 4, 5, 6
 local OP_TOUCH, OP_CREATE, OP_GRANT, OP_REVERSE, OP_LOOKUP = 7, 8, 9, 10, 11
@@ -100,13 +103,13 @@ local ENTRY_AGENT_TEXT = '<I7I4ssBI7I7I4'
 -- follows from these and from its operation, its lot, seq and what is available (else 0): such an entry is the answer, too.
 local ENTRY_HELD = '<HBHBI7I4I7I7'
 -- The same of one that began the short way, the first four as one: op index + ENTRY_HOLD x 2^16 + account index x 2^24 + unit x 2^40.
-local ENTRY_BEGUN, ENTRY_BEGUN_KIND = '<I6I7I4I7I7', 6553600
+local ENTRY_BEGUN = '<I6I7I4I7I7'
 -- One pair is by far the most frequent: the same layout, packed at once.
 local ENTRY_ONE_LOT = '<HBHI7BI7i7I7I7I7HI7HI4i7'
 -- A SETTLE of an operation in short that one lot without debt paid, by far the most frequent; it ended its hold: op index, kind, account index, number within the account, unit, amount, remaining and
 -- held after, flags, what the hold gave back, lot, for which agent.
 -- The first three are one: op index + ENTRY_SETTLE_PAID x 2^16 + account index x 2^24.
-local ENTRY_SETTLED, ENTRY_SETTLED_KIND = '<I5I7BI7I7I7HI7I4s', 1638400
+local ENTRY_SETTLED = '<I5I7BI7I7I7HI7I4s'
 -- Usage that one lot paid in full, by far the most frequent entry, is not written down one by one, but as what it can be counted from: op index, kind and
 -- count of operations in a row whose numbers, amounts and balances follow from the batch (readers turn each into usage); and before them, for each
 -- of their accounts, 0, kind, account index, number of its last line, unit, remaining and held of the wallet before the first of them, and the lot that pays.
@@ -218,4 +221,4 @@ local DUE_WORK_MAX, LOOKS_PER_ENTRY = 2000, 20
 -- How many holds and accounts a call looks at among a partition's deadlines that have passed, to find holds of accounts of which something is due: at 1 us
 -- each half of what the work above may take. Above the 2,000 that a sweep looks at (and 2,000 more of sessions that began together), so that what it finds is
 -- always among them.
-local DEADLINES_LOOKED_MAX = 5000
+local DEADLINES_LOOKED_MAX, DEADLINES_PER_PAGE = 5000, 100

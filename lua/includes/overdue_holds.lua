@@ -1,5 +1,6 @@
 -- @include "batch_context"
 -- @include "hold_pack"
+-- @include "passed_deadlines"
 
 -- Which holds may have a deadline that has passed, of all accounts of the batch that have holds; read once a batch: {fields by the account's prefix, time
 -- through which there are no others}.
@@ -15,23 +16,10 @@ local function read_overdue()
       of_account[#of_account + 1], of_account[field] = field, true
     end
   end
-  local due = redis.call('ZRANGEBYSCORE', KEYS[7], '-inf', string.format('%.0f', ctx.now), 'WITHSCORES', 'LIMIT', 0, DEADLINES_LOOKED_MAX)
-  local count, looked, place = #due, 0, 1
-  while place < count and looked < DEADLINES_LOOKED_MAX do
-    local member = due[place]
-    if string.sub(member, 1, 1) == DEADLINE_OF_MANY then
-      for field in string.gmatch(string.sub(member, 2), '%Z+') do
-        looked = looked + 1
-        look(field)
-      end
-    else
-      looked = looked + 1
-      look(member)
-    end
-    place = place + 2
-  end
-  if looked < DEADLINES_LOOKED_MAX then return { fields, ctx.now } end
-  local first, last = tonumber(due[2]), tonumber(due[place - 1])
+  local first, last = look_at_deadlines(ctx.now, DEADLINES_LOOKED_MAX, function(_, members)
+    for i = 1, #members do look(members[i]) end
+  end)
+  if not last then return { fields, ctx.now } end
   -- More of the same time as the last may follow.
   return { fields, first < last and last - 1 or last }
 end

@@ -133,7 +133,7 @@ export class Sweeper {
       await this.#runAll(
         reply.due.map(({ accountId, holdId }) => ({ accountId, packed: expireHold(holdId) })),
       );
-      // Where no deadline is dropped the next look would show the same.
+      // Where none is dropped all of a look is due, and what cannot be ended now would come again.
       if (!reply.more || reply.dropped === 0) return;
     }
   }

@@ -1,6 +1,7 @@
 /** Sessions at the level of their operations: a hold that grows, is charged by its deadline what was acknowledged, and is settled once. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CODE, OP } from '../../src/redis/format.js';
+import { holdField } from '../../src/redis/keys.js';
 import { cost, HOLD_MS, quantities, SessionStage } from '../helpers/sessions.js';
 import { START_MS } from '../simulation/simulation.js';
 
@@ -335,5 +336,31 @@ describe('an open session', () => {
     expect(await stage.checkpoint(account, 'never', 1)).toEqual({ kind: 'unknown' });
     await stage.release(account, 's');
     expect(await stage.checkpoint(account, 's', 1)).toMatchObject({ kind: 'ended' });
+  });
+});
+
+describe('a sweep', () => {
+  it('drops what settled sessions left among the deadlines, however many, and ends those that are open', async () => {
+    const account = await stage.account('many', 1_000_000_000);
+    const { keys } = stage.core.executor.queueOf(account).partition;
+    const deadlines = async () => {
+      const members = await stage.stack.connection.client.zrange(keys[6], '0', '-1');
+      return members.filter((member) => member.includes(holdField(account, '')));
+    };
+    await stage.open(account, 'left open');
+    // More than one look takes.
+    const ids = Array.from({ length: 3_000 }, (_, i) => `s${i}`);
+    const opened = await Promise.all(ids.map((id) => stage.open(account, id)));
+    expect(opened.filter(({ kind }) => kind === 'open')).toHaveLength(ids.length);
+    await Promise.all(ids.map((id) => stage.settle(account, id, quantities(100, 1))));
+    const left = await deadlines();
+    expect(left.join('\0').split('\0')).toHaveLength(ids.length + 1);
+
+    await stage.pass(HOLD_MS);
+    expect(await stage.usage(account, 'left open')).toMatchObject({ state: 'expired' });
+    const remaining = await deadlines();
+    expect(remaining.filter((member) => !member.includes('left open'))).toEqual([]);
+    await stage.pass(1);
+    expect(await deadlines()).toEqual([]);
   });
 });
