@@ -68,7 +68,12 @@ it('keys of another format stop their partition, in a sidecar that runs and in o
 it('a journal record of another format is not flushed, not skipped and not lost; others go on; a version that knows it flushes it', async () => {
   const { socketPath, through } = postgresSocket(database.url);
   const proxy = await startProxy(socketPath);
-  const sidecar = await startTestSidecar({ ...places(), postgresUrl: through(proxy.port) });
+  // One flush at a time, so that a failure says that none is under way that read the journal before.
+  const sidecar = await startTestSidecar({
+    ...places(),
+    postgresUrl: through(proxy.port),
+    flushConnections: 1,
+  });
   const { client } = sidecar;
   const [strange, known] = ['strange', 'known'];
   try {
@@ -95,6 +100,9 @@ it('a journal record of another format is not flushed, not skipped and not lost;
         .exec();
     };
     await write(2);
+    const retries = () => metric(sidecar, 'drawdown_flush_retries_total', 'reason="store"');
+    const retriesBefore = await retries();
+    await until('what was read before has failed', async () => (await retries()) > retriesBefore);
     proxy.setDown(false);
     const failures = () => metric(sidecar, 'drawdown_flush_failures_total', 'unreadable');
     await until('the flusher has met it again and again', async () => (await failures()) >= 2);
