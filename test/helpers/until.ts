@@ -5,6 +5,9 @@ const pollMs = 5;
 /** Limits say "it hangs", not "it is slow". */
 const limitDefaultMs = 30_000;
 
+/** In how long something ends that must not end before the next calls were made, on a machine that may be busy. */
+export const SOON_MS = 3_000;
+
 /** Waits until the condition holds or returns a value; fails with `what` when it does not within the limit. */
 export async function until<T>(
   what: string,

@@ -7,7 +7,7 @@ import { publishUnknownModel, UNKNOWN_MODEL } from '../helpers/catalog.js';
 import { type CallFailure, type TestClient, usageEvent } from '../helpers/client.js';
 import { metric, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 import { expectVerified } from '../helpers/verified.js';
 
 let redis: TestRedis;
@@ -127,7 +127,7 @@ describe('ReverseUsage', () => {
 
   it('into a lot that has expired meanwhile makes nothing spendable', async () => {
     const account = await client.account('acme', 0);
-    await client.topUp(account, 1_000, { requestId: 'short', expiresAtMs: Date.now() + 500 });
+    await client.topUp(account, 1_000, { requestId: 'short', expiresAtMs: Date.now() + SOON_MS });
     await client.record([usageEvent(account, 'event', 400)], 'ACK_LEVEL_DURABLE');
     await until('the lot expires', async () => (await client.balance(account)).available === 0);
     const answer = await client.call('AccountService/ReverseUsage', reversal(account, { eventId: 'event' }));

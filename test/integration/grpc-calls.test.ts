@@ -198,7 +198,7 @@ describe('deadlines', () => {
     await start();
     harness.meter.gated = true;
     const error = await failure((done) =>
-      harness.usage.reserve(reserve, { deadline: Date.now() + 50 }, done),
+      harness.usage.reserve(reserve, { deadline: Date.now() + 1_000 }, done),
     );
     expect(error.code).toBe(status.DEADLINE_EXCEEDED);
     const counted = 'drawdown_rpc_calls_total{method="UsageService/Reserve",code="DEADLINE_EXCEEDED"} 1';

@@ -10,7 +10,7 @@ import {
   type TestRedis,
   type TestStore,
 } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 import { expectClean } from '../helpers/verified.js';
 
 const cleanups: (() => Promise<void>)[] = [];
@@ -49,7 +49,7 @@ describe('a deadline', () => {
     // Redis stands still: the first batch is sent and waits there; the others wait in the queue.
     process.kill(redis.pid, 'SIGSTOP');
     const first = client.call('UsageService/Reserve', reserveRequest(account, 'sent', 1_000));
-    const deadlineMs = Date.now() + 300;
+    const deadlineMs = Date.now() + SOON_MS;
     const late = Array.from({ length: 50 }, (_, i) =>
       client.failure('UsageService/Reserve', reserveRequest(account, `late-${i}`, 10), { deadlineMs }),
     );

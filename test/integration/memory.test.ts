@@ -6,7 +6,7 @@ import { auditLedger, postgresBalance, sql } from '../helpers/audit.js';
 import { reserveRequest, settleRequest, type TestClient, usageEvent } from '../helpers/client.js';
 import { metric, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 
 let redis: TestRedis;
 let direct: Redis;
@@ -109,7 +109,7 @@ describe('an idle account', () => {
   it('loses its due lots without anybody calling, though Redis does not hold it', async () => {
     await start({ accountIdleMs: 100 });
     const account = await client.account('due', 1_000);
-    await client.topUp(account, 500, { requestId: 'short', expiresAtMs: Date.now() + 1_500 });
+    await client.topUp(account, 500, { requestId: 'short', expiresAtMs: Date.now() + SOON_MS });
     await evicted(account);
     expect(await sql(database.url, `SELECT 1 FROM entries WHERE kind = 'lot_expired'`)).toEqual([]);
     await until('the lot expires', async () => {

@@ -9,7 +9,7 @@ import { sql } from '../helpers/audit.js';
 import { type TestClient, usageEvent } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 import { expectVerified } from '../helpers/verified.js';
 
 const CREDITS = 1_000_000;
@@ -207,7 +207,7 @@ describe('an account', () => {
     await begin({ accountIdleMs: 50, accountsHotMax: 0 });
     await client.account('acme');
     await client.record([usageEvent('acme', 'debt', 7 * CREDITS)]);
-    const start = Date.now() + 1_500;
+    const start = Date.now() + SOON_MS;
     const end = start + 500;
     expect(await startPeriod('acme', start, end)).toMatchObject({ outcome: 'PLAN_OUTCOME_PERIOD_STORED' });
     await until('the account is dropped from Redis', async () => !(await isHot('acme')));

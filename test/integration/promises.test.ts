@@ -4,7 +4,7 @@ import { auditLedger, postgresBalance, sql } from '../helpers/audit.js';
 import { reserveRequest, settleRequest, type TestClient, usageEvent } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 
 const dayMs = 86_400_000;
 
@@ -419,7 +419,7 @@ describe('the ledger', () => {
 describe('lots with an expiry', () => {
   it('burn before lots without one, cannot be spent after their time, and expire without anybody calling', async () => {
     const account = await client.account('lots', 1_000);
-    const expiresAtMs = Date.now() + 400;
+    const expiresAtMs = Date.now() + SOON_MS;
     await client.topUp(account, 5_000, { requestId: 'short', expiresAtMs });
     await client.record([usageEvent(account, 'event', 300)]);
     expect(await client.balance(account)).toMatchObject({ available: 5_700 });
@@ -445,7 +445,7 @@ describe('lots with an expiry', () => {
 
   it('what a hold set aside stays until it ends; what it gives back then expires at once', async () => {
     const account = await client.account('held-lot');
-    await client.topUp(account, 1_000, { expiresAtMs: Date.now() + 300 });
+    await client.topUp(account, 1_000, { expiresAtMs: Date.now() + SOON_MS });
     await client.reserve(account, 'hold', 600, { holdTimeMs: 3_600_000 });
     await until('the free part expires', async () => (await client.balance(account)).available === 0);
     expect(await client.balance(account)).toEqual({ available: 0, held: 600, debt: 0 });

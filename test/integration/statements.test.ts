@@ -93,7 +93,7 @@ async function makeTraffic(accountId: string, random: SeededRandom, steps: numbe
         await client.topUp(accountId, random.between(1, 300), { requestId: id, unit: 'UNIT_TTS_CHARACTERS' });
         break;
       case 2:
-        await client.topUp(accountId, micros, { requestId: id, expiresAtMs: Date.now() + 150 });
+        await client.topUp(accountId, micros, { requestId: id, expiresAtMs: Date.now() + 1_000 });
         break;
       case 3: {
         const tts = { meter: 'tts', model: 'tts-1', quantities: { characters: random.between(1, 200) } };

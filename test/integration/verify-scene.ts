@@ -8,7 +8,7 @@ import { sql } from '../helpers/audit.js';
 import { type TestClient, usageEvent } from '../helpers/client.js';
 import { startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase } from '../helpers/stores.js';
-import { until } from '../helpers/until.js';
+import { SOON_MS, until } from '../helpers/until.js';
 
 /** What the helpers' sidecars have. */
 export const PARTITIONS = 4;
@@ -70,7 +70,7 @@ async function makeTraffic(client: TestClient, url: string, connection: RedisCon
     await client.topUp(account, 300, { requestId: 'voice', unit: 'UNIT_TTS_CHARACTERS' });
     // The third is more than the allowance has left: credits are converted for it.
     await client.record(['t1', 't2', 't3'].map((id) => usageEvent(account, id, 0, tts)));
-    await client.topUp(account, 90_000, { requestId: 'soon', expiresAtMs: Date.now() + 400 });
+    await client.topUp(account, 90_000, { requestId: 'soon', expiresAtMs: Date.now() + SOON_MS });
     await client.topUp(account, 7_000, { requestId: 'later', expiresAtMs: Date.now() + 3_600_000 });
     const events = Array.from({ length: 20 }, (_, i) => usageEvent(account, `e${i}`, 100 + i));
     events.push(usageEvent(account, 'unrated', 5, { model: 'nobody-knows-this' }));

@@ -69,11 +69,8 @@ it('a journal record of another format is not flushed, not skipped and not lost;
   const { socketPath, through } = postgresSocket(database.url);
   const proxy = await startProxy(socketPath);
   // One flush at a time, so that a failure says that none is under way that read the journal before.
-  const sidecar = await startTestSidecar({
-    ...places(),
-    postgresUrl: through(proxy.port),
-    flushConnections: 1,
-  });
+  const throughProxy = { ...places(), postgresUrl: through(proxy.port) };
+  const sidecar = await startTestSidecar(throughProxy, { flushConnections: 1 });
   const { client } = sidecar;
   const [strange, known] = ['strange', 'known'];
   try {
