@@ -43,6 +43,11 @@ export function holdField(accountId: string, holdId: string): string {
   return `h${accountScope(accountId)}${holdId}`;
 }
 
+/** The holds that share a deadline, by its member; none where it is of one hold or account (DEADLINE_OF_MANY of lua/includes/formats.lua). */
+export function fieldsOfDeadline(member: string): string[] {
+  return member.startsWith('m') ? member.slice(1).split('\0') : [];
+}
+
 /** The account and the rest of what follows the letter of a field. Throws where the field was not made by accountScope. */
 export function splitScope(field: string): { accountId: string; id: string } {
   const colon = field.indexOf(':');

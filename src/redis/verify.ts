@@ -1,8 +1,9 @@
+import type { ChainableCommander } from 'ioredis';
 import { BinaryReader } from './binary.js';
 import type { RedisConnection } from './connection.js';
 import { type AccountState, type PackedSubscription, readAccount, unpack } from './format.js';
 import { type Hold, readHold } from './hold-format.js';
-import { accountScope, type PartitionKeys } from './keys.js';
+import { accountScope, fieldsOfDeadline, type PartitionKeys } from './keys.js';
 
 /** What verification reads: nothing here writes, and every call takes at most a batch. */
 
@@ -47,7 +48,39 @@ export interface HotAccount {
 
 export interface HotHold {
   readonly state: Hold | null;
+  /** When the sweeper will look at it, as its own deadline says; 0: it has none, or one that it shares (lackingDeadlines tells). */
   readonly sweptAtMs: number;
+}
+
+/** Deadlines read by one call: each may be of all the sessions that one script opened. */
+const DEADLINES_PER_CALL = 100;
+
+/** Which of these holds, that have no deadline of their own, share none at their time either. One that has changed since it was read is not told. */
+export async function lackingDeadlines(
+  connection: RedisConnection,
+  keys: PartitionKeys,
+  holds: readonly { readonly field: string; readonly deadlineMs: number }[],
+): Promise<Set<string>> {
+  const lacking = new Map(holds.map(({ field, deadlineMs }) => [field, deadlineMs]));
+  const times = [...new Set(lacking.values())];
+  for (let first = 0; first < times.length; first += DEADLINES_PER_CALL) {
+    const page = new Set(times.slice(first, first + DEADLINES_PER_CALL));
+    const fields = [...lacking].flatMap(([field, deadlineMs]) => (page.has(deadlineMs) ? [field] : []));
+    // All as of one moment, which is later than that at which they were read.
+    const call = connection.client.multi();
+    call.hmgetBuffer(keys[3], ...fields);
+    call.zmscore(keys[6], ...fields);
+    for (const deadlineMs of page) call.zrangebyscore(keys[6], deadlineMs, deadlineMs);
+    const [values = [], scores = [], ...members] = await results<(Buffer | null)[]>(call);
+    const found = decodeAll(fields, values, scores, readHold);
+    for (const field of fields) {
+      const { state, sweptAtMs } = found.get(field) ?? { state: null, sweptAtMs: 0 };
+      if (state?.deadlineMs !== lacking.get(field) || sweptAtMs > 0) lacking.delete(field);
+    }
+    for (const member of members.flat())
+      for (const field of fieldsOfDeadline(String(member))) lacking.delete(field);
+  }
+  return new Set(lacking.keys());
 }
 
 /** Some accounts and holds of one partition, all as of one moment. */
@@ -67,9 +100,7 @@ export async function readHot(
     call.hmgetBuffer(keys[3], ...holdFields);
     call.zmscore(keys[6], ...holdFields);
   }
-  const replies = (await call.exec()) ?? [];
-  for (const [error] of replies) if (error !== null) throw error;
-  const values = replies.map(([, value]) => value as (Buffer | string | null)[]);
+  const values = await results<(Buffer | string | null)[]>(call);
   if (accountIds.length === 0) values.unshift([], [], []);
   const [accountValues = [], accountScores = [], subscriptionValues = [], holdValues = [], holdScores = []] =
     values;
@@ -83,6 +114,12 @@ export async function readHot(
     ),
     holds: decodeAll(holdFields, holdValues, holdScores, readHold),
   };
+}
+
+async function results<Result>(call: ChainableCommander): Promise<Result[]> {
+  const replies = (await call.exec()) ?? [];
+  for (const [error] of replies) if (error !== null) throw error;
+  return replies.map(([, value]) => value as Result);
 }
 
 function withSubscriptions(

@@ -6,7 +6,7 @@ import { readAccountsById, readHoldPlaces } from '../postgres/verified-accounts.
 import type { RedisConnection } from '../redis/connection.js';
 import type { AccountState } from '../redis/format.js';
 import { holdField, type PartitionKeys, splitScope } from '../redis/keys.js';
-import { type HotHold, type HotState, readHot, scanFields } from '../redis/verify.js';
+import { type HotHold, type HotState, lackingDeadlines, readHot, scanFields } from '../redis/verify.js';
 import { UNITS, type UnitName } from '../usage/types.js';
 import type { Tally } from './report.js';
 import { ACCOUNTS_PER_PAGE_MAX, readStoredAccounts } from './stored-accounts.js';
@@ -73,6 +73,7 @@ export async function compareWithStored(
   );
   const hot = await readHot(connection, place.keys, accountIds, fields);
   const ahead: string[] = [];
+  const withoutOwn: WithoutOwnDeadline[] = [];
   for (const [accountId, { state, subscription, sweptAtMs }] of hot.accounts) {
     const account = stored.get(accountId);
     const find = (message: string): void =>
@@ -98,12 +99,16 @@ export async function compareWithStored(
       compareStates(account, state, find);
       if (!isDeepStrictEqual(subscription, account.subscription?.state?.packed ?? null))
         find('its subscription differs between Redis and Postgres');
-      compareHolds(account, accountId, hot, find);
+      withoutOwn.push(...compareHolds(account, accountId, hot, find));
       if (!state.isConsistent) find('what its state in Redis says of its lots contradicts them');
       if (sweptAtMs !== state.dueAtMs) find(`it is due at ${state.dueAtMs}, Redis will look at ${sweptAtMs}`);
       const drift = creditsOfRedis(state) - creditsOfPostgres(account);
       tally.driftMicros += drift < 0n ? -drift : drift;
     }
+  }
+  if (withoutOwn.length > 0) {
+    const lacking = await lackingDeadlines(connection, place.keys, withoutOwn);
+    for (const { field, find } of withoutOwn) if (lacking.has(field)) find();
   }
   return ahead;
 }
@@ -171,24 +176,36 @@ function lotsInOrder(account: StoredAccount, unit: UnitName): string[] {
     );
 }
 
-/** Every hold that Postgres has is in Redis, as it is there, and will be swept at its deadline. */
+interface WithoutOwnDeadline {
+  readonly field: string;
+  readonly deadlineMs: number;
+  /** Says that it shares none either. */
+  readonly find: () => void;
+}
+
+/** Every hold that Postgres has is in Redis, as it is there, and will be swept at its deadline. Returns those that may share one. */
 function compareHolds(
   account: StoredAccount,
   accountId: string,
   hot: HotState,
   find: (message: string) => void,
-): void {
-  for (const hold of account.holds) {
-    const found = hot.holds.get(holdField(accountId, hold.holdId));
-    if (found === undefined) find(`hold ${hold.holdId} is open in Postgres, Redis does not have it`);
-    else if (!sameHold(hold, found)) find(`hold ${hold.holdId} differs between Redis and Postgres`);
-    else if (found.sweptAtMs !== hold.deadlineMs) {
-      find(`hold ${hold.holdId} ends at ${hold.deadlineMs}, Redis will look at ${found.sweptAtMs}`);
+): WithoutOwnDeadline[] {
+  const withoutOwn: WithoutOwnDeadline[] = [];
+  for (const { holdId, deadlineMs, ...hold } of account.holds) {
+    const field = holdField(accountId, holdId);
+    const found = hot.holds.get(field);
+    if (found === undefined) find(`hold ${holdId} is open in Postgres, Redis does not have it`);
+    else if (!sameHold(hold, found)) find(`hold ${holdId} differs between Redis and Postgres`);
+    else if (found.sweptAtMs !== deadlineMs) {
+      const wrong = () => find(`hold ${holdId} ends at ${deadlineMs}, Redis will look at ${found.sweptAtMs}`);
+      if (found.sweptAtMs > 0) wrong();
+      else withoutOwn.push({ field, deadlineMs, find: wrong });
     }
   }
+  return withoutOwn;
 }
 
-function sameHold({ state }: StoredHold, { state: hot }: HotHold): boolean {
+function sameHold({ state }: Pick<StoredHold, 'state'>, { state: hot }: HotHold): boolean {
   if (state === null || hot === null) return false;
   return (
     hot.unit === (UNITS[state.unit as UnitName] as number | undefined) &&

@@ -364,3 +364,37 @@ describe('a sweep', () => {
     expect(await deadlines()).toEqual([]);
   });
 });
+
+describe('verification', () => {
+  it('finds sessions whose deadline nobody will look at, and only those', async () => {
+    const account = await stage.account('looked-at', 1_000_000);
+    const { keys } = stage.core.executor.queueOf(account).partition;
+    const { client } = stage.stack.connection;
+    // Of three that share a deadline one is renewed; one has another deadline.
+    const startTimeMs = stage.clock.nowMs;
+    await Promise.all(['a', 'b', 'renewed'].map((id) => stage.open(account, id, { startTimeMs })));
+    await stage.open(account, 'later', { startTimeMs, holdTimeMs: 2 * HOLD_MS });
+    await stage.checkpoint(account, 'renewed', 1, { holdTimeMs: 3 * HOLD_MS });
+    expect(await stage.problems()).toEqual([]);
+
+    const member = (id: string) => `m${holdField(account, id)}`;
+    const members = await client.zrange(keys[6], '0', '-1');
+    const shared = members.find((each) => each.startsWith(member('a'))) as string;
+    expect(shared.slice(1).split('\0')).toHaveLength(3);
+    const score = (await client.zscore(keys[6], shared)) as string;
+    const lost = (id: string) => ({
+      check: 'redis',
+      account,
+      message: `hold ${id} ends at ${score}, Redis will look at 0`,
+    });
+    await client.zrem(keys[6], shared);
+    expect(await stage.problems()).toMatchObject([lost('a'), lost('b')]);
+    // One of them alone, and too late.
+    const late = Number(score) + 1;
+    await client.zadd(keys[6], score, member('a'), late, member('b'));
+    expect(await stage.problems()).toMatchObject([lost('b')]);
+    await client.zrem(keys[6], member('a'), member('b'));
+    await client.zadd(keys[6], score, shared);
+    expect(await stage.problems()).toEqual([]);
+  });
+});
