@@ -14,7 +14,7 @@ beforeAll(async () => {
   [redis, database] = await Promise.all([startRedis(), createDatabase()]);
   sidecar = await startTestSidecar(
     { redisUrl: redis.url, postgresUrl: database.url },
-    { checkpointIntervalMs: 40, sessionGraceMs: 300, streamSessionsMax: 8 },
+    { checkpointIntervalMs: 40, sessionGraceMs: 2_000, streamSessionsMax: 8 },
   );
 });
 
