@@ -11,6 +11,7 @@ import { BackgroundVerifier } from '../../src/verify/background.js';
 import { agentCatalogFile, MOVED_CLOCK, moveClock } from '../helpers/agents.js';
 import { sql } from '../helpers/audit.js';
 import { usageEvent } from '../helpers/client.js';
+import { SessionStream, sessionOpen } from '../helpers/session-stream.js';
 import { metric, startTestSidecar, type TestSidecar } from '../helpers/sidecar.js';
 import { createDatabase, startRedis, type TestDatabase, type TestRedis } from '../helpers/stores.js';
 import { until } from '../helpers/until.js';
@@ -71,6 +72,24 @@ async function use(accountId: string, round: number): Promise<void> {
 }
 
 describe('the background verification of a sidecar', () => {
+  // First, because the clock is moved afterwards.
+  it('finds nothing of sessions that are open and share a deadline', async () => {
+    await makeAccount('live');
+    const stream = new SessionStream(sidecar.grpcAddress);
+    const sessions = Array.from({ length: 20 }, (_, i) => i + 1);
+    stream.send({ opens: sessions.map((session) => sessionOpen(session, 'live')) });
+    await until('all are open', () => stream.opened.size === sessions.length);
+    const [, , , , , , deadlines] = partitionKeys('drawdown', partitionOf('live', PARTITIONS));
+    const shared = (await direct.zrange(deadlines, '0', '-1')).filter((member) => member.startsWith('m'));
+    expect(shared).not.toEqual([]);
+    // Accounts without holds are evicted, so that what is compared is this one.
+    const before = await verified('compared');
+    await until('it is compared again and again', async () => (await verified('compared')) >= before + 3);
+    expect([await problems(), await drift(), await discrepant()]).toEqual([0, 0, 0]);
+    for (const session of sessions) await stream.settle(session, 100, 1);
+    await stream.end();
+  });
+
   it('finds nothing while accounts are charged, evicted, renewed and converted', async () => {
     const { client } = sidecar;
     const busy = ['acme', 'beta', 'gamma'];
