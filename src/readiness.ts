@@ -5,7 +5,7 @@ import type { Pool } from './postgres/pool.js';
 import type { RedisConnection } from './redis/connection.js';
 import type { Catalogs } from './usage/catalogs.js';
 
-/** How often the sidecar asks itself whether it is ready. */
+/** How often the sidecar asks Postgres, and itself whether it is ready. `/readyz` knows of everything but Postgres at once. */
 const READINESS_EVERY_MS = 1_000;
 
 export interface ReadinessWatch {
@@ -25,39 +25,41 @@ export function watchReadiness(
 ): ReadinessWatch {
   let hasStarted = false;
   let ended = false;
-  const look = async (): Promise<void> => {
+  let postgresUp = false;
+  const tell = (): void => {
+    if (ended) return;
     const reasons: string[] = [];
     if (stores.connection.runId === null) reasons.push(stores.connection.refusal ?? 'redis is not connected');
     if (clock.refusal !== null) reasons.push(clock.refusal);
-    const postgresUp = await stores.pool.query('SELECT 1').then(
-      () => true,
-      () => false,
-    );
-    metrics.storeUp.set({ store: 'postgres' }, postgresUp ? 1 : 0);
     if (!postgresUp) reasons.push('postgres does not answer');
     for (const partition of partitions) {
       const unavailability = partition.unavailability();
       if (unavailability !== null) reasons.push(unavailability.message);
     }
     if (!hasStarted) reasons.push('starting');
-    if (ended) return;
     health.setWarnings([...flusher.warnings, ...(catalogs.warning === null ? [] : [catalogs.warning])]);
     health.setServing(reasons.length === 0, reasons);
     metrics.ready.set(reasons.length === 0 ? 1 : 0);
   };
   let looking = false;
-  const lookOnce = async (): Promise<void> => {
+  const look = async (): Promise<void> => {
     if (looking) return;
     looking = true;
-    await look();
+    postgresUp = await stores.pool.query('SELECT 1').then(
+      () => true,
+      () => false,
+    );
     looking = false;
+    metrics.storeUp.set({ store: 'postgres' }, postgresUp ? 1 : 0);
+    tell();
   };
-  void lookOnce();
-  const timer = setInterval(() => void lookOnce(), READINESS_EVERY_MS);
+  void look();
+  const timer = setInterval(() => void look(), READINESS_EVERY_MS);
+  health.onAsked(tell);
   return {
     started: () => {
       hasStarted = true;
-      void lookOnce();
+      void look();
     },
     end: (why) => {
       ended = true;

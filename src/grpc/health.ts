@@ -17,28 +17,34 @@ export const readinessServices = [
   'drawdown.v1.CatalogService',
 ];
 
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why it is not ready; empty while it is. */
+  readonly reasons: readonly string[];
+  /** What an operator should know of a sidecar that serves all the same. */
+  readonly warnings: readonly string[];
+}
+
 export class Health {
   #serving = false;
   #reasons: readonly string[] = ['starting'];
   #warnings: readonly string[] = [];
+  #refresh: () => void = () => undefined;
   readonly #implementation = new HealthImplementation({ [livenessService]: 'SERVING' });
 
   constructor() {
     this.#publish();
   }
 
-  get serving(): boolean {
-    return this.#serving;
+  /** As of now: whoever sets it is asked first. */
+  now(): Readiness {
+    this.#refresh();
+    return { ready: this.#serving, reasons: this.#reasons, warnings: this.#warnings };
   }
 
-  /** Why it is not serving; empty while it is. */
-  get reasons(): readonly string[] {
-    return this.#reasons;
-  }
-
-  /** What an operator should know of a sidecar that serves all the same. */
-  get warnings(): readonly string[] {
-    return this.#warnings;
+  /** `refresh` sets what has changed since it was last set; called before somebody is told. */
+  onAsked(refresh: () => void): void {
+    this.#refresh = refresh;
   }
 
   setWarnings(warnings: readonly string[]): void {

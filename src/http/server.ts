@@ -33,7 +33,7 @@ const headerBytesMax = 8 * 1024;
 export interface HttpServerOptions {
   readonly config: Pick<Config, 'httpAddress' | 'authToken'>;
   readonly metrics: Pick<Metrics, 'render' | 'contentType'>;
-  readonly health: Pick<Health, 'serving' | 'reasons' | 'warnings'>;
+  readonly health: Pick<Health, 'now'>;
   readonly logger: Logger;
 }
 
@@ -96,9 +96,9 @@ async function answer(
   }
   if (path === '/healthz') return { code: 200, body: 'ok\n' };
   if (path === '/readyz') {
-    const { serving, reasons, warnings } = health;
-    const body = `${JSON.stringify({ ready: serving, reasons, warnings })}\n`;
-    return { code: serving ? 200 : 503, body, headers: { 'content-type': 'application/json' } };
+    const readiness = health.now();
+    const body = `${JSON.stringify(readiness)}\n`;
+    return { code: readiness.ready ? 200 : 503, body, headers: { 'content-type': 'application/json' } };
   }
   if (!isAuthorized(request.headers.authorization)) {
     return { code: 401, body: 'a bearer token is needed\n', headers: { 'www-authenticate': 'Bearer' } };

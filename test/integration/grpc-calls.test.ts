@@ -295,7 +295,7 @@ describe('health', () => {
     harness.health.setServing(false, 'Postgres is away');
     for (const service of readinessServices) expect(await health(service)).toBe('NOT_SERVING');
     expect(await health(livenessService)).toBe('SERVING');
-    expect(harness.health.reasons).toEqual(['Postgres is away']);
+    expect(harness.health.now().reasons).toEqual(['Postgres is away']);
     const unknown = await health('nobody').catch((error: ServiceError) => error.code);
     expect(unknown).toBe(status.NOT_FOUND);
   });
