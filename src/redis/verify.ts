@@ -64,8 +64,8 @@ export async function lackingDeadlines(
   const lacking = new Map(holds.map(({ field, deadlineMs }) => [field, deadlineMs]));
   const times = [...new Set(lacking.values())];
   for (let first = 0; first < times.length; first += DEADLINES_PER_CALL) {
-    const page = new Set(times.slice(first, first + DEADLINES_PER_CALL));
-    const fields = [...lacking].flatMap(([field, deadlineMs]) => (page.has(deadlineMs) ? [field] : []));
+    const page = times.slice(first, first + DEADLINES_PER_CALL);
+    const fields = [...lacking].flatMap(([field, deadlineMs]) => (page.includes(deadlineMs) ? [field] : []));
     // All as of one moment, which is later than that at which they were read.
     const call = connection.client.multi();
     call.hmgetBuffer(keys[3], ...fields);
@@ -77,8 +77,11 @@ export async function lackingDeadlines(
       const { state, sweptAtMs } = found.get(field) ?? { state: null, sweptAtMs: 0 };
       if (state?.deadlineMs !== lacking.get(field) || sweptAtMs > 0) lacking.delete(field);
     }
-    for (const member of members.flat())
-      for (const field of fieldsOfDeadline(String(member))) lacking.delete(field);
+    // An older deadline names it, too, where it was moved since.
+    for (const [i, deadlineMs] of page.entries())
+      for (const member of members[i] ?? [])
+        for (const field of fieldsOfDeadline(String(member)))
+          if (lacking.get(field) === deadlineMs) lacking.delete(field);
   }
   return new Set(lacking.keys());
 }

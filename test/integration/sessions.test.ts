@@ -396,5 +396,13 @@ describe('verification', () => {
     await client.zrem(keys[6], member('a'), member('b'));
     await client.zadd(keys[6], score, shared);
     expect(await stage.problems()).toEqual([]);
+    // The one that was renewed has lost its own, and the one that it shared names it still.
+    const own = holdField(account, 'renewed');
+    const renewedTo = (await client.zscore(keys[6], own)) as string;
+    await client.zrem(keys[6], own);
+    const message = `hold renewed ends at ${renewedTo}, Redis will look at 0`;
+    expect(await stage.problems()).toMatchObject([{ check: 'redis', account, message }]);
+    await client.zadd(keys[6], renewedTo, own);
+    expect(await stage.problems()).toEqual([]);
   });
 });
