@@ -54,7 +54,11 @@ export function watchReadiness(
     tell();
   };
   void look();
-  const timer = setInterval(() => void look(), READINESS_EVERY_MS);
+  // Told also while Postgres hangs.
+  const timer = setInterval(() => {
+    tell();
+    void look();
+  }, READINESS_EVERY_MS);
   health.onAsked(tell);
   return {
     started: () => {

@@ -8,7 +8,7 @@ import { readOldestHold } from '../postgres/views.js';
 import { BinaryReader } from '../redis/binary.js';
 import type { RedisConnection } from '../redis/connection.js';
 import { OP, type PackedOperation, readAccount } from '../redis/format.js';
-import type { Scripts } from '../redis/scripts.js';
+import { DUE_PER_LOOK_MAX, type Scripts } from '../redis/scripts.js';
 import type { Executor } from '../usage/executor.js';
 import type { Partition } from '../usage/partition.js';
 import { UNITS, type UnitName } from '../usage/types.js';
@@ -23,17 +23,21 @@ export interface SweeperOptions {
 /** Accounts and reversals taken per sweep: what one script handles at the default batchOpsMax. */
 const DUE_PER_SWEEP_MAX = 500;
 /**
- * Holds and accounts looked at by one script, 2 ms where nothing is left of most. Sessions leave their deadlines when they end, so a
- * sweep looks more than once: 40,000 in all, what two sidecars' worth of sessions leave a partition in a second.
+ * Sessions leave their deadlines when they end, so a sweep looks until nothing is left that has passed. This only bounds one that gets nowhere: 400,000
+ * holds and accounts of a partition are what 6,600 sessions a second leave it in a minute, the longest sweepIntervalMs.
  */
-const DUE_PER_LOOK_MAX = 2_000;
-const LOOKS_PER_SWEEP_MAX = 20;
+const LOOKS_PER_SWEEP_MAX = 200;
 /** Accounts looked at per partition and sweep for eviction: at 2 us each well below 1 % of a core; more where it is crowded. */
 const EVICT_SCAN_COUNT = 200;
 const EVICT_SCAN_COUNT_CROWDED = 2_000;
 const IDLE_MIN_MS = 1_000;
 /** How long a sweep's operations may wait in the queue. */
 const SWEEP_WAIT_MAX_MS = 10_000;
+
+interface SweepOperation {
+  readonly accountId: string;
+  readonly packed: PackedOperation;
+}
 
 /** Does what is due of an account, and ends a hold ('': none) whose deadline is reached; as far as deadlines are looked at, it waits for nobody. */
 function expireHold(holdId: string): PackedOperation {
@@ -47,8 +51,9 @@ function expireHold(holdId: string): PackedOperation {
  */
 export class Sweeper {
   #timer: NodeJS.Timeout | null = null;
-  #running: Promise<void> = Promise.resolve();
-  #busy = false;
+  // Repeated by itself each: a Postgres that hangs must not keep deadlines in Redis from being swept.
+  #inRedis: Promise<void> | null = null;
+  #inPostgres: Promise<void> | null = null;
   readonly #scanCursors = new Map<number, string>();
 
   constructor(
@@ -65,35 +70,49 @@ export class Sweeper {
 
   start(): void {
     this.#timer = setInterval(() => {
-      if (!this.#busy) this.#running = this.sweep();
+      this.#inRedis ??= this.#sweepRedis().finally(() => {
+        this.#inRedis = null;
+      });
+      this.#inPostgres ??= this.#sweepPostgres().finally(() => {
+        this.#inPostgres = null;
+      });
     }, this.options.sweepIntervalMs);
   }
 
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#running;
+    await Promise.all([this.#inRedis, this.#inPostgres]);
   }
 
   /** One sweep over the partitions that this sidecar owns. Never rejects: what failed is swept next time. */
   async sweep(): Promise<void> {
-    this.#busy = true;
-    const owned = this.partitions.filter(
-      (partition) => partition.isOpen && this.owned().has(partition.number),
-    );
+    await this.#sweepRedis();
+    await this.#sweepPostgres();
+  }
+
+  #ownedNow(): Partition[] {
+    return this.partitions.filter((partition) => partition.isOpen && this.owned().has(partition.number));
+  }
+
+  async #sweepRedis(): Promise<void> {
     await this.#part(async () => {
       const nowMs = await this.#redisTime();
-      // By itself each: units of expired holds come back with Postgres away too, and one partition's trouble is not everybody's.
-      for (const partition of owned) {
-        await this.#part(async () => {
-          await this.#sweepDue(partition);
-          await this.#evict(partition, nowMs);
-        });
+      // By itself each: one partition's trouble is not everybody's, and neither keeps the other from being done.
+      for (const partition of this.#ownedNow()) {
+        await this.#part(() => this.#sweepDue(partition));
+        await this.#part(() => this.#evict(partition, nowMs));
       }
+    });
+  }
+
+  async #sweepPostgres(): Promise<void> {
+    await this.#part(async () => {
+      const owned = this.#ownedNow();
       await this.#reverse(owned);
+      const nowMs = await this.#redisTime();
       await this.#loadDueAccounts(owned, nowMs);
       await this.#observeOldestHold(owned, nowMs);
     });
-    this.#busy = false;
   }
 
   async #part(work: () => Promise<void>): Promise<void> {
@@ -127,15 +146,19 @@ export class Sweeper {
   }
 
   async #sweepDue(partition: Partition): Promise<void> {
+    let failure: PromiseRejectedResult | undefined;
     for (let look = 1; look <= LOOKS_PER_SWEEP_MAX; look++) {
       const reply = await this.scripts.due(partition.fenceArguments(), DUE_PER_LOOK_MAX);
       if (reply.status !== 'OK') throw partition.refused(reply);
-      await this.#runAll(
+      const failures = await this.#failuresOf(
         reply.due.map(({ accountId, holdId }) => ({ accountId, packed: expireHold(holdId) })),
       );
-      // Where none is dropped all of a look is due, and what cannot be ended now would come again.
-      if (!reply.more || reply.dropped === 0) return;
+      failure ??= failures[0];
+      // What cannot be ended now would come again.
+      const isStuck = reply.dropped === 0 && failures.length === reply.due.length;
+      if (!reply.more || isStuck) break;
     }
+    if (failure !== undefined) throw failure.reason;
   }
 
   async #evict(partition: Partition, nowMs: number): Promise<void> {
@@ -199,14 +222,18 @@ export class Sweeper {
     );
   }
 
-  async #runAll(operations: readonly { accountId: string; packed: PackedOperation }[]): Promise<void> {
+  async #runAll(operations: readonly SweepOperation[]): Promise<void> {
+    const [failure] = await this.#failuresOf(operations);
+    if (failure !== undefined) throw failure.reason;
+  }
+
+  async #failuresOf(operations: readonly SweepOperation[]): Promise<PromiseRejectedResult[]> {
     const deadlineMs = Date.now() + SWEEP_WAIT_MAX_MS;
     const outcomes = await Promise.allSettled(
       operations.map(({ accountId, packed }) =>
         this.executor.run({ accountId, packed, ending: true }, { deadlineMs }),
       ),
     );
-    const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) throw failure.reason;
+    return outcomes.filter((outcome) => outcome.status === 'rejected');
   }
 }

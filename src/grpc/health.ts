@@ -42,7 +42,7 @@ export class Health {
     return { ready: this.#serving, reasons: this.#reasons, warnings: this.#warnings };
   }
 
-  /** `refresh` sets what has changed since it was last set; called before somebody is told. */
+  /** `refresh` sets what has changed since it was last set; called before `now` answers. */
   onAsked(refresh: () => void): void {
     this.#refresh = refresh;
   }
@@ -53,9 +53,11 @@ export class Health {
 
   /** `why` is for people: one reason or several, ignored while serving. */
   setServing(serving: boolean, why: string | readonly string[] = []): void {
+    const hasChanged = serving !== this.#serving;
     this.#serving = serving;
     this.#reasons = serving ? [] : typeof why === 'string' ? [why] : [...why];
-    this.#publish();
+    // Whoever watches is sent what is published, changed or not.
+    if (hasChanged) this.#publish();
   }
 
   #publish(): void {

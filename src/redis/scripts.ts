@@ -87,6 +87,9 @@ export type OperationResult =
         | 'swept';
     };
 
+/** Holds and accounts among the deadlines that one script looks at, 2 ms where nothing is left of most. */
+export const DUE_PER_LOOK_MAX = 2_000;
+
 /** What has become due of a partition, in the order of its deadlines. */
 export interface DueReply {
   readonly status: 'OK';

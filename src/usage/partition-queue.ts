@@ -3,7 +3,13 @@ import type { Metrics } from '../metrics.js';
 import { packBatch } from '../redis/batch.js';
 import { CODE, type PackedOperation } from '../redis/format.js';
 import { OpaqueBuilder } from '../redis/opaque.js';
-import type { BatchReply, FenceRefusal, OperationResult, Scripts } from '../redis/scripts.js';
+import {
+  type BatchReply,
+  DUE_PER_LOOK_MAX,
+  type FenceRefusal,
+  type OperationResult,
+  type Scripts,
+} from '../redis/scripts.js';
 import type { Operation } from './operation.js';
 import type { Partition } from './partition.js';
 import type { ScriptSlots } from './script-slots.js';
@@ -218,7 +224,22 @@ export class PartitionQueue {
     this.metrics.scriptSeconds.observe({ script: 'batch' }, (performance.now() - startedMs) / 1000);
     this.metrics.scriptOperations.observe({ script: 'batch' }, batch.length);
     if (reply.status !== 'OK') return failAll(batch, this.partition.refused(reply));
-    this.#dispatch(batch, reply);
+    if (this.#dispatch(batch, reply) === 'behind') await this.#dropPassedDeadlines();
+  }
+
+  /**
+   * What is sent again may get nowhere because a call looks at so many deadlines only, and settled sessions leave theirs to the sweeper: those are out of
+   * the way then, whenever it comes.
+   */
+  async #dropPassedDeadlines(): Promise<void> {
+    try {
+      const reply = await this.scripts.due(this.partition.fenceArguments(), DUE_PER_LOOK_MAX);
+      if (reply.status !== 'OK') this.partition.refused(reply);
+    } catch (error) {
+      // The operation itself, which comes next, tells whoever waits for it.
+      const code = error instanceof DrawdownError ? error.code : 'INTERNAL';
+      this.metrics.scriptFailures.inc({ script: 'due', code });
+    }
   }
 
   /** Redis is out of memory, so nothing of the batch has run: what ends work still may. */
@@ -257,7 +278,8 @@ export class PartitionQueue {
     );
   }
 
-  #dispatch(batch: readonly Operation[], reply: BatchReply): void {
+  /** `behind`: something must be sent again, because more is due of an account than one call does. */
+  #dispatch(batch: readonly Operation[], reply: BatchReply): 'done' | 'behind' {
     const { partition } = this;
     partition.saw(reply.epoch, reply.seq, reply.nowMs);
     partition.pendingBytes = reply.pendingBytes;
@@ -266,19 +288,23 @@ export class PartitionQueue {
     const missing: Operation[] = [];
     const unchecked: Operation[] = [];
     const refused = new Map<string, number>();
+    let isBehind = false;
     for (let i = 0; i < batch.length; i++) {
       const operation = batch[i] as Operation;
       const result = reply.results[i] as OperationResult;
       if (result.code === CODE.limit) refused.set(result.limit, (refused.get(result.limit) ?? 0) + 1);
       if (result.code === CODE.miss) missing.push(operation);
       else if (result.code === CODE.check) unchecked.push(operation);
-      else if (result.code === CODE.behind) this.push(operation);
-      else if (result.code === CODE.broken) operation.failed(brokenAccount(operation.accountId));
+      else if (result.code === CODE.behind) {
+        isBehind = true;
+        this.push(operation);
+      } else if (result.code === CODE.broken) operation.failed(brokenAccount(operation.accountId));
       else operation.done(result, decision);
     }
     for (const [limit, count] of refused) this.metrics.queueRefused.inc({ limit }, count);
     if (missing.length > 0 || unchecked.length > 0)
       this.resolver.resolve(this, missing, unchecked, reply.idsSinceMs);
+    return isBehind ? 'behind' : 'done';
   }
 }
 

@@ -363,6 +363,38 @@ describe('a sweep', () => {
     await stage.pass(1);
     expect(await deadlines()).toEqual([]);
   });
+
+  it('ends all that were left open, more than one look takes, of which each deadline has some', async () => {
+    const account = await stage.account('abandoned', 1_000_000_000);
+    const { keys } = stage.core.executor.queueOf(account).partition;
+    const ids = Array.from({ length: 2_500 }, (_, i) => `s${i}`);
+    await Promise.all(ids.map((id) => stage.open(account, id)));
+    await stage.pass(HOLD_MS);
+    const fields = ids.map((id) => holdField(account, id));
+    const holds = await stage.stack.connection.client.hmget(keys[3], ...fields);
+    expect(holds.filter((hold) => hold !== null)).toEqual([]);
+  });
+
+  it('is not waited for where settled sessions left more deadlines than a call looks at, and something is due of an account with open holds', async () => {
+    const many = await stage.account('left-many', 1_000_000_000);
+    // More than DEADLINES_LOOKED_MAX of one partition, in which the account is, too.
+    const ids = Array.from({ length: 6_000 }, (_, i) => `s${i}`);
+    const partition = stage.core.executor.queueOf(many).partition.number;
+    const name = Array.from({ length: 1_000 }, (_, i) => `beside-${i}`).find(
+      (one) => stage.core.executor.queueOf(one).partition.number === partition,
+    ) as string;
+    const account = await stage.account(name, 1_000_000);
+    await stage.topUp(account, 500_000, 1, stage.clock.nowMs + HOLD_MS + 1_000);
+    await stage.open(account, 'open', { holdTimeMs: 10 * HOLD_MS });
+    for (const some of [ids.slice(0, 3_000), ids.slice(3_000)]) {
+      await Promise.all(some.map((id) => stage.open(many, id)));
+      await Promise.all(some.map((id) => stage.settle(many, id, quantities(100, 1))));
+    }
+    await stage.clock.set(stage.clock.nowMs + HOLD_MS + 2_000);
+    expect(await stage.checkpoint(account, 'open', 1)).toMatchObject({ kind: 'ok' });
+    expect(await stage.lines(account)).toMatchObject([{ kind: 'lot_expired' }]);
+    await stage.pass(10 * HOLD_MS);
+  });
 });
 
 describe('verification', () => {
